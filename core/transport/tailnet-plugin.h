@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a plugin implements. For plugins of this tree only until 1.0: it changes without notice, and TN_PLUGIN_ABI with it. */
+
+#include <gio/gio.h>
+
+#include "tn-packet-batch.h"
+#include "tn-path-address.h"
+#include "tn-relay-map.h"
+#include "tn-transport.h"
+
+G_BEGIN_DECLS
+
+/* --- Descriptor: every plugin exports one, the loader reads it before anything else runs --- */
+
+#define TN_PLUGIN_ABI 1
+#define TN_PLUGIN_DESCRIPTOR_SYMBOL "tn_plugin_descriptor"
+#define TN_PLUGIN_EXPORT __attribute__ ((visibility ("default"))) extern
+
+typedef struct
+{
+  guint32     abi;          /* TN_PLUGIN_ABI */
+  guint32     size;         /* sizeof (TnPluginDescriptor) */
+  const char *name;         /* "derp" */
+  const char *version;
+  const char *licence;      /* SPDX */
+} TnPluginDescriptor;
+
+#define TN_PLUGIN_DEFINE(plugin_name, plugin_licence)                                           \
+  TN_PLUGIN_EXPORT const TnPluginDescriptor tn_plugin_descriptor;                               \
+  const TnPluginDescriptor tn_plugin_descriptor =                                               \
+    { TN_PLUGIN_ABI, sizeof (TnPluginDescriptor), plugin_name, TN_VERSION, plugin_licence };
+
+/* --- Underlay: datagrams to other nodes ---
+ *
+ * Every function is called on the data thread, whose context is the thread-default one and is in the config; every callback
+ * comes there, and none from inside send(). Datagrams are delivered as they come: telling STUN, disco and WireGuard apart is the
+ * core's business. */
+
+typedef enum
+{
+  TN_UNDERLAY_LINK_DOWN,         /* @error says why, NULL: not wanted any more */
+  TN_UNDERLAY_LINK_CONNECTING,
+  TN_UNDERLAY_LINK_UP,
+} TnUnderlayLinkState;
+
+typedef struct
+{
+  /* from[i] is where batch->packets[i] came from. */
+  void (*receive)    (gpointer user_data, TnUnderlayTransport *transport, TnPacketBatch *batch, const TnPathAddress *from);
+
+  /* The path of @to takes datagrams again, after send() took fewer than given. For a relay all paths of a region share one. */
+  void (*writable)   (gpointer user_data, TnUnderlayTransport *transport, const TnPathAddress *to);
+
+  /* The far end says that nobody is there. */
+  void (*path_gone)  (gpointer user_data, TnUnderlayTransport *transport, const TnPathAddress *path);
+
+  /* A link to a relay region changed. */
+  void (*link_state) (gpointer user_data, TnUnderlayTransport *transport, guint region, TnUnderlayLinkState state, const GError *error);
+} TnUnderlayCallbacks;
+
+typedef struct
+{
+  GMainContext           *context;
+  const TnNodePrivateKey *node_key;        /* copied */
+  GTlsDatabase           *tls_database;    /* nullable: the system's */
+  GProxyResolver         *proxy_resolver;  /* nullable: the default one */
+  const char             *app_name;        /* nullable */
+} TnUnderlayConfig;
+
+typedef enum
+{
+  TN_SEND_NONE = 0,
+  TN_SEND_URGENT = 1 << 0,       /* handshake, disco, keep-alive: may pass the queue, and is taken even when the path is full, within bounds */
+} TnSendFlags;
+
+struct _TnUnderlayTransportInterface
+{
+  GTypeInterface g_iface;
+
+  TnPathAddressKind kind;        /* which addresses it serves */
+
+  gboolean (*start)          (TnUnderlayTransport *self, const TnUnderlayConfig *config, const TnUnderlayCallbacks *callbacks,
+                              gpointer user_data, GError **error);
+  void     (*stop)           (TnUnderlayTransport *self);     /* no callback follows; may be started again */
+
+  /* Sends packets[first...] in order and returns how many it took: sent, or held in a queue that is bounded in milliseconds. If
+   * not all: writable() follows. A path that cannot be served at all (unknown region) takes and drops everything, and counts it. */
+  guint    (*send)           (TnUnderlayTransport *self, const TnPathAddress *to, const TnPacketBatch *batch, guint first, TnSendFlags flags);
+
+  /* Relays only; NULL elsewhere. */
+  void     (*set_relay_map)  (TnUnderlayTransport *self, TnRelayMap *map);
+  void     (*set_home)       (TnUnderlayTransport *self, guint region);     /* 0: none. A link to it is kept up */
+};
+
+/* --- Overlay: packets to and from this host ---
+ *
+ * start(), stop(), write() and set_blocked() are called on the data thread, and receive() comes there; an implementation with a
+ * thread of its own crosses over by whole batches. */
+
+typedef struct
+{
+  void (*receive) (gpointer user_data, TnOverlayTransport *transport, TnPacketBatch *batch);     /* IP packets out of the host; all are taken */
+  void (*failed)  (gpointer user_data, TnOverlayTransport *transport, const GError *error);      /* the interface is gone for good */
+} TnOverlayCallbacks;
+
+typedef struct
+{
+  GMainContext *context;
+  guint         mtu;             /* bytes */
+} TnOverlayConfig;
+
+struct _TnOverlayTransportInterface
+{
+  GTypeInterface g_iface;
+
+  gboolean (*start)       (TnOverlayTransport *self, const TnOverlayConfig *config, const TnOverlayCallbacks *callbacks,
+                           gpointer user_data, GError **error);
+  void     (*stop)        (TnOverlayTransport *self);
+
+  /* IP packets into the host. Inbound never waits for outbound: what it cannot take now is dropped and counted. */
+  void     (*write)       (TnOverlayTransport *self, TnPacketBatch *batch);
+
+  /* Back-pressure: while @destination is blocked its path is full; a netstack holds its connections to it back, without loss. */
+  void     (*set_blocked) (TnOverlayTransport *self, const TnIpAddress *destination, gboolean blocked);
+};
+
+/* --- Router: addresses and routes. A netstack implements it on itself. Called on the data thread. --- */
+
+typedef struct
+{
+  const TnIpPrefix *addresses;
+  guint             n_addresses;
+  const TnIpPrefix *routes;
+  guint             n_routes;
+} TnRouterConfig;
+
+struct _TnRouterInterface
+{
+  GTypeInterface g_iface;
+
+  gboolean (*configure) (TnRouter *self, const TnRouterConfig *config, GError **error);     /* replaces what was there */
+  void     (*reset)     (TnRouter *self);
+};
+
+/* --- Netstack: an overlay with sockets of its own. These may be called from any thread; a call ends in the thread-default
+ * context of its caller. --- */
+
+#define TN_TYPE_NETSTACK_STREAM (tn_netstack_stream_get_type ())
+TN_PLUGIN_API
+G_DECLARE_DERIVABLE_TYPE (TnNetstackStream, tn_netstack_stream, TN, NETSTACK_STREAM, GIOStream)
+
+/* A TCP connection. Both streams are pollable, and usable from any thread. */
+struct _TnNetstackStreamClass
+{
+  GIOStreamClass parent_class;
+
+  GSocketAddress *(*dup_local_address)  (TnNetstackStream *self);
+  GSocketAddress *(*dup_remote_address) (TnNetstackStream *self);
+  gboolean        (*shutdown)           (TnNetstackStream *self, gboolean read, gboolean write, GError **error);     /* half-close */
+  int             (*steal_fd)           (TnNetstackStream *self, GError **error);     /* nullable; -1: error. The stream is spent */
+};
+
+#define TN_TYPE_NETSTACK_LISTENER (tn_netstack_listener_get_type ())
+TN_PLUGIN_API
+G_DECLARE_DERIVABLE_TYPE (TnNetstackListener, tn_netstack_listener, TN, NETSTACK_LISTENER, GObject)
+
+struct _TnNetstackListenerClass
+{
+  GObjectClass parent_class;
+
+  GSocketAddress   *(*dup_local_address) (TnNetstackListener *self);
+  void              (*accept_async)      (TnNetstackListener *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  TnNetstackStream *(*accept_finish)     (TnNetstackListener *self, GAsyncResult *result, GError **error);
+  void              (*close)             (TnNetstackListener *self);     /* pending accepts end with G_IO_ERROR_CLOSED */
+};
+
+#define TN_TYPE_NETSTACK_DATAGRAM (tn_netstack_datagram_get_type ())
+TN_PLUGIN_API
+G_DECLARE_DERIVABLE_TYPE (TnNetstackDatagram, tn_netstack_datagram, TN, NETSTACK_DATAGRAM, GObject)
+
+struct _TnNetstackDatagramClass
+{
+  GObjectClass parent_class;
+
+  GSocketAddress *(*dup_local_address) (TnNetstackDatagram *self);
+  gboolean        (*send_to)           (TnNetstackDatagram *self, GSocketAddress *to, GBytes *bytes, GError **error);     /* at once; G_IO_ERROR_WOULD_BLOCK */
+  void            (*receive_async)     (TnNetstackDatagram *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  GBytes         *(*receive_finish)    (TnNetstackDatagram *self, GAsyncResult *result, GSocketAddress **from, GError **error);
+  void            (*close)             (TnNetstackDatagram *self);
+};
+
+struct _TnNetstackInterface
+{
+  GTypeInterface g_iface;
+
+  void                (*connect_async)  (TnNetstack *self, GInetSocketAddress *remote, GCancellable *cancellable,
+                                         GAsyncReadyCallback callback, gpointer user_data);
+  TnNetstackStream   *(*connect_finish) (TnNetstack *self, GAsyncResult *result, GError **error);
+
+  /* An address of "any" (0.0.0.0 or ::) listens on all own addresses of both families. Port 0 picks one. @backlog: 0 = default. */
+  TnNetstackListener *(*listen)         (TnNetstack *self, GInetSocketAddress *local, guint backlog, GError **error);
+  TnNetstackDatagram *(*bind_datagram)  (TnNetstack *self, GInetSocketAddress *local, GError **error);
+
+  /* ICMP or ICMPv6 echo with @size bytes of payload; the result is the round trip in microseconds, -1 on error. */
+  void                (*ping_async)     (TnNetstack *self, GInetAddress *to, guint size, GCancellable *cancellable,
+                                         GAsyncReadyCallback callback, gpointer user_data);
+  gint64              (*ping_finish)    (TnNetstack *self, GAsyncResult *result, GError **error);
+};
+
+G_END_DECLS
