@@ -87,7 +87,8 @@ struct _TnUnderlayTransportInterface
 
   /* Sends packets[first...] in order and returns how many it took: sent, or held in a queue that is bounded in milliseconds. If
    * not all: writable() follows. A path that cannot be served at all (unknown region) takes and drops everything, and counts it. */
-  guint    (*send)           (TnUnderlayTransport *self, const TnPathAddress *to, const TnPacketBatch *batch, guint first, TnSendFlags flags);
+  guint    (*send)           (TnUnderlayTransport *self, const TnPathAddress *to, const TnPacketBatch *batch, guint first,
+                              TnSendFlags flags);
 
   /* Relays only; NULL elsewhere. */
   void     (*set_relay_map)  (TnUnderlayTransport *self, TnRelayMap *map);
@@ -101,7 +102,8 @@ struct _TnUnderlayTransportInterface
 
 typedef struct
 {
-  void (*receive) (gpointer user_data, TnOverlayTransport *transport, TnPacketBatch *batch);     /* IP packets out of the host; all are taken */
+  /* IP packets out of the host; all are taken */
+  void (*receive) (gpointer user_data, TnOverlayTransport *transport, TnPacketBatch *batch);
   void (*failed)  (gpointer user_data, TnOverlayTransport *transport, const GError *error);      /* the interface is gone for good */
 } TnOverlayCallbacks;
 
@@ -171,7 +173,8 @@ struct _TnNetstackListenerClass
   GObjectClass parent_class;
 
   GSocketAddress   *(*dup_local_address) (TnNetstackListener *self);
-  void              (*accept_async)      (TnNetstackListener *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  void              (*accept_async)      (TnNetstackListener *self, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                          gpointer user_data);
   TnNetstackStream *(*accept_finish)     (TnNetstackListener *self, GAsyncResult *result, GError **error);
   void              (*close)             (TnNetstackListener *self);     /* pending accepts end with G_IO_ERROR_CLOSED */
 };
@@ -185,8 +188,10 @@ struct _TnNetstackDatagramClass
   GObjectClass parent_class;
 
   GSocketAddress *(*dup_local_address) (TnNetstackDatagram *self);
-  gboolean        (*send_to)           (TnNetstackDatagram *self, GSocketAddress *to, GBytes *bytes, GError **error);     /* at once; G_IO_ERROR_WOULD_BLOCK */
-  void            (*receive_async)     (TnNetstackDatagram *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  /* at once; G_IO_ERROR_WOULD_BLOCK */
+  gboolean        (*send_to)           (TnNetstackDatagram *self, GSocketAddress *to, GBytes *bytes, GError **error);
+  void            (*receive_async)     (TnNetstackDatagram *self, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                        gpointer user_data);
   GBytes         *(*receive_finish)    (TnNetstackDatagram *self, GAsyncResult *result, GSocketAddress **from, GError **error);
   void            (*close)             (TnNetstackDatagram *self);
 };
