@@ -56,8 +56,11 @@ typedef struct
   /* The far end says that nobody is there. */
   void (*path_gone)  (gpointer user_data, TnUnderlayTransport *transport, const TnPathAddress *path);
 
-  /* A link to a relay region changed. */
+  /* A link to a relay region changed. UP: it takes packets; a relay that never lets us in goes DOWN again. */
   void (*link_state) (gpointer user_data, TnUnderlayTransport *transport, guint region, TnUnderlayLinkState state, const GError *error);
+
+  /* A relay says what is wrong with us or with itself, for people to read; NULL: all is well again, or the link is gone. Nullable. */
+  void (*health)     (gpointer user_data, TnUnderlayTransport *transport, guint region, const char *problem);
 } TnUnderlayCallbacks;
 
 typedef struct
@@ -89,6 +92,10 @@ struct _TnUnderlayTransportInterface
    * not all: writable() follows. A path that cannot be served at all (unknown region) takes and drops everything, and counts it. */
   guint    (*send)           (TnUnderlayTransport *self, const TnPathAddress *to, const TnPacketBatch *batch, guint first,
                               TnSendFlags flags);
+
+  /* The network under it changed, or the machine slept: links that no longer lead anywhere are found and made anew at once, and
+   * back-off starts over. Nullable. */
+  void     (*rebind)         (TnUnderlayTransport *self);
 
   /* Relays only; NULL elsewhere. */
   void     (*set_relay_map)  (TnUnderlayTransport *self, TnRelayMap *map);
