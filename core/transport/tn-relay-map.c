@@ -68,6 +68,31 @@ tn_relay_region_copy (const TnRelayRegion *region)
   return copy;
 }
 
+static gboolean
+relay_node_equal (const TnRelayNode *a,
+                  const TnRelayNode *b)
+{
+  return g_strcmp0 (a->name, b->name) == 0 && g_strcmp0 (a->host_name, b->host_name) == 0 &&
+         g_strcmp0 (a->cert_name, b->cert_name) == 0 && g_strcmp0 (a->ipv4, b->ipv4) == 0 && g_strcmp0 (a->ipv6, b->ipv6) == 0 &&
+         g_strcmp0 (a->stun_test_ip, b->stun_test_ip) == 0 && a->stun_port == b->stun_port && a->derp_port == b->derp_port &&
+         a->stun_only == b->stun_only && a->insecure_for_tests == b->insecure_for_tests && a->can_port80 == b->can_port80;
+}
+
+gboolean
+tn_relay_region_equal (const TnRelayRegion *a,
+                       const TnRelayRegion *b)
+{
+  if (a->id != b->id || g_strcmp0 (a->code, b->code) != 0 || g_strcmp0 (a->name, b->name) != 0 || a->latitude != b->latitude ||
+      a->longitude != b->longitude || a->avoid != b->avoid || a->no_measure_no_home != b->no_measure_no_home ||
+      a->nodes->len != b->nodes->len)
+    return FALSE;
+
+  for (guint i = 0; i < a->nodes->len; i++)
+    if (!relay_node_equal (g_ptr_array_index (a->nodes, i), g_ptr_array_index (b->nodes, i)))
+      return FALSE;
+  return TRUE;
+}
+
 void
 tn_relay_region_free (TnRelayRegion *region)
 {

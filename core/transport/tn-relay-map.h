@@ -54,6 +54,7 @@ void           tn_relay_map_set_score (TnRelayMap *map, guint region, double sco
 
 TnRelayRegion *tn_relay_region_new  (guint id, const char *code, const char *name);
 TnRelayRegion *tn_relay_region_copy (const TnRelayRegion *region);
+gboolean       tn_relay_region_equal (const TnRelayRegion *a, const TnRelayRegion *b);     /* in every detail */
 void           tn_relay_region_free (TnRelayRegion *region);
 TnRelayNode   *tn_relay_node_new    (const char *name, const char *host_name);
 void           tn_relay_node_free   (TnRelayNode *node);
