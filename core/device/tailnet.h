@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The one header to include. */
+
+#include "tn-connection.h"
+#include "tn-datagram-socket.h"
+#include "tn-device.h"
+#include "tn-enum-types.h"
+#include "tn-error.h"
+#include "tn-health-item.h"
+#include "tn-listener.h"
+#include "tn-node.h"
+#include "tn-path.h"
+#include "tn-ping-result.h"
+#include "tn-preferences.h"
+#include "tn-transport.h"
+#include "tn-user.h"
+#include "tn-version-macros.h"
