@@ -7,24 +7,25 @@
 
 #include "tn-hex.h"
 
-static gboolean
-key_parse (guint8     *out,
-           gsize       len,
-           const char *prefix,
-           const char *text)
+gboolean
+tn_key_parse_text (guint8     *out,
+                   gsize       out_len,
+                   const char *prefix,
+                   const char *text,
+                   gsize       len)
 {
   gsize prefix_len = strlen (prefix);
 
-  if (strncmp (text, prefix, prefix_len) != 0)
+  if (len < prefix_len || memcmp (text, prefix, prefix_len) != 0)
     return FALSE;
-  return tn_hex_decode (text + prefix_len, strlen (text + prefix_len), out, len);
+  return tn_hex_decode (text + prefix_len, len - prefix_len, out, out_len);
 }
 
-static void
-key_print (const guint8 *bytes,
-           gsize         len,
-           const char   *prefix,
-           char         *out)
+void
+tn_key_print_text (const guint8 *bytes,
+                   gsize         len,
+                   const char   *prefix,
+                   char         *out)
 {
   gsize prefix_len = strlen (prefix);
 
@@ -56,19 +57,22 @@ static void
 key_generate (guint8 bytes[TN_KEY_LEN])
 {
   randombytes_buf (bytes, TN_KEY_LEN);
-  bytes[0] &= 248;
-  bytes[31] = (guint8) ((bytes[31] & 127) | 64);
+  tn_key_clamp (bytes);
 }
 
-#define DEFINE_PUBLIC_KEY(Type, prefix, text_prefix, print_short_func)                                     \
-  gboolean prefix##_parse (Type *key, const char *text) { return key_parse (key->bytes, TN_KEY_LEN, text_prefix, text); }  \
-  void prefix##_print (const Type *key, char out[TN_KEY_TEXT_MAX]) { key_print (key->bytes, TN_KEY_LEN, text_prefix, out); } \
+#define DEFINE_KEY_TEXT(Type, prefix, text_prefix)                                             \
+  gboolean prefix##_parse_len (Type *key, const char *text, gsize len)                         \
+  { return tn_key_parse_text (key->bytes, TN_KEY_LEN, text_prefix, text, len); }               \
+  void prefix##_print (const Type *key, char out[TN_KEY_TEXT_MAX])                             \
+  { tn_key_print_text (key->bytes, TN_KEY_LEN, text_prefix, out); }
+
+#define DEFINE_PUBLIC_KEY(Type, prefix, text_prefix, print_short_func)                         \
+  DEFINE_KEY_TEXT (Type, prefix, text_prefix)                                                  \
   void prefix##_print_short (const Type *key, char out[TN_KEY_SHORT_MAX]) { print_short_func (key->bytes, out); }
 
-#define DEFINE_PRIVATE_KEY(Type, prefix, Public)                                                           \
-  void prefix##_generate (Type *key) { key_generate (key->bytes); }                                        \
-  gboolean prefix##_parse (Type *key, const char *text) { return key_parse (key->bytes, TN_KEY_LEN, "privkey:", text); }   \
-  void prefix##_print (const Type *key, char out[TN_KEY_TEXT_MAX]) { key_print (key->bytes, TN_KEY_LEN, "privkey:", out); } \
+#define DEFINE_PRIVATE_KEY(Type, prefix, Public)                                               \
+  DEFINE_KEY_TEXT (Type, prefix, "privkey:")                                                   \
+  void prefix##_generate (Type *key) { key_generate (key->bytes); }                            \
   void prefix##_get_public (const Type *key, Public *out) { crypto_scalarmult_base (out->bytes, key->bytes); }
 
 DEFINE_PUBLIC_KEY (TnMachinePublicKey, tn_machine_public_key, "mkey:", print_short_base64)
@@ -79,8 +83,8 @@ DEFINE_PUBLIC_KEY (TnDiscoPublicKey, tn_disco_public_key, "discokey:", print_sho
 DEFINE_PRIVATE_KEY (TnDiscoPrivateKey, tn_disco_private_key, TnDiscoPublicKey)
 DEFINE_PUBLIC_KEY (TnChallengePublicKey, tn_challenge_public_key, "chalpub:", print_short_base64)
 
-guint
-tn_node_public_key_hash (gconstpointer key)
+static guint
+key_hash (const guint8 bytes[TN_KEY_LEN])
 {
   static guint8 salt[crypto_shorthash_KEYBYTES];
   static gsize salted;
@@ -91,8 +95,14 @@ tn_node_public_key_hash (gconstpointer key)
       randombytes_buf (salt, sizeof salt);
       g_once_init_leave (&salted, 1);
     }
-  crypto_shorthash ((guint8 *) &hash, ((const TnNodePublicKey *) key)->bytes, TN_KEY_LEN, salt);
+  crypto_shorthash ((guint8 *) &hash, bytes, TN_KEY_LEN, salt);
   return (guint) hash;
+}
+
+guint
+tn_node_public_key_hash (gconstpointer key)
+{
+  return key_hash (((const TnNodePublicKey *) key)->bytes);
 }
 
 gboolean
@@ -100,4 +110,129 @@ tn_node_public_key_equal_func (gconstpointer a,
                                gconstpointer b)
 {
   return tn_node_public_key_equal (a, b);
+}
+
+guint
+tn_disco_public_key_hash (gconstpointer key)
+{
+  return key_hash (((const TnDiscoPublicKey *) key)->bytes);
+}
+
+gboolean
+tn_disco_public_key_equal_func (gconstpointer a,
+                                gconstpointer b)
+{
+  return tn_disco_public_key_equal (a, b);
+}
+
+gboolean
+tn_machine_public_key_parse_untyped (TnMachinePublicKey *key,
+                                     const char         *text,
+                                     gsize               len)
+{
+  return tn_key_parse_text (key->bytes, TN_KEY_LEN, "", text, len);
+}
+
+void
+tn_machine_public_key_print_untyped (const TnMachinePublicKey *key,
+                                     char                      out[TN_KEY_TEXT_MAX])
+{
+  tn_key_print_text (key->bytes, TN_KEY_LEN, "", out);
+}
+
+gboolean
+tn_node_public_key_parse_untyped (TnNodePublicKey *key,
+                                  const char      *text,
+                                  gsize            len)
+{
+  return tn_key_parse_text (key->bytes, TN_KEY_LEN, "", text, len);
+}
+
+void
+tn_node_public_key_print_untyped (const TnNodePublicKey *key,
+                                  char                   out[TN_KEY_TEXT_MAX])
+{
+  tn_key_print_text (key->bytes, TN_KEY_LEN, "", out);
+}
+
+gboolean
+tn_node_public_key_parse_binary (TnNodePublicKey *key,
+                                 const guint8    *bytes,
+                                 gsize            len)
+{
+  if (len != TN_NODE_PUBLIC_KEY_BINARY_LEN || bytes[0] != 'n' || bytes[1] != 'p')
+    return FALSE;
+
+  memcpy (key->bytes, bytes + 2, TN_KEY_LEN);
+  return TRUE;
+}
+
+void
+tn_node_public_key_print_binary (const TnNodePublicKey *key,
+                                 guint8                 out[TN_NODE_PUBLIC_KEY_BINARY_LEN])
+{
+  out[0] = 'n';
+  out[1] = 'p';
+  memcpy (out + 2, key->bytes, TN_KEY_LEN);
+}
+
+void
+tn_node_public_key_print_log_name (const TnNodePublicKey *key,
+                                   char                   out[TN_NODE_PUBLIC_KEY_LOG_NAME_MAX])
+{
+  g_autofree char *base64 = g_base64_encode (key->bytes, TN_KEY_LEN);     /* 43 characters and = */
+
+  g_snprintf (out, TN_NODE_PUBLIC_KEY_LOG_NAME_MAX, "peer(%.4s…%.4s)", base64, base64 + 39);
+}
+
+/* tailscale types/key/node.go, badOldPrefix: makes the short form [bad01]. */
+void
+tn_node_public_key_expire (TnNodePublicKey *key)
+{
+  static const guint8 mark[] = { 0x6d, 0xa7, 0x74, 0xd5, 0xd7, 0x74 };
+
+  memcpy (key->bytes, mark, sizeof mark);
+}
+
+gboolean
+tn_derp_mesh_key_parse (TnDerpMeshKey *key,
+                        const char    *text,
+                        gsize          len)
+{
+  return tn_key_parse_text (key->bytes, TN_KEY_LEN, "", text, len);
+}
+
+static gboolean
+is_space (char c)
+{
+  return g_ascii_isspace (c) || c == '\v';     /* which GLib leaves out */
+}
+
+gboolean
+tn_derp_mesh_key_parse_file (TnDerpMeshKey *key,
+                             const char    *text,
+                             gsize          len)
+{
+  while (len > 0 && is_space (text[0]))
+    {
+      text++;
+      len--;
+    }
+  while (len > 0 && is_space (text[len - 1]))
+    len--;
+  return tn_derp_mesh_key_parse (key, text, len);
+}
+
+void
+tn_derp_mesh_key_print (const TnDerpMeshKey *key,
+                        char                 out[TN_KEY_TEXT_MAX])
+{
+  tn_key_print_text (key->bytes, TN_KEY_LEN, "", out);
+}
+
+gboolean
+tn_derp_mesh_key_equal (const TnDerpMeshKey *a,
+                        const TnDerpMeshKey *b)
+{
+  return sodium_memcmp (a->bytes, b->bytes, TN_KEY_LEN) == 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdint.h>
 
-#include "tn-keys.h"
+#include "tn-attestation-key.h"
+#include "tn-lock-key.h"
 
 #define TRY(Type, prefix)                                                                     \
   G_STMT_START {                                                                              \
@@ -26,5 +27,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data,
   TRY (TnNodePublicKey, tn_node_public_key);
   TRY (TnDiscoPublicKey, tn_disco_public_key);
   TRY (TnChallengePublicKey, tn_challenge_public_key);
+  TRY (TnLockPublicKey, tn_lock_public_key);
+  TRY (TnLockPrivateKey, tn_lock_private_key);
+  TRY (TnAttestationPublicKey, tn_attestation_public_key);
   return 0;
 }
