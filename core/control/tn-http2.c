@@ -457,7 +457,7 @@ tn_http2_receive (TnHttp2       *http2,
                   gsize          len,
                   GError       **error)
 {
-  g_autoptr (TnHttp2) hold = tn_http2_ref (http2);
+  G_GNUC_UNUSED g_autoptr (TnHttp2) hold = tn_http2_ref (http2);
   ssize_t used;
 
   if (!check_alive (http2, error))
@@ -482,7 +482,7 @@ tn_http2_pull (TnHttp2     *http2,
                gsize        max,
                GError     **error)
 {
-  g_autoptr (TnHttp2) hold = tn_http2_ref (http2);
+  G_GNUC_UNUSED g_autoptr (TnHttp2) hold = tn_http2_ref (http2);
 
   g_return_val_if_fail (http2->depth == 0, TRUE);
 
@@ -518,7 +518,7 @@ void
 tn_http2_shutdown (TnHttp2      *http2,
                    const GError *error)
 {
-  g_autoptr (TnHttp2) hold = tn_http2_ref (http2);
+  G_GNUC_UNUSED g_autoptr (TnHttp2) hold = tn_http2_ref (http2);
   GHashTableIter iter;
   gpointer stream;
 
