@@ -38,8 +38,8 @@ typedef struct
   TnIpAddress   src;
   TnIpAddress   dst;
   guint32       length;         /* of the packet by its own header; at most len unless proto is unknown */
-  guint16       transport;      /* offset of the transport header; 0: none was found */
-  guint16       payload;        /* offset of what follows it; 0: not parsed for this protocol. May lie behind length */
+  guint16       transport;      /* offset of the transport header, unless proto is unknown or fragment */
+  guint16       payload;        /* offset of what follows it, for TCP, UDP, ICMP, TSMP. May lie behind length */
   guint16       src_port;       /* TCP, UDP, SCTP; else 0 */
   guint16       dst_port;
   guint8        version;        /* 4, 6; 0: not even a base header */
@@ -51,7 +51,7 @@ typedef struct
 /* Never fails: what is wrong with a packet shows in version and proto. Lengths are tested against @len and the header. */
 void     tn_parse           (TnParsed *out, const guint8 *data, gsize len);
 
-/* Payload of TCP, UDP, TSMP. FALSE: the lengths in the packet do not allow one. */
+/* Payload of TCP, UDP, ICMP, TSMP. FALSE: another protocol, or the lengths in the packet do not allow one. */
 gboolean tn_parsed_get_payload (const TnParsed *packet, const guint8 **payload, gsize *len) G_GNUC_WARN_UNUSED_RESULT;
 
 gboolean tn_parsed_is_echo_request (const TnParsed *packet);
