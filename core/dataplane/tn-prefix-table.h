@@ -5,8 +5,9 @@
 
 G_BEGIN_DECLS
 
-/* Prefixes of both families, each with a pointer: not NULL, and a multiple of 4 as all that is allocated. A balanced routing table: a trie of eight bits a level whose
- * nodes are bitmaps with packed arrays, so that the longest match within a level is one masked bitmap and no loop over lengths.
+/* Prefixes of both families, each with a pointer: not NULL, and a multiple of 4 as all that is allocated. A balanced routing table: a
+ * trie of eight bits a level whose nodes are bitmaps with packed arrays, so that the longest match within a level is one masked
+ * bitmap and no loop over lengths.
  *
  * A copy costs nothing: tables share nodes until one of them changes, so that a snapshot is a copy, and a change to the table
  * behind it costs one path of nodes. One thread changes a table; any number may look things up in copies that nobody changes.
