@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-file-state-store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tn-error.h"
+#include "tn-secret.h"
+
+/* A file holds one line, "tailnet-state 1 LENGTH SHA256\n", and the value. Both numbers are there so that a file cut short or
+ * overwritten with zeros, as some file systems leave them after a power cut, is not taken for a key. */
+#define HEADER_FORMAT   "tailnet-state 1 %" G_GSIZE_FORMAT " %s\n"
+#define HEADER_MAX      128
+#define VALUE_MAX       (1024 * 1024)
+#define LOCK_NAME       "lock"
+
+/**
+ * TnFileStateStore:
+ *
+ * A state store in a directory, one file a key: `KEY.state`, readable by their owner alone and replaced atomically. The directory
+ * is made when the store is acquired, and locked while it is in use; one whose contents others can read draws a warning.
+ */
+struct _TnFileStateStore
+{
+  GObject parent_instance;
+  char   *directory;           /* immutable after construction */
+  int     directory_fd;        /* -1 while not acquired */
+  int     lock_fd;
+};
+
+enum { PROP_0, PROP_DIRECTORY, N_PROPS };
+
+static void tn_file_state_store_iface_init (TnStateStoreInterface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (TnFileStateStore, tn_file_state_store, G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (TN_TYPE_STATE_STORE, tn_file_state_store_iface_init))
+
+static GParamSpec *properties[N_PROPS];
+
+/* Consumes errno. */
+static gboolean
+fail_errno (GError    **error,
+            const char *doing,
+            const char *directory,
+            const char *name)
+{
+  int code = errno;
+  g_autofree char *path = g_build_filename (directory, name, NULL);
+
+  g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (code), "cannot %s %s: %s", doing, path, g_strerror (code));
+  return FALSE;
+}
+
+static void
+close_fd (int *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+  *fd = -1;
+}
+
+/* What others can read is no secret any more: said once an acquisition or load, and gone on. */
+static void
+warn_if_open (const struct stat *info,
+              const char        *directory,
+              const char        *name)
+{
+  g_autofree char *path = NULL;
+
+  if (info->st_uid == geteuid () && (info->st_mode & 077) == 0)
+    return;
+  path = g_build_filename (directory, name, NULL);
+  g_warning ("%s (mode %03o, user %u) is open to others, who could become this node", path,
+             (guint) info->st_mode & 0777, (guint) info->st_uid);
+}
+
+static gboolean
+open_directory (TnFileStateStore  *self,
+                GError           **error)
+{
+  struct stat info;
+
+  if (g_mkdir_with_parents (self->directory, 0700) != 0)
+    return fail_errno (error, "make", self->directory, NULL);
+  self->directory_fd = open (self->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (self->directory_fd < 0 || fstat (self->directory_fd, &info) != 0)
+    return fail_errno (error, "open", self->directory, NULL);
+
+  warn_if_open (&info, self->directory, NULL);
+  return TRUE;
+}
+
+static gboolean
+take_lock (TnFileStateStore  *self,
+           GError           **error)
+{
+  char owner[32] = "";
+  char text[32];
+  ssize_t n;
+
+  self->lock_fd = openat (self->directory_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (self->lock_fd < 0)
+    return fail_errno (error, "open", self->directory, LOCK_NAME);
+
+  if (flock (self->lock_fd, LOCK_EX | LOCK_NB) != 0)
+    {
+      if (errno != EWOULDBLOCK)
+        return fail_errno (error, "lock", self->directory, LOCK_NAME);
+      n = pread (self->lock_fd, owner, sizeof owner - 1, 0);
+      owner[MAX (n, 0)] = '\0';
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, "the state in %s is in use by process %" G_GUINT64_FORMAT,
+                   self->directory, g_ascii_strtoull (owner, NULL, 10));
+      return FALSE;
+    }
+
+  /* Only for the message above, so nothing depends on it. */
+  g_snprintf (text, sizeof text, "%ld\n", (long) getpid ());
+  if (ftruncate (self->lock_fd, 0) != 0 || pwrite (self->lock_fd, text, strlen (text), 0) < 0)
+    g_debug ("cannot note the owner in %s/%s: %s", self->directory, LOCK_NAME, g_strerror (errno));
+  return TRUE;
+}
+
+static void
+tn_file_state_store_release (TnStateStore *store)
+{
+  TnFileStateStore *self = TN_FILE_STATE_STORE (store);
+
+  close_fd (&self->lock_fd);       /* which unlocks it; the file stays, or two could lock two files of one name */
+  close_fd (&self->directory_fd);
+}
+
+static gboolean
+tn_file_state_store_acquire (TnStateStore  *store,
+                             GError       **error)
+{
+  TnFileStateStore *self = TN_FILE_STATE_STORE (store);
+
+  if (self->directory_fd >= 0)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, "the state in %s is in use by another device of this process",
+                   self->directory);
+      return FALSE;
+    }
+  if (open_directory (self, error) && take_lock (self, error))
+    return TRUE;
+
+  tn_file_state_store_release (store);
+  return FALSE;
+}
+
+static gboolean
+check_acquired (TnFileStateStore  *self,
+                GError           **error)
+{
+  if (self->directory_fd >= 0)
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "the state in %s is not acquired", self->directory);
+  return FALSE;
+}
+
+static gboolean
+read_all (int     fd,
+          guint8 *out,
+          gsize   len)
+{
+  while (len > 0)
+    {
+      ssize_t n = read (fd, out, len);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n == 0)
+        errno = EIO;           /* shorter than fstat() said */
+      if (n <= 0)
+        return FALSE;
+      out += n;
+      len -= (gsize) n;
+    }
+  return TRUE;
+}
+
+static gboolean
+write_all (int           fd,
+           const guint8 *data,
+           gsize         len)
+{
+  while (len > 0)
+    {
+      ssize_t n = write (fd, data, len);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return FALSE;
+      data += n;
+      len -= (gsize) n;
+    }
+  return TRUE;
+}
+
+/* The value in the bytes of a file, or what is wrong with it. */
+static GBytes *
+decode (const guint8  *contents,
+        gsize          len,
+        const char   **problem)
+{
+  const guint8 *end = memchr (contents, '\n', MIN (len, HEADER_MAX));
+  char header[HEADER_MAX];
+  g_autofree char *digest = NULL;
+  const guint8 *value;
+  gsize value_len;
+
+  *problem = "it does not begin as a state file does";
+  if (end == NULL)
+    return NULL;
+  value = end + 1;
+  value_len = len - (gsize) (value - contents);
+  digest = g_compute_checksum_for_data (G_CHECKSUM_SHA256, value, value_len);
+  if (g_snprintf (header, sizeof header, HEADER_FORMAT, value_len, digest) == value - contents &&
+      memcmp (header, contents, (gsize) (value - contents)) == 0)
+    return tn_secret_bytes_new_take (g_memdup2 (value, value_len), value_len);
+
+  if (g_str_has_prefix (memcpy (memset (header, 0, sizeof header), contents, (gsize) (end - contents)), "tailnet-state "))
+    *problem = "length or checksum do not fit its contents, or a newer version wrote it";
+  return NULL;
+}
+
+static GBytes *
+read_value (TnFileStateStore  *self,
+            int                fd,
+            const char        *name,
+            GError           **error)
+{
+  struct stat info;
+  g_autofree guint8 *contents = NULL;
+  GBytes *value = NULL;
+  const char *problem = NULL;
+  gsize len;
+
+  if (fstat (fd, &info) != 0)
+    {
+      fail_errno (error, "read", self->directory, name);
+      return NULL;
+    }
+  warn_if_open (&info, self->directory, name);
+
+  if (!S_ISREG (info.st_mode) || info.st_size > VALUE_MAX + HEADER_MAX)
+    problem = "it is no file of a usual size";
+  else
+    {
+      len = (gsize) info.st_size;
+      contents = g_malloc (len + 1);
+      if (!read_all (fd, contents, len))
+        fail_errno (error, "read", self->directory, name);
+      else
+        value = decode (contents, len, &problem);
+      explicit_bzero (contents, len);
+    }
+
+  if (value == NULL && problem != NULL)
+    g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "%s/%s is damaged: %s", self->directory, name, problem);
+  return value;
+}
+
+static GBytes *
+tn_file_state_store_load (TnStateStore  *store,
+                          const char    *key,
+                          GError       **error)
+{
+  TnFileStateStore *self = TN_FILE_STATE_STORE (store);
+  g_autofree char *name = g_strconcat (key, ".state", NULL);
+  GBytes *value;
+  int fd;
+
+  if (!check_acquired (self, error))
+    return NULL;
+
+  fd = openat (self->directory_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0)
+    {
+      if (errno != ENOENT)
+        fail_errno (error, "open", self->directory, name);
+      return NULL;
+    }
+  value = read_value (self, fd, name, error);
+  close (fd);
+  return value;
+}
+
+/* A whole new file beside the old one; only when the disk has it does it take the old one's name. */
+static gboolean
+write_file (TnFileStateStore *self,
+            const char       *name,
+            GBytes           *value)
+{
+  gsize len;
+  const guint8 *data = g_bytes_get_data (value, &len);
+  g_autofree char *digest = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, value);
+  g_autofree char *header = g_strdup_printf (HEADER_FORMAT, len, digest);
+  int fd;
+  gboolean ok;
+
+  /* What a crash left is no use to anybody. */
+  if (unlinkat (self->directory_fd, name, 0) != 0 && errno != ENOENT)
+    return FALSE;
+  fd = openat (self->directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0)
+    return FALSE;
+
+  ok = write_all (fd, (const guint8 *) header, strlen (header)) && write_all (fd, data, len) && fsync (fd) == 0;
+  if (close (fd) != 0)
+    ok = FALSE;
+  return ok;
+}
+
+static gboolean
+tn_file_state_store_save (TnStateStore  *store,
+                          const char    *key,
+                          GBytes        *value,
+                          GError       **error)
+{
+  TnFileStateStore *self = TN_FILE_STATE_STORE (store);
+  g_autofree char *name = g_strconcat (key, ".state", NULL);
+  g_autofree char *new_name = g_strconcat (key, ".new", NULL);
+  int saved_errno;
+
+  if (!check_acquired (self, error))
+    return FALSE;
+
+  if (value == NULL)
+    {
+      if (unlinkat (self->directory_fd, name, 0) != 0 && errno != ENOENT)
+        return fail_errno (error, "remove", self->directory, name);
+    }
+  else if (g_bytes_get_size (value) > VALUE_MAX)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "value of %" G_GSIZE_FORMAT " bytes for %s/%s, at most %d allowed",
+                   g_bytes_get_size (value), self->directory, name, VALUE_MAX);
+      return FALSE;
+    }
+  else if (!write_file (self, new_name, value) ||
+           renameat (self->directory_fd, new_name, self->directory_fd, name) != 0)
+    {
+      saved_errno = errno;
+      unlinkat (self->directory_fd, new_name, 0);
+      errno = saved_errno;
+      return fail_errno (error, "write", self->directory, name);
+    }
+
+  if (fsync (self->directory_fd) != 0)
+    return fail_errno (error, "write", self->directory, NULL);
+  return TRUE;
+}
+
+static void
+tn_file_state_store_finalize (GObject *object)
+{
+  TnFileStateStore *self = TN_FILE_STATE_STORE (object);
+
+  tn_file_state_store_release (TN_STATE_STORE (self));
+  g_free (self->directory);
+
+  G_OBJECT_CLASS (tn_file_state_store_parent_class)->finalize (object);
+}
+
+static void
+tn_file_state_store_get_property (GObject    *object,
+                                  guint       prop_id,
+                                  GValue     *value,
+                                  GParamSpec *pspec)
+{
+  switch (prop_id)
+    {
+    case PROP_DIRECTORY:
+      g_value_set_string (value, TN_FILE_STATE_STORE (object)->directory);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+    }
+}
+
+static void
+tn_file_state_store_set_property (GObject      *object,
+                                  guint         prop_id,
+                                  const GValue *value,
+                                  GParamSpec   *pspec)
+{
+  switch (prop_id)
+    {
+    case PROP_DIRECTORY:
+      TN_FILE_STATE_STORE (object)->directory =
+        g_value_get_string (value) != NULL ? g_value_dup_string (value) : g_strdup (".");
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+    }
+}
+
+static void
+tn_file_state_store_iface_init (TnStateStoreInterface *iface)
+{
+  iface->acquire = tn_file_state_store_acquire;
+  iface->release = tn_file_state_store_release;
+  iface->load = tn_file_state_store_load;
+  iface->save = tn_file_state_store_save;
+}
+
+static void
+tn_file_state_store_class_init (TnFileStateStoreClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->finalize = tn_file_state_store_finalize;
+  object_class->get_property = tn_file_state_store_get_property;
+  object_class->set_property = tn_file_state_store_set_property;
+
+  /**
+   * TnFileStateStore:directory: (getter get_directory)
+   *
+   * Path of the directory, in the encoding of file names.
+   */
+  properties[PROP_DIRECTORY] =
+    g_param_spec_string ("directory", NULL, NULL, ".",
+                         G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  g_object_class_install_properties (object_class, N_PROPS, properties);
+}
+
+static void
+tn_file_state_store_init (TnFileStateStore *self)
+{
+  self->directory_fd = -1;
+  self->lock_fd = -1;
+}
+
+/**
+ * tn_file_state_store_new:
+ * @directory: (type filename): path of a directory, which need not exist yet
+ *
+ * Makes a store in @directory. Nothing is touched before it is acquired.
+ *
+ * Returns: (transfer full) (type TnFileStateStore): a new store
+ */
+TnStateStore *
+tn_file_state_store_new (const char *directory)
+{
+  g_return_val_if_fail (directory != NULL, NULL);
+
+  return g_object_new (TN_TYPE_FILE_STATE_STORE, "directory", directory, NULL);
+}
+
+/**
+ * tn_file_state_store_get_directory:
+ * @self: a state store
+ *
+ * Gets the directory.
+ *
+ * Returns: (type filename): the path as it was given
+ */
+const char *
+tn_file_state_store_get_directory (TnFileStateStore *self)
+{
+  g_return_val_if_fail (TN_IS_FILE_STATE_STORE (self), NULL);
+
+  return self->directory;
+}

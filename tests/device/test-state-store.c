@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tn-error.h"
+#include "tn-file-state-store.h"
+#include "tn-memory-state-store.h"
+
+/* --- The calls that touch the disk, wrapped by the linker: the process can be made to end at any of them --- */
+
+static GString *calls;              /* not NULL: their names are noted */
+static int die_at = -1;             /* the call at which the process ends; -1: none */
+static int n_calls;
+static gboolean die_torn;           /* half of a write() gets through */
+
+ssize_t __real_write (int fd, const void *data, size_t len);
+int __real_fsync (int fd);
+int __real_renameat (int from_dir, const char *from, int to_dir, const char *to);
+int __real_unlinkat (int dir, const char *name, int flags);
+ssize_t __wrap_write (int fd, const void *data, size_t len);
+int __wrap_fsync (int fd);
+int __wrap_renameat (int from_dir, const char *from, int to_dir, const char *to);
+int __wrap_unlinkat (int dir, const char *name, int flags);
+
+static void
+called (const char *name)
+{
+  if (calls != NULL)
+    g_string_append_printf (calls, "%s ", name);
+  if (n_calls++ == die_at)
+    _exit (77);
+}
+
+ssize_t
+__wrap_write (int fd, const void *data, size_t len)
+{
+  if (die_torn && n_calls == die_at && __real_write (fd, data, len / 2) < 0)
+    _exit (78);
+  called ("write");
+  return __real_write (fd, data, len);
+}
+
+int
+__wrap_fsync (int fd)
+{
+  struct stat info;
+
+  called (fstat (fd, &info) == 0 && S_ISDIR (info.st_mode) ? "fsync-directory" : "fsync-file");
+  return __real_fsync (fd);
+}
+
+int
+__wrap_renameat (int from_dir, const char *from, int to_dir, const char *to)
+{
+  called ("rename");
+  return __real_renameat (from_dir, from, to_dir, to);
+}
+
+int
+__wrap_unlinkat (int dir, const char *name, int flags)
+{
+  called ("unlink");
+  return __real_unlinkat (dir, name, flags);
+}
+
+/* --- Helpers --- */
+
+typedef struct
+{
+  char *directory;
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer user_data)
+{
+  fixture->directory = g_dir_make_tmp ("tailnet-XXXXXX", NULL);
+  g_assert_nonnull (fixture->directory);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (GDir) dir = g_dir_open (fixture->directory, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (fixture->directory, name, NULL);
+
+      g_remove (path);
+    }
+  g_rmdir (fixture->directory);
+  g_free (fixture->directory);
+}
+
+static TnStateStore *
+open_store (const char *directory)
+{
+  TnStateStore *store = directory != NULL ? tn_file_state_store_new (directory) : tn_memory_state_store_new ();
+  g_autoptr (GError) error = NULL;
+
+  tn_state_store_acquire (store, &error);
+  g_assert_no_error (error);
+  return store;
+}
+
+static gboolean
+save (TnStateStore *store, const char *key, const char *value, GError **error)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new (value, strlen (value));
+
+  return tn_state_store_save (store, key, bytes, error);
+}
+
+static void
+assert_value (TnStateStore *store, const char *key, const char *expected)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) value = tn_state_store_load (store, key, &error);
+
+  g_assert_no_error (error);
+  if (expected == NULL)
+    g_assert_null (value);
+  else
+    {
+      g_assert_nonnull (value);
+      g_assert_cmpmem (g_bytes_get_data (value, NULL), g_bytes_get_size (value), expected, strlen (expected));
+    }
+}
+
+/* --- What every store does --- */
+
+static void
+contract_values (TnStateStore *store)
+{
+  static const guint8 binary[] = { 0, '\n', 0xff, 0, 1 };
+  g_autoptr (GBytes) bytes = g_bytes_new (binary, sizeof binary);
+  g_autoptr (GBytes) loaded = NULL;
+  g_autoptr (GError) error = NULL;
+
+  assert_value (store, "machine-key", NULL);
+  g_assert_true (save (store, "machine-key", "one", &error));
+  g_assert_true (save (store, "profile_1", "", &error));
+  assert_value (store, "machine-key", "one");
+  assert_value (store, "profile_1", "");
+  g_assert_true (save (store, "machine-key", "two", &error));
+  assert_value (store, "machine-key", "two");
+
+  g_assert_true (tn_state_store_save (store, "machine-key", bytes, &error));
+  loaded = tn_state_store_load (store, "machine-key", &error);
+  g_assert_true (g_bytes_equal (loaded, bytes));
+
+  g_assert_true (tn_state_store_save (store, "machine-key", NULL, &error));
+  g_assert_true (tn_state_store_save (store, "machine-key", NULL, &error));
+  assert_value (store, "machine-key", NULL);
+  g_assert_no_error (error);
+}
+
+static void
+contract_keys (TnStateStore *store)
+{
+  static const char *const bad[] = { "", ".", "..", "a/b", "../a", "a.state", "ä", "a b",
+    "12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (save (store, bad[i], "value", &error));
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+      g_clear_error (&error);
+      g_assert_null (tn_state_store_load (store, bad[i], &error));
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+    }
+}
+
+static void
+contract_ownership (TnStateStore *store)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (tn_state_store_acquire (store, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
+  g_clear_error (&error);
+
+  tn_state_store_release (store);
+  tn_state_store_release (store);
+  g_assert_false (save (store, "a", "value", &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  g_clear_error (&error);
+  g_assert_null (tn_state_store_load (store, "a", &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  g_clear_error (&error);
+
+  g_assert_true (tn_state_store_acquire (store, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_contract (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (TnStateStore) store = open_store (user_data != NULL ? fixture->directory : NULL);
+
+  contract_values (store);
+  contract_keys (store);
+  contract_ownership (store);
+}
+
+/* --- Files --- */
+
+static guint
+mode_of (const char *directory, const char *name)
+{
+  g_autofree char *path = g_build_filename (directory, name, NULL);
+  struct stat info;
+
+  g_assert_no_errno (stat (path, &info));
+  return info.st_mode & 0777;
+}
+
+static void
+test_modes (Fixture *fixture, gconstpointer user_data)
+{
+  g_autofree char *deep = g_build_filename (fixture->directory, "a", NULL);
+  g_autoptr (TnStateStore) store = NULL;
+  mode_t mask = umask (0);
+
+  store = open_store (deep);
+  g_assert_true (save (store, "key", "value", NULL));
+  umask (mask);
+  g_assert_cmpuint (mode_of (deep, NULL), ==, 0700);
+  g_assert_cmpuint (mode_of (deep, "key.state"), ==, 0600);
+  g_assert_cmpuint (mode_of (deep, "lock"), ==, 0600);
+  g_assert_cmpstr (tn_file_state_store_get_directory (TN_FILE_STATE_STORE (store)), ==, deep);
+
+  tn_state_store_release (store);
+  for (const char *const *name = (const char *const[]) { "key.state", "lock", NULL }; *name != NULL; name++)
+    {
+      g_autofree char *path = g_build_filename (deep, *name, NULL);
+
+      g_assert_no_errno (g_remove (path));
+    }
+  g_assert_no_errno (g_rmdir (deep));
+}
+
+static void
+test_open_to_others (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (TnStateStore) store = open_store (fixture->directory);
+  g_autofree char *path = g_build_filename (fixture->directory, "key.state", NULL);
+
+  g_assert_true (save (store, "key", "value", NULL));
+  tn_state_store_release (store);
+
+  g_assert_no_errno (g_chmod (fixture->directory, 0755));
+  g_test_expect_message ("tailnet", G_LOG_LEVEL_WARNING, "*(mode 755, *open to others*");
+  g_assert_true (tn_state_store_acquire (store, NULL));
+  g_test_assert_expected_messages ();
+
+  g_assert_no_errno (g_chmod (path, 0640));
+  g_test_expect_message ("tailnet", G_LOG_LEVEL_WARNING, "*key.state (mode 640, *open to others*");
+  assert_value (store, "key", "value");
+  g_test_assert_expected_messages ();
+
+  g_assert_true (save (store, "key", "new", NULL));        /* which mends it */
+  assert_value (store, "key", "new");
+}
+
+static void
+test_restart (Fixture *fixture, gconstpointer user_data)
+{
+  TnStateStore *store = open_store (fixture->directory);
+
+  g_assert_true (save (store, "key", "value", NULL));
+  g_object_unref (store);                                  /* releases it */
+
+  store = open_store (fixture->directory);
+  assert_value (store, "key", "value");
+  g_object_unref (store);
+}
+
+static void
+assert_damaged (TnStateStore *store, const char *path, const char *contents, gsize len)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *after = NULL;
+  gsize after_len;
+
+  g_assert_true (g_file_set_contents_full (path, contents, (gssize) len, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
+  g_assert_null (tn_state_store_load (store, "key", &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
+  g_assert_nonnull (strstr (error->message, path));
+  g_assert_true (g_file_get_contents (path, &after, &after_len, NULL));
+  g_assert_cmpmem (after, after_len, contents, len);
+}
+
+/* Every file cut short, and every bit of it turned, is refused, named, and left as it is. */
+static void
+test_damaged (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (TnStateStore) store = open_store (fixture->directory);
+  g_autofree char *path = g_build_filename (fixture->directory, "key.state", NULL);
+  g_autofree char *contents = NULL;
+  g_autofree char *zeros = NULL;
+  gsize len;
+
+  g_assert_true (save (store, "key", "privkey:0123", NULL));
+  g_assert_true (g_file_get_contents (path, &contents, &len, NULL));
+  for (gsize i = 0; i < len; i++)
+    assert_damaged (store, path, contents, i);
+  for (gsize i = 0; i < len; i++)
+    {
+      contents[i] ^= 1;
+      assert_damaged (store, path, contents, len);
+      contents[i] ^= 1;
+    }
+  zeros = g_malloc0 (len);
+  assert_damaged (store, path, zeros, len);
+  assert_damaged (store, path, "", 0);
+
+  g_assert_no_errno (g_remove (path));
+  g_assert_no_errno (g_mkdir (path, 0700));
+  g_assert_null (tn_state_store_load (store, "key", NULL));
+  g_assert_no_errno (g_rmdir (path));
+  g_assert_no_errno (symlink ("/etc/passwd", path));
+  g_assert_null (tn_state_store_load (store, "key", NULL));
+}
+
+static void
+test_locked (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (TnStateStore) ours = open_store (fixture->directory);
+  g_autoptr (TnStateStore) other = tn_file_state_store_new (fixture->directory);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *process = g_strdup_printf ("process %ld", (long) getpid ());
+
+  g_assert_false (tn_state_store_acquire (other, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
+  g_assert_nonnull (strstr (error->message, fixture->directory));
+  g_assert_nonnull (strstr (error->message, process));
+
+  tn_state_store_release (ours);
+  g_assert_true (tn_state_store_acquire (other, NULL));
+}
+
+/* A second process, which ends with the lock held: the kernel lets go of it. */
+static void
+test_locked_by_process (Fixture *fixture, gconstpointer user_data)
+{
+  int status, ready[2], go[2];
+  g_autoptr (TnStateStore) ours = NULL;
+  g_autoptr (GError) error = NULL;
+  char c = 0;
+  pid_t child;
+
+  g_assert_no_errno (pipe (ready));
+  g_assert_no_errno (pipe (go));
+  child = fork ();
+  g_assert_no_errno (child);
+  if (child == 0)
+    {
+      TnStateStore *store = tn_file_state_store_new (fixture->directory);
+
+      close (go[1]);
+      c = tn_state_store_acquire (store, NULL) ? 'y' : 'n';
+      if (__real_write (ready[1], &c, 1) != 1 || read (go[0], &c, 1) != 0)
+        _exit (1);
+      _exit (0);
+    }
+
+  close (go[0]);
+  g_assert_cmpint (read (ready[0], &c, 1), ==, 1);
+  g_assert_cmpint (c, ==, 'y');
+  ours = tn_file_state_store_new (fixture->directory);
+  g_assert_false (tn_state_store_acquire (ours, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
+
+  close (go[1]);
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_cmpint (status, ==, 0);
+  g_clear_error (&error);
+  g_assert_true (tn_state_store_acquire (ours, &error));
+  close (ready[0]);
+  close (ready[1]);
+}
+
+/* The disk has the new file before its name is the old one's, and the name before save() returns. */
+static void
+test_order (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (TnStateStore) store = open_store (fixture->directory);
+
+  g_assert_true (save (store, "key", "old", NULL));
+  calls = g_string_new (NULL);
+  g_assert_true (save (store, "key", "new", NULL));
+  g_assert_cmpstr (calls->str, ==, "unlink write write fsync-file rename fsync-directory ");
+  g_string_truncate (calls, 0);
+  g_assert_true (tn_state_store_save (store, "key", NULL, NULL));
+  g_assert_cmpstr (calls->str, ==, "unlink fsync-directory ");
+  g_string_free (g_steal_pointer (&calls), TRUE);
+}
+
+static int
+save_in_child (const char *directory, const char *value, int at, gboolean torn)
+{
+  pid_t child = fork ();
+  int status;
+
+  g_assert_no_errno (child);
+  if (child == 0)
+    {
+      TnStateStore *store = open_store (directory);
+
+      n_calls = 0;
+      die_at = at;
+      die_torn = torn;
+      _exit (save (store, "key", value, NULL) ? 0 : 1);
+    }
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFEXITED (status));
+  return WEXITSTATUS (status);
+}
+
+/* The process ends at each call in turn; what is found afterwards is the old value or the new one, and saving works again. */
+static void
+test_crash (Fixture *fixture, gconstpointer user_data)
+{
+  gboolean torn = GPOINTER_TO_INT (user_data);
+  gboolean renamed = FALSE;
+  int status = 77;
+
+  for (int at = 0; status == 77; at++)
+    {
+      g_autoptr (TnStateStore) store = open_store (fixture->directory);
+      g_autoptr (GBytes) value = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (save (store, "key", "old", NULL));
+      tn_state_store_release (store);
+      status = save_in_child (fixture->directory, "a newer value", at, torn);
+
+      g_assert_true (tn_state_store_acquire (store, NULL));
+      value = tn_state_store_load (store, "key", &error);
+      g_assert_no_error (error);
+      if (g_bytes_get_size (value) == strlen ("old"))
+        g_assert_false (renamed);
+      else
+        renamed = TRUE;
+      assert_value (store, "key", renamed ? "a newer value" : "old");
+    }
+  g_assert_cmpint (status, ==, 0);
+  g_assert_true (renamed);
+}
+
+static void
+test_unwritable (Fixture *fixture, gconstpointer user_data)
+{
+  g_autofree char *path = g_build_filename (fixture->directory, "file", NULL);
+  g_autoptr (TnStateStore) store = tn_file_state_store_new (path);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (g_file_set_contents (path, "", 0, NULL));
+  g_assert_false (tn_state_store_acquire (store, &error));
+  g_assert_cmpint (error->domain, ==, G_IO_ERROR);
+  g_assert_nonnull (strstr (error->message, path));
+}
+
+static void
+test_too_big (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (TnStateStore) store = open_store (fixture->directory);
+  g_autofree char *big = g_strnfill (1024 * 1024 + 1, 'x');
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (save (store, "key", big, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  assert_value (store, "key", NULL);
+  big[1024 * 1024] = '\0';
+  g_assert_true (save (store, "key", big, NULL));
+  assert_value (store, "key", big);
+}
+
+int
+main (int   argc,
+      char *argv[])
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(path, data, func) g_test_add ("/device/state-store/" path, Fixture, data, set_up, func, tear_down)
+  ADD ("memory", NULL, test_contract);
+  ADD ("file", "", test_contract);
+  ADD ("modes", NULL, test_modes);
+  ADD ("open-to-others", NULL, test_open_to_others);
+  ADD ("restart", NULL, test_restart);
+  ADD ("damaged", NULL, test_damaged);
+  ADD ("locked", NULL, test_locked);
+  ADD ("locked-by-process", NULL, test_locked_by_process);
+  ADD ("order", NULL, test_order);
+  ADD ("crash", GINT_TO_POINTER (FALSE), test_crash);
+  ADD ("crash-torn", GINT_TO_POINTER (TRUE), test_crash);
+  ADD ("unwritable", NULL, test_unwritable);
+  ADD ("too-big", NULL, test_too_big);
+  return g_test_run ();
+}
