@@ -14,10 +14,11 @@ G_BEGIN_DECLS
 typedef struct _TnTunnel     TnTunnel;
 typedef struct _TnTunnelPeer TnTunnelPeer;
 
-#define TN_TUNNEL_HEADER_LEN  16     /* in front of a sealed packet: type, index, counter */
-#define TN_TUNNEL_TRAILER_MAX 31     /* behind it: padding and tag */
-#define TN_TUNNEL_PSK_LEN     32
-#define TN_TUNNEL_SOURCE_MAX  40
+#define TN_TUNNEL_HEADER_LEN   16     /* in front of a sealed packet: type, index, counter */
+#define TN_TUNNEL_TRAILER_MAX  31     /* behind it: padding and tag */
+#define TN_TUNNEL_PSK_LEN      32
+#define TN_TUNNEL_SOURCE_MAX   40
+#define TN_TUNNEL_LOAD_DEFAULT 2000
 
 /* Where a datagram came from. @bytes is what a cookie is bound to; the first @limit_len of them tell one sender from another
  * when handshakes are rationed. @tag is the caller's: it comes back with the answer to this datagram. */
@@ -82,6 +83,10 @@ void          tn_tunnel_free            (TnTunnel *tunnel);
 void          tn_tunnel_set_private_key (TnTunnel *tunnel, const TnNodePrivateKey *key);      /* ends all sessions */
 void          tn_tunnel_set_mtu         (TnTunnel *tunnel, guint mtu);      /* padding stops there; 0: no limit. Default: 1280 */
 void          tn_tunnel_reset           (TnTunnel *tunnel);                 /* erases all sessions */
+
+/* From how many handshakes a second on senders have to prove their address first (by a cookie), and get a ration each; from
+ * twice as many on they are dropped. A handshake takes about 150 us. 0: always. Default: TN_TUNNEL_LOAD_DEFAULT. */
+void          tn_tunnel_set_load_limit  (TnTunnel *tunnel, guint handshakes_per_second);
 
 /* --- Peers --- */
 
