@@ -80,7 +80,7 @@ void     tn_node_public_key_expire (TnNodePublicKey *key);
 /* Shared by the relays of a mesh: 64 digits without prefix. */
 typedef struct { guint8 bytes[TN_KEY_LEN]; } TnDerpMeshKey;
 gboolean tn_derp_mesh_key_parse  (TnDerpMeshKey *key, const char *text, gsize len) G_GNUC_WARN_UNUSED_RESULT;
-gboolean tn_derp_mesh_key_parse_file (TnDerpMeshKey *key, const char *text, gsize len) G_GNUC_WARN_UNUSED_RESULT;   /* white space around it */
+gboolean tn_derp_mesh_key_parse_file (TnDerpMeshKey *key, const char *text, gsize len) G_GNUC_WARN_UNUSED_RESULT;   /* trims it */
 void     tn_derp_mesh_key_print  (const TnDerpMeshKey *key, char out[TN_KEY_TEXT_MAX]);
 gboolean tn_derp_mesh_key_equal  (const TnDerpMeshKey *a, const TnDerpMeshKey *b);     /* constant time: it is a secret */
 static inline void tn_derp_mesh_key_clear (TnDerpMeshKey *key) { explicit_bzero (key, sizeof *key); }

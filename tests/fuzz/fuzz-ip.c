@@ -16,19 +16,19 @@ LLVMFuzzerTestOneInput (const uint8_t *data,
   if (tn_ip_address_parse (text, &address))
     {
       tn_ip_address_print (&address, printed);
-      g_assert (tn_ip_address_parse (printed, &again_address) && tn_ip_address_equal (&address, &again_address));
+      g_assert_true (tn_ip_address_parse (printed, &again_address) && tn_ip_address_equal (&address, &again_address));
     }
   if (tn_ip_prefix_parse (text, &prefix))
     {
       tn_ip_prefix_print (&prefix, printed);
-      g_assert (tn_ip_prefix_parse (printed, &again_prefix) && tn_ip_prefix_equal (&prefix, &again_prefix));
-      g_assert (tn_ip_prefix_contains (&prefix, &prefix.address));
+      g_assert_true (tn_ip_prefix_parse (printed, &again_prefix) && tn_ip_prefix_equal (&prefix, &again_prefix));
+      g_assert_true (tn_ip_prefix_contains (&prefix, &prefix.address));
     }
   if (tn_ip_endpoint_parse (text, &endpoint))
     {
       tn_ip_endpoint_print (&endpoint, printed);
-      g_assert (tn_ip_endpoint_parse (printed, &again_endpoint) && endpoint.port == again_endpoint.port);
-      g_assert (tn_ip_address_equal (&endpoint.address, &again_endpoint.address));
+      g_assert_true (tn_ip_endpoint_parse (printed, &again_endpoint) && endpoint.port == again_endpoint.port);
+      g_assert_true (tn_ip_address_equal (&endpoint.address, &again_endpoint.address));
     }
   return 0;
 }

@@ -11,7 +11,7 @@
     if (prefix##_parse (&key, text))                                                          \
       {                                                                                       \
         prefix##_print (&key, printed);                                                       \
-        g_assert (prefix##_parse (&again, printed));                                          \
+        g_assert_true (prefix##_parse (&again, printed));                                          \
         g_assert_cmpmem (&key, sizeof key, &again, sizeof again);                             \
       }                                                                                       \
   } G_STMT_END

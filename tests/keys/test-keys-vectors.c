@@ -50,11 +50,14 @@ PRINT (tn_derp_mesh_key_print)
 
 static const KeyType types[] = {
   { "machine_private", 32, parse_tn_machine_private_key_parse_len, print_tn_machine_private_key_print, NULL },
-  { "machine_public", 32, parse_tn_machine_public_key_parse_len, print_tn_machine_public_key_print, print_tn_machine_public_key_print_short },
-  { "machine_public_untyped", 32, parse_tn_machine_public_key_parse_untyped, print_tn_machine_public_key_print_untyped, print_tn_machine_public_key_print_short },
+  { "machine_public", 32, parse_tn_machine_public_key_parse_len,
+    print_tn_machine_public_key_print, print_tn_machine_public_key_print_short },
+  { "machine_public_untyped", 32, parse_tn_machine_public_key_parse_untyped,
+    print_tn_machine_public_key_print_untyped, print_tn_machine_public_key_print_short },
   { "node_private", 32, parse_tn_node_private_key_parse_len, print_tn_node_private_key_print, NULL },
   { "node_public", 32, parse_tn_node_public_key_parse_len, print_tn_node_public_key_print, print_tn_node_public_key_print_short },
-  { "node_public_untyped", 32, parse_tn_node_public_key_parse_untyped, print_tn_node_public_key_print_untyped, print_tn_node_public_key_print_short },
+  { "node_public_untyped", 32, parse_tn_node_public_key_parse_untyped,
+    print_tn_node_public_key_print_untyped, print_tn_node_public_key_print_short },
   { "disco_public", 32, parse_tn_disco_public_key_parse_len, print_tn_disco_public_key_print, print_tn_disco_public_key_print_short },
   { "challenge_public", 32, parse_tn_challenge_public_key_parse_len, print_tn_challenge_public_key_print, NULL },
   { "lock_private", 64, parse_tn_lock_private_key_parse_len, print_tn_lock_private_key_print, NULL },
