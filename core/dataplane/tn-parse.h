@@ -43,7 +43,7 @@ typedef struct
   guint16       src_port;       /* TCP, UDP, SCTP; else 0 */
   guint16       dst_port;
   guint8        version;        /* 4, 6; 0: not even a base header */
-  guint8        proto;          /* TnIpProto; 0: the addresses may not be valid either */
+  guint8        proto;          /* TnIpProto; 0: the addresses may be missing too (version 0) */
   guint8        tcp_flags;
   gboolean      short_header;   /* IPv4 header length below 20 bytes. It is parsed as any other: whoever trims packets refuses it */
 } TnParsed;
