@@ -23,6 +23,9 @@ void        tn_peer_list_update_live (TnPeerList *self, GHashTable *live);
 
 TnNode     *tn_peer_list_dup_node    (TnPeerList *self, const char *stable_id);      /* NULL: none */
 GPtrArray  *tn_peer_list_dup_data    (TnPeerList *self);                             /* of TnNodeData, in order */
-gboolean    tn_peer_list_get_live    (TnPeerList *self, const char *stable_id, TnNodeLive *live);
+
+/* @live: NULL for nothing yet. */
+typedef void (*TnPeerListFunc) (gpointer user_data, const TnNodeData *data, const TnNodeLive *live);
+void        tn_peer_list_foreach     (TnPeerList *self, TnPeerListFunc func, gpointer user_data);
 
 G_END_DECLS
