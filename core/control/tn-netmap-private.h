@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tn-json-text.h"
+#include "tn-netmap.h"
+
+G_BEGIN_DECLS
+
+/* One block out of a node whose pointers lead anywhere. */
+TnNetmapNode *tn_netmap_node_pack (const TnNetmapNode *from);
+
+gboolean      tn_prefixes_equal   (const TnIpPrefix *a, gsize n_a, const TnIpPrefix *b, gsize n_b);
+
+typedef enum
+{
+  TN_NODE_DIFFERS_FIXED         = 1 << 0,      /* in something that no patch can change */
+  TN_NODE_DIFFERS_KEY           = 1 << 1,
+  TN_NODE_DIFFERS_KEY_EXPIRY    = 1 << 2,
+  TN_NODE_DIFFERS_KEY_SIGNATURE = 1 << 3,
+  TN_NODE_DIFFERS_DISCO_KEY     = 1 << 4,
+  TN_NODE_DIFFERS_ENDPOINTS     = 1 << 5,
+  TN_NODE_DIFFERS_HOME_REGION   = 1 << 6,
+  TN_NODE_DIFFERS_VERSION       = 1 << 7,
+  TN_NODE_DIFFERS_CAPABILITIES  = 1 << 8,
+  TN_NODE_DIFFERS_ONLINE        = 1 << 9,
+  TN_NODE_DIFFERS_LAST_SEEN     = 1 << 10,
+} TnNodeDifference;
+
+TnNodeDifference tn_netmap_node_compare (const TnNetmapNode *a, const TnNetmapNode *b);
+
+/* A node as it came, canonical but for what patches need to know of it. Everything it points to is in the arena it was parsed with. */
+typedef struct
+{
+  TnNetmapNode node;
+  guint        has_allowed_ips : 1;
+  guint        has_endpoints : 1;
+  guint        has_key_signature : 1;
+} TnWireNode;
+
+gboolean tn_wire_node_parse (TnWireNode *wire, TnJsonText object, TnArena *arena, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* tailcfg.PeerChange: @set says which members of @node it carries. */
+typedef struct
+{
+  TnNodeDifference set;
+  TnNetmapNode     node;
+} TnWirePatch;
+
+gboolean tn_wire_patch_parse (TnWirePatch *patch, TnJsonText object, TnArena *arena, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Members of a MapResponse, not yet looked into. */
+typedef enum
+{
+  MAP_KEEP_ALIVE, MAP_PING_REQUEST, MAP_POP_BROWSER_URL, MAP_NODE, MAP_DERP_MAP, MAP_PEERS, MAP_PEERS_CHANGED, MAP_PEERS_REMOVED,
+  MAP_PEERS_CHANGED_PATCH, MAP_PEER_SEEN_CHANGE, MAP_ONLINE_CHANGE, MAP_DNS_CONFIG, MAP_DOMAIN, MAP_COLLECT_SERVICES,
+  MAP_PACKET_FILTER, MAP_PACKET_FILTERS, MAP_USER_PROFILES, MAP_HEALTH, MAP_DISPLAY_MESSAGES, MAP_SSH_POLICY, MAP_CONTROL_TIME,
+  MAP_TKA_INFO, MAP_AUDIT_LOG_ID, MAP_DEBUG, N_MAP_FIELDS,
+} TnMapField;
+
+typedef struct
+{
+  TnJsonText text[N_MAP_FIELDS];      /* null counts as absent */
+} TnMapFields;
+
+/* Named packet filter rules. */
+typedef struct
+{
+  char         *name;
+  TnArena       arena;
+  TnFilterRule *rules;
+  gsize         n_rules;
+} TnWireFilter;
+
+TnWireFilter *tn_wire_filter_parse (const char *name, TnJsonText list, GError **error);
+void          tn_wire_filter_free  (TnWireFilter *filter);
+
+/* The relays after @object, of which absent parts stay as in @old (nullable). @omit_default follows the regions. */
+TnRelayMap   *tn_wire_relay_map_parse (TnJsonText object, const TnRelayMap *old, gboolean *omit_default, GError **error);
+
+guint         tn_netmap_find      (const TnNetmap *netmap, gint64 id);      /* index of a peer, or of where it belongs */
+
+/* Peers of a message, by the rules of the delta protocol; the texts may be absent. */
+gboolean      tn_netmap_update_peers (TnNetmap *netmap, const TnMapFields *fields, gint64 now_us, TnNetmapChanges *changes,
+                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* FALSE with an error that names the member and shows the value. */
+gboolean      tn_wire_fail (GError **error, const char *what, TnJsonText value);
+
+G_END_DECLS

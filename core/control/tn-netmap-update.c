@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-netmap-update.h"
+
+#include <string.h>
+
+#include "tn-error.h"
+#include "tn-netmap-private.h"
+#include "tn-wire-object.h"
+
+#define SLEEP_MAX_S (5 * 60)
+
+/* Same order as TnMapField. */
+static const char *const map_fields[N_MAP_FIELDS] = {
+  "KeepAlive", "PingRequest", "PopBrowserURL", "Node", "DERPMap", "Peers", "PeersChanged", "PeersRemoved", "PeersChangedPatch",
+  "PeerSeenChange", "OnlineChange", "DNSConfig", "Domain", "CollectServices", "PacketFilter", "PacketFilters", "UserProfiles",
+  "Health", "DisplayMessages", "SSHPolicy", "ControlTime", "TKAInfo", "DomainDataPlaneAuditLogID", "Debug",
+};
+
+void
+tn_map_message_clear (TnMapMessage *message)
+{
+  g_free (message->pop_browser_url);
+  g_free (message->ping_url);
+  g_free (message->ping_types);
+  g_free (message->ping_ip);
+  g_clear_pointer (&message->ping_payload, g_bytes_unref);
+  memset (message, 0, sizeof *message);
+}
+
+static void
+collect_fields (TnMapFields *fields,
+                TnJsonText   object)
+{
+  TnJsonIter iter = TN_JSON_ITER_INIT (object);
+  TnJsonText key, value;
+
+  memset (fields, 0, sizeof *fields);
+  while (tn_json_object_next (&iter, &key, &value))
+    for (guint i = 0; i < N_MAP_FIELDS; i++)
+      if (!tn_json_text_is_null (value) && tn_json_key_equal (key, map_fields[i]))
+        {
+          fields->text[i] = value;
+          break;
+        }
+}
+
+static char *
+dup_nonempty (TnJsonText value)
+{
+  g_autofree char *text = tn_json_text_dup_string (value);
+
+  return text != NULL && *text != '\0' ? g_steal_pointer (&text) : NULL;
+}
+
+/* --- What is for the client --- */
+
+static gboolean
+read_message (TnNetmap           *netmap,
+              const TnMapFields  *fields,
+              gint64              now_us,
+              TnMapMessage       *message,
+              GError            **error)
+{
+  TnJsonText ping = fields->text[MAP_PING_REQUEST];
+  g_autofree char *payload = NULL;
+  gint64 control_time_us = 0;
+
+  if (!tn_json_text_get_bool (fields->text[MAP_KEEP_ALIVE], &message->keep_alive) ||
+      !tn_json_text_get_double (tn_json_text_member (fields->text[MAP_DEBUG], "SleepSeconds"), &message->sleep_s) ||
+      !tn_json_text_get_time (fields->text[MAP_CONTROL_TIME], &control_time_us))
+    {
+      g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "KeepAlive, Debug or ControlTime: unexpected value");
+      return FALSE;
+    }
+  message->sleep_s = CLAMP (message->sleep_s, 0, SLEEP_MAX_S);
+  if (control_time_us != 0)
+    {
+      netmap->control_time_us = control_time_us;
+      netmap->control_time_at_us = now_us;
+    }
+
+  message->pop_browser_url = dup_nonempty (fields->text[MAP_POP_BROWSER_URL]);
+  message->ping_url = dup_nonempty (tn_json_text_member (ping, "URL"));
+  message->ping_types = dup_nonempty (tn_json_text_member (ping, "Types"));
+  message->ping_ip = dup_nonempty (tn_json_text_member (ping, "IP"));
+  payload = dup_nonempty (tn_json_text_member (ping, "Payload"));
+  if (payload != NULL)
+    {
+      gsize len;
+      guchar *decoded = g_base64_decode (payload, &len);
+
+      message->ping_payload = g_bytes_new_take (decoded, len);
+    }
+  return tn_json_text_get_bool (tn_json_text_member (ping, "URLIsNoise"), &message->ping_is_noise) ||
+         tn_wire_fail (error, "PingRequest", ping);
+}
+
+/* --- Parts of the state --- */
+
+static gboolean
+update_self (TnNetmap         *netmap,
+             TnJsonText        value,
+             TnNetmapChanges  *changes,
+             GError          **error)
+{
+  g_auto (TnArena) arena = { 0 };
+  TnWireNode wire;
+
+  if (value.text == NULL)
+    return TRUE;
+  if (!tn_wire_node_parse (&wire, value, &arena, error))
+    return FALSE;
+  changes->self = netmap->self == NULL || tn_netmap_node_compare (netmap->self, &wire.node) != 0;
+  if (changes->self || g_strcmp0 (netmap->self->audit_log_id, wire.node.audit_log_id) != 0)
+    {
+      g_clear_pointer (&netmap->self, tn_netmap_node_unref);
+      netmap->self = tn_netmap_node_pack (&wire.node);
+    }
+  return TRUE;
+}
+
+static gboolean
+update_users (TnNetmap         *netmap,
+              TnJsonText        list,
+              TnNetmapChanges  *changes,
+              GError          **error)
+{
+  TnJsonIter iter = TN_JSON_ITER_INIT (list);
+  TnJsonText item;
+
+  while (tn_json_array_next (&iter, &item))
+    {
+      TnNetmapUser *user;
+      gint64 id = 0;
+
+      if (tn_json_text_is_null (item))
+        continue;
+      if (!tn_json_text_get_int (tn_json_text_member (item, "ID"), &id))
+        return tn_wire_fail (error, "UserProfiles", item);
+      user = g_new0 (TnNetmapUser, 1);
+      user->id = id;
+      user->login_name = tn_json_text_dup_string (tn_json_text_member (item, "LoginName"));
+      user->display_name = tn_json_text_dup_string (tn_json_text_member (item, "DisplayName"));
+      user->picture_url = dup_nonempty (tn_json_text_member (item, "ProfilePicURL"));
+      user->groups = tn_json_text_dup_strv (tn_json_text_member (item, "Groups"));
+      if (user->login_name == NULL)
+        user->login_name = g_strdup ("");
+      if (user->display_name == NULL)
+        user->display_name = g_strdup ("");
+      g_hash_table_replace (netmap->users, &user->id, user);
+      changes->users = TRUE;
+    }
+  return TRUE;
+}
+
+static gboolean
+update_relays (TnNetmap         *netmap,
+               TnJsonText        value,
+               TnNetmapChanges  *changes,
+               GError          **error)
+{
+  TnRelayMap *map;
+
+  if (value.text == NULL)
+    return TRUE;
+  map = tn_wire_relay_map_parse (value, netmap->relays, &netmap->omit_default_relays, error);
+  if (map == NULL)
+    return FALSE;
+  g_clear_pointer (&netmap->relays, tn_relay_map_unref);
+  netmap->relays = map;
+  changes->relays = TRUE;
+  return TRUE;
+}
+
+static gboolean
+find_filter (TnNetmap   *netmap,
+             const char *name,
+             guint      *at)
+{
+  for (*at = 0; *at < netmap->filters->len; (*at)++)
+    {
+      int order = strcmp (((TnWireFilter *) g_ptr_array_index (netmap->filters, *at))->name, name);
+
+      if (order >= 0)
+        return order == 0;
+    }
+  return FALSE;
+}
+
+/* By name in byte order, which is the order in which they count. NULL deletes. */
+static gboolean
+set_filter (TnNetmap    *netmap,
+            const char  *name,
+            TnJsonText   list,
+            GError     **error)
+{
+  TnWireFilter *filter = NULL;
+  guint at;
+
+  if (!tn_json_text_is_null (list) && (filter = tn_wire_filter_parse (name, list, error)) == NULL)
+    return FALSE;
+  if (find_filter (netmap, name, &at))
+    g_ptr_array_remove_index (netmap->filters, at);
+  if (filter != NULL)
+    g_ptr_array_insert (netmap->filters, (int) at, filter);
+  return TRUE;
+}
+
+static gboolean
+update_filters (TnNetmap           *netmap,
+                const TnMapFields  *fields,
+                TnNetmapChanges    *changes,
+                GError            **error)
+{
+  TnJsonText all = tn_json_text_member (fields->text[MAP_PACKET_FILTERS], "*");
+  TnJsonIter iter = TN_JSON_ITER_INIT (fields->text[MAP_PACKET_FILTERS]);
+  TnJsonText key, value;
+
+  changes->filter = fields->text[MAP_PACKET_FILTER].text != NULL || fields->text[MAP_PACKET_FILTERS].text != NULL;
+  if (fields->text[MAP_PACKET_FILTER].text != NULL && !set_filter (netmap, "base", fields->text[MAP_PACKET_FILTER], error))
+    return FALSE;
+  if (tn_json_text_kind (all) == TN_JSON_NULL)
+    g_ptr_array_set_size (netmap->filters, 0);
+  while (tn_json_object_next (&iter, &key, &value))
+    {
+      g_autofree char *name = tn_json_text_dup_string (key);
+
+      if (!g_str_equal (name, "*") && !set_filter (netmap, name, value, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+update_dns (TnNetmap        *netmap,
+            TnJsonText       value,
+            TnNetmapChanges *changes)
+{
+  GString *text;
+
+  if (tn_json_text_kind (value) != TN_JSON_OBJECT)
+    return;
+  text = g_string_new (NULL);
+  tn_wire_object_append (text, value, tn_wire_dns_config_fields);
+  if (g_strcmp0 (netmap->dns, text->str) == 0)
+    {
+      g_string_free (text, TRUE);
+      return;
+    }
+  g_free (netmap->dns);
+  netmap->dns = g_string_free (text, FALSE);
+  netmap->magic_dns = FALSE;
+  if (!tn_json_text_get_bool (tn_json_text_member (value, "Proxied"), &netmap->magic_dns))
+    netmap->magic_dns = FALSE;
+  g_strfreev (netmap->search_domains);
+  netmap->search_domains = tn_json_text_dup_strv (tn_json_text_member (value, "Domains"));
+  changes->dns = TRUE;
+}
+
+static TnNetmapMessage *
+parse_display_message (const char *id,
+                       TnJsonText  object)
+{
+  TnNetmapMessage *message = g_new0 (TnNetmapMessage, 1);
+  TnJsonText action = tn_json_text_member (object, "PrimaryAction");
+  gboolean impacts = FALSE;
+
+  message->id = g_strdup (id);
+  message->title = tn_json_text_dup_string (tn_json_text_member (object, "Title"));
+  message->text = tn_json_text_dup_string (tn_json_text_member (object, "Text"));
+  message->severity = tn_json_text_dup_string (tn_json_text_member (object, "Severity"));
+  message->action_url = dup_nonempty (tn_json_text_member (action, "URL"));
+  message->action_label = dup_nonempty (tn_json_text_member (action, "Label"));
+  message->impacts_connectivity = tn_json_text_get_bool (tn_json_text_member (object, "ImpactsConnectivity"), &impacts) && impacts;
+  if (message->title == NULL)
+    message->title = g_strdup ("");
+  if (message->text == NULL)
+    message->text = g_strdup ("");
+  if (message->severity == NULL)
+    message->severity = g_strdup ("");
+  return message;
+}
+
+static void
+set_display_message (TnNetmap   *netmap,
+                     const char *id,
+                     TnJsonText  object)
+{
+  gboolean there = FALSE;
+  guint at;
+
+  for (at = 0; at < netmap->messages->len && !there; at++)
+    {
+      int order = strcmp (((TnNetmapMessage *) g_ptr_array_index (netmap->messages, at))->id, id);
+
+      there = order == 0;
+      if (order >= 0)
+        break;
+    }
+  if (there)
+    g_ptr_array_remove_index (netmap->messages, at);
+  if (!tn_json_text_is_null (object))
+    g_ptr_array_insert (netmap->messages, (int) at, parse_display_message (id, object));
+}
+
+static void
+update_health (TnNetmap          *netmap,
+               const TnMapFields *fields,
+               TnNetmapChanges   *changes)
+{
+  TnJsonText messages = fields->text[MAP_DISPLAY_MESSAGES];
+  TnJsonIter iter = TN_JSON_ITER_INIT (messages);
+  TnJsonText key, value;
+
+  if (fields->text[MAP_HEALTH].text != NULL)
+    {
+      g_strfreev (netmap->health);
+      netmap->health = tn_json_text_dup_strv (fields->text[MAP_HEALTH]);
+      changes->health = TRUE;
+    }
+  if (tn_json_text_kind (messages) != TN_JSON_OBJECT)
+    return;
+  if (tn_json_text_kind (tn_json_text_member (messages, "*")) == TN_JSON_NULL)
+    g_ptr_array_set_size (netmap->messages, 0);
+  while (tn_json_object_next (&iter, &key, &value))
+    {
+      g_autofree char *id = tn_json_text_dup_string (key);
+
+      if (!g_str_equal (id, "*"))
+        set_display_message (netmap, id, value);
+    }
+  changes->health = TRUE;
+}
+
+/* A hash of 32 bytes in base32 without padding. */
+static gboolean
+is_key_authority_head (const char *text)
+{
+  return strlen (text) == 52 && strspn (text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == 52;
+}
+
+static void
+update_key_authority (TnNetmap        *netmap,
+                      TnJsonText       value,
+                      TnNetmapChanges *changes)
+{
+  gboolean disabled = FALSE;
+
+  if (value.text == NULL)
+    return;
+  g_free (netmap->key_authority_head);
+  netmap->key_authority_head = dup_nonempty (tn_json_text_member (value, "Head"));
+  netmap->key_authority_enabled = !(tn_json_text_get_bool (tn_json_text_member (value, "Disabled"), &disabled) && disabled) &&
+                                  (netmap->key_authority_head == NULL || is_key_authority_head (netmap->key_authority_head));
+  changes->key_authority = TRUE;
+}
+
+static void
+replace_text (char       **slot,
+              TnJsonText   value)
+{
+  g_autofree char *text = dup_nonempty (value);
+
+  if (text != NULL)
+    {
+      g_free (*slot);
+      *slot = g_steal_pointer (&text);
+    }
+}
+
+static void
+update_rest (TnNetmap          *netmap,
+             const TnMapFields *fields,
+             TnNetmapChanges   *changes)
+{
+  g_autofree char *old_domain = g_strdup (netmap->domain);
+  gboolean collect = FALSE;
+
+  replace_text (&netmap->domain, fields->text[MAP_DOMAIN]);
+  changes->domain = g_strcmp0 (old_domain, netmap->domain) != 0;
+  replace_text (&netmap->audit_log_id, fields->text[MAP_AUDIT_LOG_ID]);
+  if (fields->text[MAP_COLLECT_SERVICES].text != NULL && tn_json_text_get_bool (fields->text[MAP_COLLECT_SERVICES], &collect))
+    netmap->collect_services = collect ? 1 : 0;
+  if (tn_json_text_kind (fields->text[MAP_SSH_POLICY]) == TN_JSON_OBJECT)
+    {
+      GString *text = g_string_new (NULL);
+
+      tn_json_text_append (text, fields->text[MAP_SSH_POLICY]);
+      g_free (netmap->ssh_policy);
+      netmap->ssh_policy = g_string_free (text, FALSE);
+      changes->ssh_policy = TRUE;
+    }
+}
+
+gboolean
+tn_netmap_update (TnNetmap         *netmap,
+                  const char       *json,
+                  gsize             len,
+                  gint64            now_us,
+                  TnMapMessage     *message,
+                  TnNetmapChanges  *changes,
+                  GError          **error)
+{
+  TnMapFields fields;
+  TnJsonText object;
+
+  if (!tn_json_text_parse (json, len, &object, error))
+    return FALSE;
+  if (tn_json_text_kind (object) != TN_JSON_OBJECT)
+    return tn_wire_fail (error, "MapResponse", object);
+  collect_fields (&fields, object);
+  if (!read_message (netmap, &fields, now_us, message, error))
+    return FALSE;
+  if (message->keep_alive)
+    return TRUE;
+
+  if (netmap->self == NULL && fields.text[MAP_NODE].text == NULL)
+    {
+      g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "first message of the map stream lacks Node");
+      return FALSE;
+    }
+  if (!tn_netmap_update_peers (netmap, &fields, now_us, changes, error) ||
+      !update_self (netmap, fields.text[MAP_NODE], changes, error) ||
+      !update_users (netmap, fields.text[MAP_USER_PROFILES], changes, error) ||
+      !update_relays (netmap, fields.text[MAP_DERP_MAP], changes, error) ||
+      !update_filters (netmap, &fields, changes, error))
+    return FALSE;
+  update_dns (netmap, fields.text[MAP_DNS_CONFIG], changes);
+  update_health (netmap, &fields, changes);
+  update_key_authority (netmap, fields.text[MAP_TKA_INFO], changes);
+  update_rest (netmap, &fields, changes);
+  return TRUE;
+}
