@@ -120,6 +120,15 @@ tn_testkit_relay_send (TnTestkitRelayLink *link,
   wake (link);
 }
 
+void
+tn_testkit_relay_send_bytes (TnTestkitRelayLink *link,
+                             const guint8       *bytes,
+                             gsize               len)
+{
+  g_byte_array_append (link->output, bytes, (guint) len);
+  wake (link);
+}
+
 static void
 send_gone (TnTestkitRelayLink    *link,
            const TnNodePublicKey *peer,

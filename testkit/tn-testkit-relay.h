@@ -20,11 +20,13 @@ void                tn_testkit_relay_free        (TnTestkitRelay *relay);      /
 void                tn_testkit_relay_get_key     (TnTestkitRelay *relay, TnNodePublicKey *key);
 
 /* Begins with the greeting. */
-TnTestkitRelayLink *tn_testkit_relay_connect     (TnTestkitRelay *relay, const TnIpEndpoint *remote, gboolean not_ideal, gpointer link_data);
+TnTestkitRelayLink *tn_testkit_relay_connect     (TnTestkitRelay *relay, const TnIpEndpoint *remote, gboolean not_ideal,
+                                                  gpointer link_data);
 void                tn_testkit_relay_disconnect  (TnTestkitRelayLink *link);   /* and frees */
 
 void                tn_testkit_relay_receive     (TnTestkitRelayLink *link, const guint8 *data, gsize len, gint64 now_us);
 void                tn_testkit_relay_send        (TnTestkitRelayLink *link, TnDerpFrameType type, const void *payload, gsize len);
+void                tn_testkit_relay_send_bytes  (TnTestkitRelayLink *link, const guint8 *bytes, gsize len);      /* no frame, if need be */
 
 GByteArray         *tn_testkit_relay_take_output (TnTestkitRelayLink *link);   /* NULL: none */
 

@@ -1,0 +1,769 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-testkit-derp.h"
+
+#include <json-glib/json-glib.h>
+
+#include "tn-testkit-certificate.h"
+#include "tn-testkit-derp-connection.h"
+
+#define KEEP_ALIVE_S 60
+
+/**
+ * TnTestkitDerp:
+ *
+ * A relay in this process, for nodes of this library and stock ones.
+ *
+ * It stands for one region; several of them make a map of several regions. It speaks TLS with a certificate of its own, made when
+ * it is started for the first time, which the maps that it writes pin. Key, certificate and port stay over a stop, so that a
+ * relay can be restarted under its clients.
+ *
+ * It lives in the thread-default main context in which it is started, answers while that runs, and is to be used from there.
+ */
+struct _TnTestkitDerp
+{
+  GObject           parent_instance;
+
+  guint             region;
+  char             *address;
+  guint             port;            /* 0: any; after the first start the one it got */
+  guint             stun_port;
+  gboolean          fast_start;
+  gboolean          stalled;
+
+  TnNodePrivateKey  key;
+  GTlsCertificate  *certificate;     /* NULL until started */
+  GSocketService   *service;         /* NULL: stopped */
+  TnTestkitRelay   *relay;
+  GPtrArray        *connections;     /* of TnTestkitDerpConnection */
+  GSource          *keep_alive;
+};
+
+enum
+{
+  PROP_0,
+  PROP_REGION,
+  PROP_ADDRESS,
+  PROP_PORT,
+  PROP_STUN_PORT,
+  PROP_FAST_START,
+  PROP_STALLED,
+  PROP_CERTIFICATE,
+  N_PROPS
+};
+
+enum
+{
+  SIGNAL_CLIENT_CONNECTED,
+  SIGNAL_CLIENT_DISCONNECTED,
+  N_SIGNALS
+};
+
+G_DEFINE_FINAL_TYPE (TnTestkitDerp, tn_testkit_derp, G_TYPE_OBJECT)
+
+static GParamSpec *properties[N_PROPS];
+static guint signals[N_SIGNALS];
+
+/* --- Connections --- */
+
+static char *
+dup_peer (TnTestkitDerpConnection *connection)
+{
+  TnTestkitRelayLink *link = tn_testkit_derp_connection_get_link (connection);
+  const TnNodePublicKey *key = link != NULL ? tn_testkit_relay_get_peer (link) : NULL;
+  char text[TN_KEY_TEXT_MAX];
+
+  if (key == NULL)
+    return NULL;
+
+  tn_node_public_key_print (key, text);
+  return g_strdup (text);
+}
+
+static void
+joined_cb (TnTestkitDerpConnection *connection,
+           gpointer                 user_data)
+{
+  g_autofree char *peer = dup_peer (connection);
+
+  g_signal_emit (user_data, signals[SIGNAL_CLIENT_CONNECTED], 0, peer);
+}
+
+static void
+closed_cb (TnTestkitDerpConnection *connection,
+           gpointer                 user_data)
+{
+  TnTestkitDerp *self = user_data;
+  g_autofree char *peer = dup_peer (connection);
+
+  g_ptr_array_remove (self->connections, connection);
+  if (peer != NULL)
+    g_signal_emit (self, signals[SIGNAL_CLIENT_DISCONNECTED], 0, peer);
+}
+
+static const TnTestkitDerpConnectionEvents connection_events = { joined_cb, closed_cb };
+
+static gboolean
+incoming_cb (GSocketService    *service,
+             GSocketConnection *base,
+             GObject           *source,
+             gpointer           user_data)
+{
+  TnTestkitDerp *self = user_data;
+  TnTestkitDerpConnection *connection;
+
+  connection = tn_testkit_derp_connection_new (base, self->certificate, self->relay, &connection_events, self);
+  if (connection != NULL)
+    {
+      g_ptr_array_add (self->connections, connection);
+      tn_testkit_derp_connection_set_stalled (connection, self->stalled);
+    }
+  return TRUE;
+}
+
+/* To everybody who is in. */
+static void
+send_to_all (TnTestkitDerp   *self,
+             TnDerpFrameType  type,
+             const void      *payload,
+             gsize            len)
+{
+  for (guint i = 0; i < self->connections->len; i++)
+    {
+      TnTestkitRelayLink *link = tn_testkit_derp_connection_get_link (g_ptr_array_index (self->connections, i));
+
+      if (link != NULL && tn_testkit_relay_get_peer (link) != NULL)
+        tn_testkit_relay_send (link, type, payload, len);
+    }
+}
+
+static gboolean
+keep_alive_cb (gpointer user_data)
+{
+  send_to_all (user_data, TN_DERP_KEEP_ALIVE, NULL, 0);
+  return G_SOURCE_CONTINUE;
+}
+
+/* --- Type --- */
+
+static void
+tn_testkit_derp_get_property (GObject    *object,
+                              guint       prop_id,
+                              GValue     *value,
+                              GParamSpec *pspec)
+{
+  TnTestkitDerp *self = TN_TESTKIT_DERP (object);
+
+  switch (prop_id)
+    {
+    case PROP_REGION:
+      g_value_set_uint (value, self->region);
+      break;
+    case PROP_ADDRESS:
+      g_value_set_string (value, self->address);
+      break;
+    case PROP_PORT:
+      g_value_set_uint (value, self->port);
+      break;
+    case PROP_STUN_PORT:
+      g_value_set_uint (value, self->stun_port);
+      break;
+    case PROP_FAST_START:
+      g_value_set_boolean (value, self->fast_start);
+      break;
+    case PROP_STALLED:
+      g_value_set_boolean (value, self->stalled);
+      break;
+    case PROP_CERTIFICATE:
+      g_value_set_object (value, self->certificate);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+    }
+}
+
+static void
+tn_testkit_derp_set_property (GObject      *object,
+                              guint         prop_id,
+                              const GValue *value,
+                              GParamSpec   *pspec)
+{
+  TnTestkitDerp *self = TN_TESTKIT_DERP (object);
+
+  switch (prop_id)
+    {
+    case PROP_REGION:
+      self->region = g_value_get_uint (value);
+      break;
+    case PROP_ADDRESS:
+      self->address = g_value_dup_string (value);
+      break;
+    case PROP_PORT:
+      self->port = g_value_get_uint (value);
+      break;
+    case PROP_STUN_PORT:
+      tn_testkit_derp_set_stun_port (self, g_value_get_uint (value));
+      break;
+    case PROP_FAST_START:
+      self->fast_start = g_value_get_boolean (value);
+      break;
+    case PROP_STALLED:
+      tn_testkit_derp_set_stalled (self, g_value_get_boolean (value));
+      break;
+    case PROP_CERTIFICATE:
+      self->certificate = g_value_dup_object (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+    }
+}
+
+static void
+tn_testkit_derp_dispose (GObject *object)
+{
+  tn_testkit_derp_stop (TN_TESTKIT_DERP (object));
+
+  G_OBJECT_CLASS (tn_testkit_derp_parent_class)->dispose (object);
+}
+
+static void
+tn_testkit_derp_finalize (GObject *object)
+{
+  TnTestkitDerp *self = TN_TESTKIT_DERP (object);
+
+  g_free (self->address);
+  g_clear_object (&self->certificate);
+  g_ptr_array_unref (self->connections);
+  tn_node_private_key_clear (&self->key);
+
+  G_OBJECT_CLASS (tn_testkit_derp_parent_class)->finalize (object);
+}
+
+static void
+tn_testkit_derp_class_init (TnTestkitDerpClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  const GParamFlags construct = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags writable = G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS;
+
+  object_class->get_property = tn_testkit_derp_get_property;
+  object_class->set_property = tn_testkit_derp_set_property;
+  object_class->dispose = tn_testkit_derp_dispose;
+  object_class->finalize = tn_testkit_derp_finalize;
+
+  /**
+   * TnTestkitDerp:region: (getter get_region)
+   *
+   * Number of the region that it stands for.
+   */
+  properties[PROP_REGION] = g_param_spec_uint ("region", NULL, NULL, 1, G_MAXUINT16, 900, construct);
+
+  /**
+   * TnTestkitDerp:address: (getter get_address)
+   *
+   * The IP address that it listens on.
+   */
+  properties[PROP_ADDRESS] = g_param_spec_string ("address", NULL, NULL, "127.0.0.1", construct);
+
+  /**
+   * TnTestkitDerp:port: (getter get_port)
+   *
+   * The TCP port; 0 before the first start when any will do.
+   */
+  properties[PROP_PORT] = g_param_spec_uint ("port", NULL, NULL, 0, G_MAXUINT16, 0, construct);
+
+  /**
+   * TnTestkitDerp:stun-port: (getter get_stun_port) (setter set_stun_port)
+   *
+   * The UDP port of a STUN server at the same address, for the maps; 0: there is none. See [class@TailnetTestkit.Stun].
+   */
+  properties[PROP_STUN_PORT] = g_param_spec_uint ("stun-port", NULL, NULL, 0, G_MAXUINT16, 0, writable);
+
+  /**
+   * TnTestkitDerp:fast-start:
+   *
+   * Whether the certificate chain tells the key of the relay, which saves clients a round trip.
+   */
+  properties[PROP_FAST_START] = g_param_spec_boolean ("fast-start", NULL, NULL, TRUE, construct);
+
+  /**
+   * TnTestkitDerp:stalled: (getter get_stalled) (setter set_stalled)
+   *
+   * Whether it has stopped reading what clients send.
+   */
+  properties[PROP_STALLED] = g_param_spec_boolean ("stalled", NULL, NULL, FALSE, writable);
+
+  /**
+   * TnTestkitDerp:certificate: (getter get_certificate)
+   *
+   * The certificate, with its private key; one is made when none was given.
+   */
+  properties[PROP_CERTIFICATE] = g_param_spec_object ("certificate", NULL, NULL, G_TYPE_TLS_CERTIFICATE, construct);
+
+  g_object_class_install_properties (object_class, N_PROPS, properties);
+
+  /**
+   * TnTestkitDerp::client-connected:
+   * @self: a relay
+   * @node_key: the client's node key
+   *
+   * A client said who it is and was let in.
+   */
+  signals[SIGNAL_CLIENT_CONNECTED] =
+    g_signal_new ("client-connected", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+
+  /**
+   * TnTestkitDerp::client-disconnected:
+   * @self: a relay
+   * @node_key: the client's node key
+   *
+   * The connection of a client ended, but not because of [method@TailnetTestkit.Derp.stop].
+   */
+  signals[SIGNAL_CLIENT_DISCONNECTED] =
+    g_signal_new ("client-disconnected", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+}
+
+static void
+tn_testkit_derp_init (TnTestkitDerp *self)
+{
+  tn_node_private_key_generate (&self->key);
+  self->connections = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_testkit_derp_connection_free);
+}
+
+/**
+ * tn_testkit_derp_new:
+ * @region: number of its region
+ *
+ * A relay on loopback, on a port that the system chooses.
+ *
+ * Returns: (transfer full): a relay that is not started
+ */
+TnTestkitDerp *
+tn_testkit_derp_new (guint region)
+{
+  return g_object_new (TN_TESTKIT_TYPE_DERP, "region", region, NULL);
+}
+
+static gboolean
+ensure_certificate (TnTestkitDerp  *self,
+                    GError        **error)
+{
+  TnNodePublicKey key;
+
+  if (self->certificate != NULL)
+    return TRUE;
+
+  tn_node_private_key_get_public (&self->key, &key);
+  self->certificate = tn_testkit_certificate_new (self->address, self->fast_start ? &key : NULL, error);
+  return self->certificate != NULL;
+}
+
+static gboolean
+listen (TnTestkitDerp   *self,
+        GSocketService  *service,
+        GError         **error)
+{
+  g_autoptr (GSocketAddress) wanted = g_inet_socket_address_new_from_string (self->address, self->port);
+  g_autoptr (GSocketAddress) got = NULL;
+
+  if (wanted == NULL)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s is no IP address", self->address);
+      return FALSE;
+    }
+  if (!g_socket_listener_add_address (G_SOCKET_LISTENER (service), wanted, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL, &got, error))
+    return FALSE;
+
+  self->port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (got));
+  return TRUE;
+}
+
+/**
+ * tn_testkit_derp_start:
+ * @self: a relay that is stopped
+ * @error: return location for an error
+ *
+ * Begins to listen, in the thread-default main context. Does nothing when it does so already.
+ *
+ * Returns: whether it listens
+ */
+gboolean
+tn_testkit_derp_start (TnTestkitDerp  *self,
+                       GError        **error)
+{
+  g_autoptr (GSocketService) service = NULL;
+
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), FALSE);
+
+  if (self->service != NULL)
+    return TRUE;
+
+  service = g_socket_service_new ();
+  if (!ensure_certificate (self, error) || !listen (self, service, error))
+    return FALSE;
+
+  self->relay = tn_testkit_relay_new (&self->key, NULL, tn_testkit_derp_connection_wake);
+  self->service = g_steal_pointer (&service);
+  g_signal_connect_object (self->service, "incoming", G_CALLBACK (incoming_cb), self, 0);
+  g_socket_service_start (self->service);
+
+  self->keep_alive = g_timeout_source_new_seconds (KEEP_ALIVE_S);
+  g_source_set_callback (self->keep_alive, keep_alive_cb, self, NULL);
+  g_source_attach (self->keep_alive, g_main_context_get_thread_default ());
+  return TRUE;
+}
+
+/**
+ * tn_testkit_derp_stop:
+ * @self: a relay
+ *
+ * Closes all connections and listens no more. It may be started again, on the same port.
+ */
+void
+tn_testkit_derp_stop (TnTestkitDerp *self)
+{
+  g_return_if_fail (TN_TESTKIT_IS_DERP (self));
+
+  if (self->service == NULL)
+    return;
+
+  g_socket_service_stop (self->service);
+  g_socket_listener_close (G_SOCKET_LISTENER (self->service));
+  g_clear_object (&self->service);
+  g_source_destroy (self->keep_alive);
+  g_clear_pointer (&self->keep_alive, g_source_unref);
+  g_ptr_array_set_size (self->connections, 0);
+  g_clear_pointer (&self->relay, tn_testkit_relay_free);
+}
+
+/**
+ * tn_testkit_derp_get_region: (get-property region)
+ * @self: a relay
+ *
+ * Returns: number of its region
+ */
+guint
+tn_testkit_derp_get_region (TnTestkitDerp *self)
+{
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), 0);
+
+  return self->region;
+}
+
+/**
+ * tn_testkit_derp_get_address: (get-property address)
+ * @self: a relay
+ *
+ * Returns: the IP address that it listens on
+ */
+const char *
+tn_testkit_derp_get_address (TnTestkitDerp *self)
+{
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), NULL);
+
+  return self->address;
+}
+
+/**
+ * tn_testkit_derp_get_port: (get-property port)
+ * @self: a relay
+ *
+ * Returns: its TCP port, 0 when it was never started
+ */
+guint
+tn_testkit_derp_get_port (TnTestkitDerp *self)
+{
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), 0);
+
+  return self->port;
+}
+
+/**
+ * tn_testkit_derp_get_stun_port: (get-property stun-port)
+ * @self: a relay
+ *
+ * Returns: the UDP port of the STUN server beside it; 0: none
+ */
+guint
+tn_testkit_derp_get_stun_port (TnTestkitDerp *self)
+{
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), 0);
+
+  return self->stun_port;
+}
+
+/**
+ * tn_testkit_derp_set_stun_port: (set-property stun-port)
+ * @self: a relay
+ * @stun_port: a UDP port; 0: none
+ *
+ * Sets which STUN server the maps name.
+ */
+void
+tn_testkit_derp_set_stun_port (TnTestkitDerp *self,
+                               guint          stun_port)
+{
+  g_return_if_fail (TN_TESTKIT_IS_DERP (self));
+
+  if (self->stun_port == stun_port)
+    return;
+
+  self->stun_port = stun_port;
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STUN_PORT]);
+}
+
+/**
+ * tn_testkit_derp_get_certificate: (get-property certificate)
+ * @self: a relay
+ *
+ * Returns: (transfer none) (nullable): its certificate, %NULL when it was never started and none was given
+ */
+GTlsCertificate *
+tn_testkit_derp_get_certificate (TnTestkitDerp *self)
+{
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), NULL);
+
+  return self->certificate;
+}
+
+/**
+ * tn_testkit_derp_dup_pin:
+ * @self: a relay that was started
+ *
+ * Returns: (transfer full) (nullable): what a map pins its certificate with: `sha256-raw:` and 64 digits
+ */
+char *
+tn_testkit_derp_dup_pin (TnTestkitDerp *self)
+{
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), NULL);
+
+  return self->certificate != NULL ? tn_testkit_certificate_dup_pin (self->certificate) : NULL;
+}
+
+static JsonNode *
+node_to_json (TnTestkitDerp *self)
+{
+  g_autofree char *pin = tn_testkit_derp_dup_pin (self);
+  g_autofree char *name = g_strdup_printf ("%ua", self->region);
+  gboolean is_v6 = strchr (self->address, ':') != NULL;
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  const struct { const char *name, *value; } strings[] = {
+    { "Name", name }, { "HostName", self->address }, { "IPv4", is_v6 ? "none" : self->address },
+    { "IPv6", is_v6 ? self->address : "none" }, { "CertName", pin },
+  };
+
+  json_builder_begin_object (builder);
+  for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
+    if (strings[i].value != NULL)
+      json_builder_add_string_value (json_builder_set_member_name (builder, strings[i].name), strings[i].value);
+  json_builder_add_int_value (json_builder_set_member_name (builder, "RegionID"), self->region);
+  json_builder_add_int_value (json_builder_set_member_name (builder, "DERPPort"), self->port);
+  json_builder_add_int_value (json_builder_set_member_name (builder, "STUNPort"), self->stun_port != 0 ? (int) self->stun_port : -1);
+  json_builder_end_object (builder);
+  return json_builder_get_root (builder);
+}
+
+static JsonNode *
+region_to_json (TnTestkitDerp *self)
+{
+  g_autofree char *code = g_strdup_printf ("test%u", self->region);
+  g_autofree char *name = g_strdup_printf ("Test %u", self->region);
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+
+  json_builder_begin_object (builder);
+  json_builder_add_int_value (json_builder_set_member_name (builder, "RegionID"), self->region);
+  json_builder_add_string_value (json_builder_set_member_name (builder, "RegionCode"), code);
+  json_builder_add_string_value (json_builder_set_member_name (builder, "RegionName"), name);
+  json_builder_begin_array (json_builder_set_member_name (builder, "Nodes"));
+  json_builder_add_value (builder, node_to_json (self));
+  json_builder_end_array (builder);
+  json_builder_end_object (builder);
+  return json_builder_get_root (builder);
+}
+
+/**
+ * tn_testkit_derp_dup_region_json:
+ * @self: a relay that was started
+ *
+ * Its region as it stands in a relay map: an object with `RegionID` and `Nodes`.
+ *
+ * Returns: (transfer full): JSON
+ */
+char *
+tn_testkit_derp_dup_region_json (TnTestkitDerp *self)
+{
+  g_autoptr (JsonNode) region = NULL;
+
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), NULL);
+
+  region = region_to_json (self);
+  return json_to_string (region, FALSE);
+}
+
+/**
+ * tn_testkit_derp_dup_map_json:
+ * @self: a relay that was started
+ *
+ * A relay map of this one region, for [method@TailnetTestkit.Control.set_derp_map_json].
+ *
+ * Returns: (transfer full): JSON
+ */
+char *
+tn_testkit_derp_dup_map_json (TnTestkitDerp *self)
+{
+  g_autofree char *region = NULL;
+
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), NULL);
+
+  region = tn_testkit_derp_dup_region_json (self);
+  return g_strdup_printf ("{\"Regions\":{\"%u\":%s}}", self->region, region);
+}
+
+/**
+ * tn_testkit_derp_get_n_clients:
+ * @self: a relay
+ *
+ * Returns: how many connections it has on which a client said who it is
+ */
+guint
+tn_testkit_derp_get_n_clients (TnTestkitDerp *self)
+{
+  guint n = 0;
+
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), 0);
+
+  for (guint i = 0; i < self->connections->len; i++)
+    {
+      g_autofree char *peer = dup_peer (g_ptr_array_index (self->connections, i));
+
+      n += peer != NULL;
+    }
+  return n;
+}
+
+/**
+ * tn_testkit_derp_disconnect:
+ * @self: a relay
+ * @node_key: (nullable): text form of a node key; %NULL: of everybody
+ *
+ * Closes connections, in the middle of whatever they do.
+ *
+ * Returns: how many it closed
+ */
+guint
+tn_testkit_derp_disconnect (TnTestkitDerp *self,
+                            const char    *node_key)
+{
+  guint n = 0;
+
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), 0);
+
+  for (guint i = self->connections->len; i-- > 0;)
+    {
+      g_autofree char *peer = dup_peer (g_ptr_array_index (self->connections, i));
+
+      if (node_key != NULL && g_strcmp0 (peer, node_key) != 0)
+        continue;
+      g_ptr_array_remove_index (self->connections, i);
+      n++;
+    }
+  return n;
+}
+
+/**
+ * tn_testkit_derp_get_stalled: (get-property stalled)
+ * @self: a relay
+ *
+ * Returns: whether it has stopped reading
+ */
+gboolean
+tn_testkit_derp_get_stalled (TnTestkitDerp *self)
+{
+  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), FALSE);
+
+  return self->stalled;
+}
+
+/**
+ * tn_testkit_derp_set_stalled: (set-property stalled)
+ * @self: a relay
+ * @stalled: whether to stop reading
+ *
+ * Stops reading what clients send, or goes on with it; what was on the way is not lost.
+ */
+void
+tn_testkit_derp_set_stalled (TnTestkitDerp *self,
+                             gboolean       stalled)
+{
+  g_return_if_fail (TN_TESTKIT_IS_DERP (self));
+
+  if (self->stalled == stalled)
+    return;
+
+  self->stalled = stalled;
+  for (guint i = 0; i < self->connections->len; i++)
+    tn_testkit_derp_connection_set_stalled (g_ptr_array_index (self->connections, i), stalled);
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STALLED]);
+}
+
+/**
+ * tn_testkit_derp_send_health:
+ * @self: a relay
+ * @problem: (nullable): what is wrong; %NULL: nothing any more
+ *
+ * Tells every client about a problem.
+ */
+void
+tn_testkit_derp_send_health (TnTestkitDerp *self,
+                             const char    *problem)
+{
+  g_return_if_fail (TN_TESTKIT_IS_DERP (self));
+
+  send_to_all (self, TN_DERP_HEALTH, problem, problem != NULL ? strlen (problem) : 0);
+}
+
+/**
+ * tn_testkit_derp_send_restarting:
+ * @self: a relay
+ * @reconnect_in_ms: how long clients should wait before they come back
+ * @try_for_ms: how long they should try
+ *
+ * Tells every client that it is about to restart; it does not by itself.
+ */
+void
+tn_testkit_derp_send_restarting (TnTestkitDerp *self,
+                                 guint          reconnect_in_ms,
+                                 guint          try_for_ms)
+{
+  guint8 payload[8];
+
+  g_return_if_fail (TN_TESTKIT_IS_DERP (self));
+
+  tn_put_u32be (payload, reconnect_in_ms);
+  tn_put_u32be (payload + 4, try_for_ms);
+  send_to_all (self, TN_DERP_RESTARTING, payload, sizeof payload);
+}
+
+/**
+ * tn_testkit_derp_send_bytes:
+ * @self: a relay
+ * @bytes: anything
+ *
+ * Writes @bytes to every client where a frame should be, whether they are one or not.
+ */
+void
+tn_testkit_derp_send_bytes (TnTestkitDerp *self,
+                            GBytes        *bytes)
+{
+  g_return_if_fail (TN_TESTKIT_IS_DERP (self));
+  g_return_if_fail (bytes != NULL);
+
+  for (guint i = 0; i < self->connections->len; i++)
+    {
+      TnTestkitRelayLink *link = tn_testkit_derp_connection_get_link (g_ptr_array_index (self->connections, i));
+
+      if (link != NULL)
+        tn_testkit_relay_send_bytes (link, g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
+    }
+}
