@@ -24,7 +24,7 @@ record_free (TnTestkitRecord *record)
   g_strfreev (record->routes);
   g_strfreev (record->endpoints);
   g_clear_pointer (&record->hostinfo, json_node_unref);
-  g_free (record->peer_hostinfo);
+  g_clear_pointer (&record->peer_hostinfo, json_node_unref);
   g_clear_pointer (&record->overrides, json_node_unref);
   g_free (record);
 }
@@ -176,6 +176,35 @@ tn_testkit_label_from_host_name (const char *host_name)
   return g_string_free (label, FALSE);
 }
 
+static gboolean
+is_private_member (const char *name)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (private_hostinfo_members); i++)
+    if (g_ascii_strcasecmp (private_hostinfo_members[i], name) == 0)
+      return TRUE;
+
+  return FALSE;
+}
+
+static JsonNode *
+reduce_hostinfo (JsonObject *hostinfo)
+{
+  JsonNode *root = json_node_new (JSON_NODE_OBJECT);
+  JsonObject *reduced = json_object_new ();
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *value;
+
+  if (hostinfo != NULL)
+    json_object_iter_init_ordered (&iter, hostinfo);
+  while (hostinfo != NULL && json_object_iter_next_ordered (&iter, &name, &value))
+    if (!is_private_member (name))
+      json_object_set_member (reduced, name, json_node_ref (value));
+  json_node_take_object (root, reduced);
+
+  return root;
+}
+
 TnTestkitRecord *
 tn_testkit_registry_add (TnTestkitRegistry        *registry,
                          const TnMachinePublicKey *machine,
@@ -201,7 +230,7 @@ tn_testkit_registry_add (TnTestkitRegistry        *registry,
   record->tags = g_new0 (char *, 1);
   record->routes = g_new0 (char *, 1);
   record->endpoints = g_new0 (char *, 1);
-  record->peer_hostinfo = g_strdup ("{}");
+  record->peer_hostinfo = reduce_hostinfo (NULL);
   record->created_s = now_s;
   record->last_seen_s = now_s;
   record->authorized = !registry->require_approval;
@@ -319,6 +348,18 @@ tn_testkit_registry_rename (TnTestkitRegistry *registry,
 }
 
 void
+tn_testkit_registry_authorize (TnTestkitRegistry *registry,
+                               TnTestkitRecord   *record)
+{
+  if (record->authorized)
+    return;
+
+  record->authorized = TRUE;
+  tn_testkit_registry_touch (registry, record, TN_TESTKIT_FIELD_NODE);
+  record->admitted = registry->generation;
+}
+
+void
 tn_testkit_registry_set_expiry (TnTestkitRegistry *registry,
                                 TnTestkitRecord   *record,
                                 gint64             expiry_s)
@@ -365,41 +406,13 @@ follow_net_info (TnTestkitRegistry *registry,
   tn_testkit_registry_touch (registry, record, TN_TESTKIT_FIELD_HOME_REGION);
 }
 
-static gboolean
-is_private_member (const char *name)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (private_hostinfo_members); i++)
-    if (g_ascii_strcasecmp (private_hostinfo_members[i], name) == 0)
-      return TRUE;
-
-  return FALSE;
-}
-
-static char *
-reduce_hostinfo (JsonObject *hostinfo)
-{
-  g_autoptr (JsonNode) root = json_node_new (JSON_NODE_OBJECT);
-  JsonObject *reduced = json_object_new ();
-  JsonObjectIter iter;
-  const char *name;
-  JsonNode *value;
-
-  json_object_iter_init_ordered (&iter, hostinfo);
-  while (json_object_iter_next_ordered (&iter, &name, &value))
-    if (!is_private_member (name))
-      json_object_set_member (reduced, name, json_node_ref (value));
-  json_node_take_object (root, reduced);
-
-  return tn_testkit_json_to_text (root);
-}
-
 /* Servers replace, they do not merge; only NetInfo is kept where a request leaves it out. */
 void
 tn_testkit_registry_set_hostinfo (TnTestkitRegistry *registry,
                                   TnTestkitRecord   *record,
                                   JsonNode          *hostinfo)
 {
-  g_autofree char *peer_hostinfo = NULL;
+  g_autoptr (JsonNode) peer_hostinfo = NULL;
   JsonObject *object, *net_info;
 
   if (hostinfo == NULL || !JSON_NODE_HOLDS_OBJECT (hostinfo))
@@ -416,9 +429,9 @@ tn_testkit_registry_set_hostinfo (TnTestkitRegistry *registry,
     follow_net_info (registry, record, net_info);
 
   peer_hostinfo = reduce_hostinfo (object);
-  if (strcmp (peer_hostinfo, record->peer_hostinfo) != 0)
+  if (!json_node_equal (peer_hostinfo, record->peer_hostinfo))
     {
-      g_free (record->peer_hostinfo);
+      json_node_unref (record->peer_hostinfo);
       record->peer_hostinfo = g_steal_pointer (&peer_hostinfo);
       tn_testkit_registry_touch (registry, record, TN_TESTKIT_FIELD_NODE);
     }

@@ -69,8 +69,9 @@ typedef struct
   gboolean           authorized;
   guint              n_streams;          /* online while it has one */
   JsonNode          *hostinfo;           /* as sent, sealed; nullable */
-  char              *peer_hostinfo;      /* text of what peers see of it */
+  JsonNode          *peer_hostinfo;      /* what peers see of it */
   JsonNode          *overrides;          /* nullable; members that replace those of the Node object */
+  guint64            admitted;           /* generation in which it was authorized */
   guint64            changed[TN_TESTKIT_N_FIELDS];
 } TnTestkitRecord;
 
@@ -163,6 +164,7 @@ void               tn_testkit_registry_remove        (TnTestkitRegistry *registr
 gboolean           tn_testkit_registry_rename        (TnTestkitRegistry *registry, TnTestkitRecord *record, const char *name,
                                                       GError **error);
 void               tn_testkit_registry_touch         (TnTestkitRegistry *registry, TnTestkitRecord *record, TnTestkitField field);
+void               tn_testkit_registry_authorize     (TnTestkitRegistry *registry, TnTestkitRecord *record);
 void               tn_testkit_registry_set_expiry    (TnTestkitRegistry *registry, TnTestkitRecord *record, gint64 expiry_s);
 void               tn_testkit_registry_set_hostinfo  (TnTestkitRegistry *registry, TnTestkitRecord *record, JsonNode *hostinfo);
 void               tn_testkit_registry_set_endpoints (TnTestkitRegistry *registry, TnTestkitRecord *record, GStrv endpoints);
