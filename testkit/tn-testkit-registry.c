@@ -77,7 +77,7 @@ tn_testkit_registry_new (const char *suffix,
 
   registry->suffix = dup_trimmed (suffix);
   registry->domain = g_strdup (domain);
-  registry->next_node_id = 1;
+  registry->first_node_id = registry->next_node_id = 1;
   make_empty (registry);
 
   return registry;
@@ -92,6 +92,14 @@ tn_testkit_registry_free (TnTestkitRegistry *registry)
   g_free (registry->suffix);
   g_free (registry->domain);
   g_free (registry);
+}
+
+void
+tn_testkit_registry_set_suffix (TnTestkitRegistry *registry,
+                                const char        *suffix)
+{
+  g_free (registry->suffix);
+  registry->suffix = dup_trimmed (suffix != NULL ? suffix : "");
 }
 
 void

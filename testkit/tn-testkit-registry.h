@@ -95,7 +95,8 @@ typedef struct
 {
   char              *suffix;             /* MagicDNS suffix without dots at its ends */
   char              *domain;
-  gint64             next_node_id;
+  gint64             first_node_id;
+  gint64             next_node_id;       /* never one that was in use: deltas go by it */
   guint32            next_host;
   gboolean           require_approval;
   guint64            generation;
@@ -143,6 +144,7 @@ typedef struct
 
 TnTestkitRegistry *tn_testkit_registry_new           (const char *suffix, const char *domain);
 void               tn_testkit_registry_free          (TnTestkitRegistry *registry);
+void               tn_testkit_registry_set_suffix    (TnTestkitRegistry *registry, const char *suffix);
 void               tn_testkit_registry_forget        (TnTestkitRegistry *registry);    /* nodes, users, keys; settings stay */
 
 TnTestkitUser     *tn_testkit_registry_get_user      (TnTestkitRegistry *registry, const char *name);   /* made if new */

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-testkit-server-private.h"
+
+#include <string.h>
+
+#include "tn-testkit-json.h"
+
+/* The outer HTTP/1.1 side: the server's key, the upgrade to Noise, and pings that come in the clear. */
+
+#define UPGRADE_PROTOCOL "tailscale-control-protocol"
+#define HANDSHAKE_HEADER "X-Tailscale-Handshake"
+#define MIN_KEY_VERSION 39              /* first capability version that speaks Noise; older clients get nothing */
+#define OVERSIZE_KEY_LEN (128 << 10)    /* clients read at most 64 KiB */
+
+gint64
+tn_testkit_now_s (void)
+{
+  return g_get_real_time () / G_USEC_PER_SEC;
+}
+
+TnTestkitServerOptions *
+tn_testkit_server_options (TnTestkitServer *server)
+{
+  return &server->options;
+}
+
+TnTestkitRegistry *
+tn_testkit_server_registry (TnTestkitServer *server)
+{
+  return server->registry;
+}
+
+char *
+tn_testkit_server_dup_url (TnTestkitServer *server)
+{
+  return g_strdup (server->url);
+}
+
+void
+tn_testkit_server_inject_fault (TnTestkitServer *server,
+                                TnTestkitStage   stage,
+                                TnTestkitFault   fault,
+                                guint            n_times)
+{
+  server->faults[stage] = fault;
+  server->n_faults[stage] = n_times;
+}
+
+TnTestkitFault
+tn_testkit_server_take_fault (TnTestkitServer *server,
+                              TnTestkitStage   stage)
+{
+  if (server->n_faults[stage] == 0)
+    return TN_TESTKIT_FAULT_NONE;
+
+  server->n_faults[stage]--;
+  return server->faults[stage];
+}
+
+/* The connection under a request, when HTTP is to be left behind. */
+static GIOStream *
+steal (SoupServerMessage *message)
+{
+  return soup_server_message_steal_connection (message);
+}
+
+static void
+write_raw (GIOStream  *stream,
+           const char *text)
+{
+  g_output_stream_write_all (g_io_stream_get_output_stream (stream), text, strlen (text), NULL, NULL, NULL);
+}
+
+/* Faults that are the same for every request of the outer side. FALSE: not one of them. */
+static gboolean
+apply_fault (TnTestkitServer   *server,
+             SoupServerMessage *message,
+             TnTestkitFault     fault)
+{
+  g_autoptr (GIOStream) stream = NULL;
+  g_autofree char *seconds = NULL;
+
+  switch (fault)
+    {
+    case TN_TESTKIT_FAULT_CLOSE:
+      stream = steal (message);
+      g_io_stream_close (stream, NULL, NULL);
+      return TRUE;
+    case TN_TESTKIT_FAULT_HANG:
+      g_ptr_array_add (server->held, steal (message));
+      return TRUE;
+    case TN_TESTKIT_FAULT_GARBAGE:
+      stream = steal (message);
+      write_raw (stream, "\x01\x02\x03 no protocol at all\r\n\r\n");
+      g_io_stream_close (stream, NULL, NULL);
+      return TRUE;
+    case TN_TESTKIT_FAULT_TRUNCATED:
+      stream = steal (message);
+      write_raw (stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 200\r\n\r\n{\"publicKey\":\"mkey:");
+      g_io_stream_close (stream, NULL, NULL);
+      return TRUE;
+    case TN_TESTKIT_FAULT_SERVER_ERROR:
+      soup_server_message_set_status (message, SOUP_STATUS_INTERNAL_SERVER_ERROR, NULL);
+      return TRUE;
+    case TN_TESTKIT_FAULT_TOO_MANY_REQUESTS:
+      seconds = g_strdup_printf ("%u", server->options.retry_after_s);
+      soup_message_headers_replace (soup_server_message_get_response_headers (message), "Retry-After", seconds);
+      soup_server_message_set_status (message, 429, NULL);
+      return TRUE;
+    case TN_TESTKIT_FAULT_NONE:
+    case TN_TESTKIT_FAULT_BAD_JSON:
+    case TN_TESTKIT_FAULT_OVERSIZE:
+    default:
+      return FALSE;
+    }
+}
+
+static void
+answer_text (SoupServerMessage *message,
+             guint              status,
+             const char        *content_type,
+             const char        *text)
+{
+  soup_server_message_set_status (message, status, NULL);
+  soup_server_message_set_response (message, content_type, SOUP_MEMORY_COPY, text, strlen (text));
+}
+
+/* GET /key */
+
+static char *
+make_key_answer (TnTestkitServer *server)
+{
+  char key[TN_KEY_TEXT_MAX], none[TN_KEY_TEXT_MAX];
+  const TnMachinePublicKey zero = { { 0 } };
+
+  tn_machine_public_key_print (&server->public_key, key);
+  tn_machine_public_key_print (&zero, none);
+
+  return g_strdup_printf ("{\"legacyPublicKey\":\"%s\",\"publicKey\":\"%s\"}", none, key);
+}
+
+static void
+key_cb (SoupServer        *soup,
+        SoupServerMessage *message,
+        const char        *path,
+        GHashTable        *query,
+        gpointer           user_data)
+{
+  TnTestkitServer *server = user_data;
+  const char *version = query != NULL ? g_hash_table_lookup (query, "v") : NULL;
+  TnTestkitFault fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_KEY);
+  g_autofree char *answer = make_key_answer (server);
+  g_autofree char *blanks = NULL;
+  guint64 number = 0;
+
+  if (apply_fault (server, message, fault))
+    return;
+
+  if (version == NULL)
+    answer_text (message, SOUP_STATUS_BAD_REQUEST, "text/plain", "capability version must be set\n");
+  else if (!g_ascii_string_to_unsigned (version, 10, 0, G_MAXINT, &number, NULL))
+    answer_text (message, SOUP_STATUS_BAD_REQUEST, "text/plain", "invalid capability version\n");
+  else if (number < MIN_KEY_VERSION)
+    soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
+  else if (fault == TN_TESTKIT_FAULT_BAD_JSON)
+    answer_text (message, SOUP_STATUS_OK, "application/json", "{\"publicKey\":");
+  else if (fault == TN_TESTKIT_FAULT_OVERSIZE)
+    answer_text (message, SOUP_STATUS_OK, "application/json", blanks = g_strnfill (OVERSIZE_KEY_LEN, ' '));
+  else
+    answer_text (message, SOUP_STATUS_OK, "application/json", answer);
+}
+
+/* POST /ts2021 */
+
+typedef struct
+{
+  TnTestkitServer *server;
+  TnTestkitFault   fault;
+  gsize            len;
+  guint8           initiation[TN_NOISE_INITIATION_LEN];
+} Upgrade;
+
+static void
+upgraded_cb (SoupServerMessage *message,
+             gpointer           user_data)
+{
+  Upgrade *upgrade = user_data;
+  g_autoptr (GIOStream) stream = steal (message);
+
+  tn_testkit_session_start (upgrade->server, stream, upgrade->initiation, upgrade->len, upgrade->fault);
+}
+
+static void
+upgrade_free (gpointer  data,
+              GClosure *closure)
+{
+  g_free (data);
+}
+
+static void
+upgrade_cb (SoupServer        *soup,
+            SoupServerMessage *message,
+            const char        *path,
+            GHashTable        *query,
+            gpointer           user_data)
+{
+  TnTestkitServer *server = user_data;
+  SoupMessageHeaders *request = soup_server_message_get_request_headers (message);
+  SoupMessageHeaders *response = soup_server_message_get_response_headers (message);
+  const char *protocol = soup_message_headers_get_one (request, "Upgrade");
+  const char *handshake = soup_message_headers_get_one (request, HANDSHAKE_HEADER);
+  TnTestkitFault fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_UPGRADE);
+  g_autofree guchar *initiation = NULL;
+  Upgrade *upgrade;
+  gsize len = 0;
+
+  if ((fault == TN_TESTKIT_FAULT_SERVER_ERROR || fault == TN_TESTKIT_FAULT_TOO_MANY_REQUESTS) &&
+      apply_fault (server, message, fault))
+    return;
+
+  if (protocol == NULL || g_ascii_strcasecmp (protocol, UPGRADE_PROTOCOL) != 0)
+    {
+      answer_text (message, SOUP_STATUS_BAD_REQUEST, "text/plain", "unknown next protocol\n");
+      return;
+    }
+
+  if (handshake != NULL)
+    initiation = g_base64_decode (handshake, &len);
+  if (len == 0 || len > TN_NOISE_INITIATION_LEN)
+    {
+      answer_text (message, SOUP_STATUS_BAD_REQUEST, "text/plain", "missing or malformed handshake\n");
+      return;
+    }
+
+  upgrade = g_new0 (Upgrade, 1);
+  upgrade->server = server;
+  upgrade->fault = fault;
+  upgrade->len = len;
+  memcpy (upgrade->initiation, initiation, len);
+  g_signal_connect_data (message, "wrote-informational", G_CALLBACK (upgraded_cb), upgrade, upgrade_free, 0);
+  soup_message_headers_replace (response, "Upgrade", UPGRADE_PROTOCOL);
+  soup_message_headers_replace (response, "Connection", "upgrade");
+  soup_server_message_set_status (message, SOUP_STATUS_SWITCHING_PROTOCOLS, NULL);
+}
+
+static void
+other_cb (SoupServer        *soup,
+          SoupServerMessage *message,
+          const char        *path,
+          GHashTable        *query,
+          gpointer           user_data)
+{
+  SoupMessageBody *body = soup_server_message_get_request_body (message);
+  g_autoptr (GBytes) bytes = soup_message_body_flatten (body);
+
+  if (tn_testkit_question_answer (user_data, path, bytes))
+    soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
+  else
+    answer_text (message, SOUP_STATUS_NOT_FOUND, "text/plain", "404 page not found\n");
+}
+
+/* Life */
+
+static void
+departure_free (gpointer source)
+{
+  g_source_destroy (source);
+  g_source_unref (source);
+}
+
+TnTestkitServer *
+tn_testkit_server_new (TnTestkitRegistry            *registry,
+                       const TnTestkitServerHandler *handler,
+                       gpointer                      user_data)
+{
+  TnTestkitServer *server = g_new0 (TnTestkitServer, 1);
+
+  server->registry = registry;
+  server->handler = handler;
+  server->user_data = user_data;
+  tn_machine_private_key_generate (&server->private_key);
+  tn_machine_private_key_get_public (&server->private_key, &server->public_key);
+  server->sessions = g_ptr_array_new ();
+  server->held = g_ptr_array_new_with_free_func (g_object_unref);
+  server->streams = g_ptr_array_new ();
+  server->waiting = g_ptr_array_new ();
+  server->questions = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, tn_testkit_question_free);
+  server->departures = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, departure_free);
+
+  return server;
+}
+
+void
+tn_testkit_server_free (TnTestkitServer *server)
+{
+  tn_testkit_server_stop (server);
+  g_ptr_array_unref (server->sessions);
+  g_ptr_array_unref (server->held);
+  g_ptr_array_unref (server->streams);
+  g_ptr_array_unref (server->waiting);
+  g_hash_table_unref (server->questions);
+  g_hash_table_unref (server->departures);
+  tn_testkit_registry_free (server->registry);
+  tn_machine_private_key_clear (&server->private_key);
+  g_clear_object (&server->options.certificate);
+  g_free (server->options.address);
+  g_free (server->url);
+  g_free (server);
+}
+
+static gboolean
+listen_on_port (TnTestkitServer  *server,
+                SoupServer       *soup,
+                GError          **error)
+{
+  SoupServerListenOptions options = server->options.certificate != NULL ? SOUP_SERVER_LISTEN_HTTPS : 0;
+  g_autoptr (GSocketAddress) address = g_inet_socket_address_new_from_string (server->options.address, server->options.port);
+  g_autoslist (GUri) uris = NULL;
+
+  if (address == NULL)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "'%s' is no address to listen on", server->options.address);
+      return FALSE;
+    }
+
+  if (!soup_server_listen (soup, address, options, error))
+    return FALSE;
+
+  uris = soup_server_get_uris (soup);
+  server->options.port = (guint16) g_uri_get_port (uris->data);
+  g_free (server->url);
+  server->url = g_strdup_printf (strchr (server->options.address, ':') != NULL ? "%s://[%s]:%u" : "%s://%s:%u",
+                                 server->options.certificate != NULL ? "https" : "http",
+                                 server->options.address, server->options.port);
+  return TRUE;
+}
+
+gboolean
+tn_testkit_server_start (TnTestkitServer  *server,
+                         GError          **error)
+{
+  g_autoptr (SoupServer) soup = NULL;
+
+  if (server->soup != NULL)
+    return TRUE;
+
+  soup = soup_server_new ("server-header", "tailnet-testkit ", NULL);
+  if (server->options.certificate != NULL)
+    soup_server_set_tls_certificate (soup, server->options.certificate);
+  soup_server_add_handler (soup, NULL, other_cb, server, NULL);
+  soup_server_add_handler (soup, "/key", key_cb, server, NULL);
+  soup_server_add_handler (soup, "/ts2021", upgrade_cb, server, NULL);
+  if (!listen_on_port (server, soup, error))
+    {
+      g_prefix_error (error, "cannot start control server: ");
+      return FALSE;
+    }
+
+  server->soup = g_steal_pointer (&soup);
+  return TRUE;
+}
+
+static void
+close_held (gpointer data,
+            gpointer user_data)
+{
+  g_io_stream_close (data, NULL, NULL);
+}
+
+void
+tn_testkit_server_stop (TnTestkitServer *server)
+{
+  if (server->soup != NULL)
+    soup_server_disconnect (server->soup);
+  while (server->sessions->len > 0)
+    tn_testkit_session_close (g_ptr_array_index (server->sessions, server->sessions->len - 1));
+  g_ptr_array_foreach (server->held, close_held, NULL);
+  g_ptr_array_set_size (server->held, 0);
+  tn_testkit_questions_fail (server);
+  g_hash_table_remove_all (server->departures);
+  if (server->flush != NULL)
+    {
+      g_source_destroy (server->flush);
+      g_clear_pointer (&server->flush, g_source_unref);
+    }
+  g_clear_object (&server->soup);
+}
+
+void
+tn_testkit_server_forget (TnTestkitServer *server)
+{
+  while (server->sessions->len > 0)
+    tn_testkit_session_close (g_ptr_array_index (server->sessions, server->sessions->len - 1));
+  g_hash_table_remove_all (server->departures);
+  tn_testkit_registry_forget (server->registry);
+  tn_testkit_server_changed (server);
+}
+
+/* Telling what is new */
+
+static gboolean
+flush_cb (gpointer user_data)
+{
+  TnTestkitServer *server = user_data;
+
+  g_clear_pointer (&server->flush, g_source_unref);
+  for (guint i = 0; i < server->streams->len; i++)
+    tn_testkit_map_flush (g_ptr_array_index (server->streams, i));
+  server->handler->changed (server->user_data);
+
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_testkit_server_changed (TnTestkitServer *server)
+{
+  if (server->flush != NULL)
+    return;
+
+  server->flush = g_idle_source_new ();
+  g_source_set_priority (server->flush, G_PRIORITY_DEFAULT);
+  g_source_set_callback (server->flush, flush_cb, server, NULL);
+  g_source_attach (server->flush, g_main_context_get_thread_default ());
+}
+
+gboolean
+tn_testkit_server_approve (TnTestkitServer  *server,
+                           const char       *auth_url,
+                           const char       *user,
+                           GError          **error)
+{
+  g_autofree char *login = tn_testkit_login_id_from_url (auth_url);
+
+  if (login == NULL)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "'%s' is no login page of this server", auth_url);
+      return FALSE;
+    }
+
+  if (!tn_testkit_registry_approve (server->registry, login, user, tn_testkit_now_s (), error))
+    return FALSE;
+
+  tn_testkit_register_resume (server, login);
+  tn_testkit_server_changed (server);
+  return TRUE;
+}
+
+void
+tn_testkit_server_remove (TnTestkitServer *server,
+                          TnTestkitRecord *record)
+{
+  g_hash_table_remove (server->departures, &record->id);
+  tn_testkit_server_end_streams (server, record);
+  tn_testkit_registry_remove (server->registry, record);
+  tn_testkit_server_changed (server);
+}
+
+guint
+tn_testkit_server_send (TnTestkitServer *server,
+                        TnTestkitRecord *record,
+                        const char      *json)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < server->streams->len; i++)
+    {
+      TnTestkitRequest *request = g_ptr_array_index (server->streams, i);
+
+      if (record == NULL || request->node_id == record->id)
+        {
+          tn_testkit_map_send (request, json);
+          n++;
+        }
+    }
+
+  return n;
+}
+
+guint
+tn_testkit_server_end_streams (TnTestkitServer *server,
+                               TnTestkitRecord *record)
+{
+  guint n = 0;
+
+  for (guint i = server->streams->len; i > 0; i--)
+    {
+      TnTestkitRequest *request = g_ptr_array_index (server->streams, i - 1);
+
+      if (record == NULL || request->node_id == record->id)
+        {
+          tn_testkit_map_detach (request);
+          tn_http2_stream_end (request->http2_stream);
+          n++;
+        }
+    }
+
+  return n;
+}
+
+guint
+tn_testkit_server_drop (TnTestkitServer *server,
+                        TnTestkitRecord *record)
+{
+  guint n = 0;
+
+  for (guint i = server->sessions->len; i > 0; i--)
+    {
+      TnTestkitSession *session = g_ptr_array_index (server->sessions, i - 1);
+
+      if (record == NULL || tn_machine_public_key_equal (&session->machine_key, &record->machine_key))
+        {
+          tn_testkit_session_close (session);
+          n++;
+        }
+    }
+
+  return n;
+}
