@@ -2,5 +2,6 @@
 #pragma once
 
 #include "tn-testkit-control.h"
+#include "tn-testkit-derp.h"
 #include "tn-testkit-enum-types.h"
 #include "tn-testkit-node.h"
