@@ -24,6 +24,7 @@ struct _TnTestkitDerpConnection
   gboolean            shaken;           /* TLS handshake is over */
   gboolean            stalled;
   gboolean            reading;
+  gsize               n_held;           /* bytes in buffer that came while it was stalled */
   gboolean            writing;
   gboolean            close_after;      /* once everything is written */
   GSource            *wake_source;
@@ -156,7 +157,8 @@ answer_request (TnTestkitDerpConnection *self,
   if (g_str_equal (path, "/derp") && wants_frames (headers))
     upgrade (self, headers);
   else if (g_str_equal (path, "/derp"))
-    answer (self, "HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain\r\nContent-Length: 33\r\n\r\nDERP requires connection upgrade\n");
+    answer (self, "HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain\r\nContent-Length: 33\r\n\r\n"
+                  "DERP requires connection upgrade\n");
   else if ((g_str_equal (path, "/derp/probe") || g_str_equal (path, "/derp/latency-check")) && is_get)
     answer (self, "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: 0\r\n\r\n");
   else if (g_str_equal (path, "/derp/probe") || g_str_equal (path, "/derp/latency-check"))
@@ -292,6 +294,20 @@ write_more (TnTestkitDerpConnection *self)
     end (self);
 }
 
+/* FALSE: gone. */
+static gboolean
+take_buffer (TnTestkitDerpConnection *self,
+             gsize                    len)
+{
+  self->n_calls++;      /* it may be freed from a signal */
+  take_bytes (self, self->buffer, len);
+  if (!call_returned (self))
+    return FALSE;
+
+  tn_testkit_derp_connection_wake (self->link, self);
+  return TRUE;
+}
+
 static void
 read_cb (GObject      *object,
          GAsyncResult *result,
@@ -309,12 +325,10 @@ read_cb (GObject      *object,
       end (self);
       return;
     }
-  self->n_calls++;      /* it may be freed from a signal */
-  take_bytes (self, self->buffer, (gsize) n);
-  if (!call_returned (self))
-    return;
-  tn_testkit_derp_connection_wake (self->link, self);
-  read_more (self);
+  if (self->stalled)
+    self->n_held = (gsize) n;
+  else if (take_buffer (self, (gsize) n))
+    read_more (self);
 }
 
 static void
@@ -333,8 +347,15 @@ void
 tn_testkit_derp_connection_set_stalled (TnTestkitDerpConnection *self,
                                         gboolean                 stalled)
 {
+  gsize n_held = self->n_held;
+
   self->stalled = stalled;
-  read_more (self);
+  if (stalled)
+    return;
+
+  self->n_held = 0;
+  if (n_held == 0 || take_buffer (self, n_held))
+    read_more (self);
 }
 
 static void
