@@ -18,6 +18,7 @@ struct _TnDerpTls
   int                              fd;
   gboolean                         shaken;        /* handshake is over */
   gboolean                         pending;       /* a record is written in part */
+  int                              error_number;  /* of the last recv() that failed */
   gboolean                         drained;       /* the last read emptied the socket: the next would only say so */
   gsize                            start;
   gsize                            end;
@@ -45,7 +46,10 @@ pull (gnutls_transport_ptr_t  ptr,
       if (n <= 0)
         {
           if (n < 0)
-            gnutls_transport_set_errno (tls->session, errno);
+            {
+              tls->error_number = errno;
+              gnutls_transport_set_errno (tls->session, tls->error_number);
+            }
           return n;
         }
       tls->start = 0;
@@ -126,6 +130,12 @@ io_result (TnDerpTls   *tls,
       return TN_DERP_IO_AGAIN;
     case GNUTLS_E_PREMATURE_TERMINATION:
       return TN_DERP_IO_END;
+    case GNUTLS_E_PULL_ERROR:
+      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (tls->error_number), "%s: %s", what, g_strerror (tls->error_number));
+      return TN_DERP_IO_FAILED;
+    case GNUTLS_E_PUSH_ERROR:
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, "%s: connection is broken", what);
+      return TN_DERP_IO_FAILED;
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
       g_set_error (error, G_TLS_ERROR, G_TLS_ERROR_MISC, "%s: relay says: %s", what,
                    gnutls_alert_get_name (gnutls_alert_get (tls->session)));

@@ -131,14 +131,16 @@ verify_pin (GPtrArray          *chain,
 
   if (der == NULL || !crt_import (&crt, der))
     {
-      g_set_error_literal (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE, "a pinned relay shows exactly one certificate, this one did not");
+      g_set_error_literal (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE,
+                           "a pinned relay shows exactly one certificate, this one did not");
       return FALSE;
     }
   gnutls_hash_fast (GNUTLS_DIG_SHA256, g_bytes_get_data (der, NULL), g_bytes_get_size (der), hash);
   tn_hex_encode (hash, sizeof hash, digits);
   if (strcmp (digits, node->cert_name + strlen (PIN_PREFIX)) != 0)
     {
-      g_set_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE, "certificate is " PIN_PREFIX "%s, pinned is %s", digits, node->cert_name);
+      g_set_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE, "certificate is " PIN_PREFIX "%s, pinned is %s",
+                   digits, node->cert_name);
       return FALSE;
     }
   if (now < gnutls_x509_crt_get_activation_time (crt) || now > gnutls_x509_crt_get_expiration_time (crt))
