@@ -16,8 +16,3 @@ int           tn_lwip_tcp_held    (const struct tcp_pcb *pcb);
 struct netif *tn_lwip_reply_netif (void);
 
 u32_t         tn_lwip_tcp_isn     (const ip_addr_t *local_ip, u16_t local_port, const ip_addr_t *remote_ip, u16_t remote_port);
-
-#define LWIP_HOOK_TCP_HELD(pcb)                  tn_lwip_tcp_held (pcb)
-#define LWIP_HOOK_IP4_ROUTE_SRC(src, dest)       tn_lwip_reply_netif ()
-#define LWIP_HOOK_IP6_ROUTE(src, dest)           tn_lwip_reply_netif ()
-#define LWIP_HOOK_TCP_ISN(lip, lport, rip, rport) tn_lwip_tcp_isn (lip, lport, rip, rport)

@@ -33,6 +33,7 @@
 #define LWIP_ND6_TCP_REACHABILITY_HINTS   0
 #define LWIP_ND6_ALLOW_RA_UPDATES         0
 #define IP_FORWARD                        0
+#define LWIP_CHECKSUM_CTRL_PER_NETIF      1
 #define LWIP_NETIF_LOOPBACK               1
 #define LWIP_HAVE_LOOPIF                  0
 
@@ -62,7 +63,7 @@
 #define TCP_WND                           (2 * 1024 * 1024)
 #define TCP_SND_BUF                       (2 * 1024 * 1024)
 #define TCP_SND_QUEUELEN                  16384
-#define TCP_SNDLOWAT                      (TCP_SND_BUF / 2)
+#define TCP_SNDLOWAT                      16384   /* not used */
 #define TCP_WND_UPDATE_THRESHOLD          (TCP_WND / 16)
 #define TCP_OVERSIZE                      0       /* nothing is copied: the connection keeps what it wrote */
 #define LWIP_TCP_SACK_OUT                 1
@@ -83,3 +84,9 @@
 
 #define LWIP_HOOK_FILENAME                "lwip-hooks.h"
 #define LWIP_CHKSUM                       tn_lwip_checksum
+
+/* Declared in that file; lwIP's headers ask for the macros alone. */
+#define LWIP_HOOK_TCP_HELD(pcb)                  tn_lwip_tcp_held (pcb)
+#define LWIP_HOOK_IP4_ROUTE_SRC(src, dest)       tn_lwip_reply_netif ()
+#define LWIP_HOOK_IP6_ROUTE(src, dest)           tn_lwip_reply_netif ()
+#define LWIP_HOOK_TCP_ISN(lip, lport, rip, rport) tn_lwip_tcp_isn (lip, lport, rip, rport)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "lwip/tcp.h"
+#include "tn-lwip-conn.h"
+
+G_BEGIN_DECLS
+
+struct _TnLwipConn
+{
+  gatomicrefcount ref_count;
+  TnLwipNetif    *netif;           /* a reference */
+  TnIpEndpoint    local;           /* both immutable once connected */
+  TnIpEndpoint    remote;
+
+  GMutex          lock;            /* guards what follows, up to the empty line */
+  GCond           changed;
+  TnLwipBytes     rx;              /* came in, not yet read */
+  TnLwipBytes     tx;              /* written, not yet acknowledged */
+  gsize           consumed;        /* read, and lwIP does not know yet */
+  int             error_code;      /* GIOErrorEnum, with error_text */
+  const char     *error_text;
+  gboolean        failed;
+  gboolean        rx_ended;        /* the peer sends no more */
+  gboolean        rx_shut;         /* nobody reads any more */
+  gboolean        tx_shut;         /* nobody writes any more: its end follows the last byte */
+  gboolean        closed;
+  gboolean        cancelled;
+  gboolean        backlog_left;
+  gboolean        posted;
+  guint           n_waiting;       /* blocked readers and writers */
+  GPtrArray      *sources;         /* TnLwipConnSource, not referenced */
+  TnLwipJob       job;
+
+  /* Of the lwIP thread. */
+  struct tcp_pcb *pcb;             /* NULL: none yet, or gone. It holds a reference */
+  gsize           given;           /* bytes of tx that lwIP has */
+  TnLwipCursor    cursor;          /* behind them */
+  gboolean        end_given;
+  gboolean        pcb_gone;        /* its reference is to be dropped */
+  int             abort_code;      /* why we abort it */
+  const char     *abort_text;
+  GTask          *connect_task;
+  TnLwipNetifUser user;
+  TnLwipJob       flush;
+  gboolean        flush_queued;
+  guint           wake;            /* GIOCondition */
+};
+
+/* tn-lwip-conn-tcp.c */
+void tn_lwip_conn_init_tcp  (TnLwipConn *self);
+void tn_lwip_conn_post      (TnLwipConn *self);     /* lock held */
+
+/* tn-lwip-conn-source.c */
+void tn_lwip_conn_wake_sources (TnLwipConn *self, GIOCondition condition);     /* lock held */
+
+G_END_DECLS

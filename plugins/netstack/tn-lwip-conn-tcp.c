@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-lwip-conn-private.h"
+
+#include "lwip/priv/tcp_priv.h"
+#include "tn-lwip-core.h"
+
+/* Everything here runs in the lwIP thread, but for tn_lwip_conn_post() and tn_lwip_conn_connect(). */
+
+/* A peer that vanished is noticed after a quarter of an hour; a phone's radio is woken no more often than that by an idle connection. */
+#define KEEP_IDLE_MS     (10 * 60 * 1000)
+#define KEEP_INTERVAL_MS (60 * 1000)
+#define KEEP_COUNT       5
+
+static void
+pcb_destroyed_cb (u8_t  id,
+                  void *data)
+{
+  TnLwipConn *self = data;
+
+  self->pcb = NULL;
+  self->pcb_gone = TRUE;
+  if (!self->flush_queued)
+    {
+      self->flush_queued = TRUE;
+      tn_lwip_conn_ref (self);
+      tn_lwip_core_defer (&self->flush);
+    }
+}
+
+static const struct tcp_ext_arg_callbacks ext_callbacks = { pcb_destroyed_cb, NULL };
+
+/* Readers and writers are woken once for all that happens in one turn. */
+static void
+wake_later (TnLwipConn  *self,
+            GIOCondition condition)
+{
+  self->wake |= condition;
+  if (self->flush_queued)
+    return;
+  self->flush_queued = TRUE;
+  tn_lwip_conn_ref (self);
+  tn_lwip_core_defer (&self->flush);
+}
+
+static void
+flush_run (TnLwipJob *job)
+{
+  TnLwipConn *self = (TnLwipConn *) ((char *) job - G_STRUCT_OFFSET (TnLwipConn, flush));
+  gboolean gone = self->pcb_gone;
+
+  self->flush_queued = FALSE;
+  self->pcb_gone = FALSE;
+  g_mutex_lock (&self->lock);
+  if (self->wake != 0)
+    {
+      tn_lwip_conn_wake_sources (self, self->wake);
+      if (self->n_waiting > 0)
+        g_cond_broadcast (&self->changed);
+      self->wake = 0;
+    }
+  if (gone && !self->tx.reserved)
+    tn_lwip_bytes_clear (&self->tx);
+  g_mutex_unlock (&self->lock);
+  if (gone)
+    {
+      tn_lwip_netif_remove_user (self->netif, &self->user);
+      tn_lwip_conn_unref (self);
+    }
+  tn_lwip_conn_unref (self);
+}
+
+static void
+fail (TnLwipConn *self,
+      int         code,
+      const char *text)
+{
+  g_mutex_lock (&self->lock);
+  if (!self->failed)
+    {
+      self->failed = TRUE;
+      self->error_code = code;
+      self->error_text = text;
+    }
+  g_mutex_unlock (&self->lock);
+  wake_later (self, G_IO_IN | G_IO_OUT);
+}
+
+static void
+return_connect_error (TnLwipConn *self,
+                      int         code,
+                      const char *text)
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->connect_task);
+  char remote[TN_IP_ENDPOINT_TEXT_MAX];
+
+  if (g_task_return_error_if_cancelled (task))
+    return;
+  tn_ip_endpoint_print (&self->remote, remote);
+  g_task_return_new_error (task, G_IO_ERROR, code, "cannot connect to %s: %s", remote, text);
+}
+
+static void
+end_with (TnLwipConn *self,
+          int         code,
+          const char *text)
+{
+  if (self->connect_task != NULL)
+    return_connect_error (self, code, text);
+  fail (self, code, text);
+}
+
+/* lwIP has freed the pcb, or is about to. */
+static void
+error_cb (void *arg,
+          err_t err)
+{
+  TnLwipConn *self = arg;
+
+  if (self->abort_text != NULL)
+    end_with (self, self->abort_code, self->abort_text);
+  else if (err == ERR_RST && self->connect_task != NULL)
+    end_with (self, G_IO_ERROR_CONNECTION_REFUSED, "connection refused");
+  else if (err == ERR_RST)
+    end_with (self, G_IO_ERROR_CONNECTION_CLOSED, "reset by peer");
+  else if (err == ERR_CLSD)
+    wake_later (self, G_IO_IN | G_IO_OUT);     /* both directions have ended in order */
+  else
+    end_with (self, G_IO_ERROR_TIMED_OUT, "no answer for too long");
+}
+
+static void
+abort_with (TnLwipConn *self,
+            int         code,
+            const char *text)
+{
+  self->abort_code = code;
+  self->abort_text = text;
+  if (self->pcb != NULL)
+    tcp_abort (self->pcb);
+  else
+    {
+      tn_lwip_netif_remove_user (self->netif, &self->user);
+      end_with (self, code, text);
+    }
+}
+
+static void
+stopped_cb (TnLwipNetifUser *user)
+{
+  TnLwipConn *self = (TnLwipConn *) ((char *) user - G_STRUCT_OFFSET (TnLwipConn, user));
+
+  abort_with (self, G_IO_ERROR_CLOSED, "the network stack was stopped");
+}
+
+void
+tn_lwip_conn_unreachable (TnLwipConn *self)
+{
+  abort_with (self, G_IO_ERROR_HOST_UNREACHABLE, "host unreachable");
+}
+
+void
+tn_lwip_conn_reset (TnLwipConn *self)
+{
+  abort_with (self, G_IO_ERROR_CLOSED, "closed");
+}
+
+/* --- Out --- */
+
+static void
+push (TnLwipConn *self)
+{
+  gboolean more = TRUE;
+
+  while (more && self->pcb != NULL)
+    {
+      guint8 *data;
+      gsize n;
+
+      g_mutex_lock (&self->lock);
+      data = tn_lwip_bytes_at (&self->tx, &self->cursor, &n);
+      more = self->tx.len - self->given > n;
+      g_mutex_unlock (&self->lock);
+      n = MIN (n, MIN (tcp_sndbuf (self->pcb), G_MAXUINT16));
+      if (data == NULL || n == 0)
+        break;
+      if (tcp_write (self->pcb, data, (u16_t) n, more ? TCP_WRITE_FLAG_MORE : 0) != ERR_OK)
+        break;     /* its queue is full: goes on when something has been acknowledged */
+      self->given += n;
+      self->cursor.offset += n;
+      more = TRUE;
+    }
+}
+
+static void
+end (TnLwipConn *self)
+{
+  gboolean tx_done, rx_left, closed, tx_shut;
+
+  g_mutex_lock (&self->lock);
+  tx_done = self->given == self->tx.len;
+  rx_left = self->rx.len > 0;
+  closed = self->closed;
+  tx_shut = self->tx_shut;
+  g_mutex_unlock (&self->lock);
+
+  if (self->pcb == NULL || !(closed || tx_shut))
+    return;
+  if (closed && rx_left && !self->rx_ended)     /* RFC 1122 §4.2.2.13: the peer learns that nobody read it */
+    abort_with (self, G_IO_ERROR_CLOSED, "closed");
+  else if (tx_done && closed && !(self->pcb->flags & TF_RXCLOSED))
+    {
+      self->pcb->rcv_wnd = TCP_WND_MAX (self->pcb);     /* less of it would mean unread bytes to lwIP, and a reset to the peer */
+      tcp_close (self->pcb);
+    }
+  else if (tx_done && !closed && !self->end_given)
+    self->end_given = tcp_shutdown (self->pcb, FALSE, TRUE) == ERR_OK;
+}
+
+static err_t
+sent_cb (void           *arg,
+         struct tcp_pcb *pcb,
+         u16_t           len)
+{
+  TnLwipConn *self = arg;
+  gboolean wake;
+
+  g_mutex_lock (&self->lock);
+  tn_lwip_bytes_skip (&self->tx, len);
+  self->given -= len;
+  if (self->given == 0)
+    self->cursor.chunk = NULL;
+  wake = self->tx.len <= TCP_SND_BUF * 3 / 4;
+  g_mutex_unlock (&self->lock);
+  if (wake)
+    wake_later (self, G_IO_OUT);
+  push (self);
+  end (self);
+  return self->pcb == NULL ? ERR_ABRT : ERR_OK;
+}
+
+/* --- In --- */
+
+static err_t
+receive_cb (void           *arg,
+            struct tcp_pcb *pcb,
+            struct pbuf    *p,
+            err_t           err)
+{
+  TnLwipConn *self = arg;
+  gboolean discard;
+
+  g_mutex_lock (&self->lock);
+  discard = self->rx_shut || self->closed;
+  if (p == NULL)
+    self->rx_ended = TRUE;
+  for (struct pbuf *q = discard ? NULL : p; q != NULL; q = q->next)
+    tn_lwip_bytes_append (&self->rx, q->payload, q->len);
+  g_mutex_unlock (&self->lock);
+
+  wake_later (self, G_IO_IN);
+  if (p != NULL)
+    {
+      if (discard)
+        tcp_recved (pcb, p->tot_len);
+      pbuf_free (p);
+    }
+  return ERR_OK;
+}
+
+/* --- Turns --- */
+
+static void
+conn_run (TnLwipJob *job)
+{
+  TnLwipConn *self = (TnLwipConn *) ((char *) job - G_STRUCT_OFFSET (TnLwipConn, job));
+  gboolean cancelled, backlog_left;
+  gsize consumed;
+
+  g_mutex_lock (&self->lock);
+  self->posted = FALSE;
+  consumed = self->consumed;
+  self->consumed = 0;
+  cancelled = self->cancelled;
+  backlog_left = self->backlog_left;
+  self->backlog_left = FALSE;
+  g_mutex_unlock (&self->lock);
+
+  if (cancelled && self->connect_task != NULL)
+    abort_with (self, G_IO_ERROR_CANCELLED, "cancelled");
+  if (backlog_left && self->pcb != NULL)
+    tcp_backlog_accepted (self->pcb);
+  while (consumed > 0 && self->pcb != NULL)
+    {
+      gsize n = MIN (consumed, G_MAXUINT16);
+
+      tcp_recved (self->pcb, (u16_t) n);
+      consumed -= n;
+    }
+  push (self);
+  end (self);
+  if (self->pcb != NULL)
+    tcp_output (self->pcb);
+  tn_lwip_conn_unref (self);
+}
+
+void
+tn_lwip_conn_post (TnLwipConn *self)
+{
+  if (self->posted)
+    return;
+  tn_lwip_conn_ref (self);
+  self->posted = tn_lwip_netif_post (self->netif, &self->job);
+  if (!self->posted)
+    tn_lwip_conn_unref (self);
+}
+
+void
+tn_lwip_conn_init_tcp (TnLwipConn *self)
+{
+  self->job.run = conn_run;
+  self->flush.run = flush_run;
+  self->user.stopped = stopped_cb;
+}
+
+static void
+adopt (TnLwipConn     *self,
+       struct tcp_pcb *pcb)
+{
+  self->pcb = pcb;
+  tn_lwip_conn_ref (self);
+  tcp_arg (pcb, self);
+  tcp_ext_arg_set (pcb, 0, self);
+  tcp_ext_arg_set_callbacks (pcb, 0, &ext_callbacks);
+  tcp_recv (pcb, receive_cb);
+  tcp_sent (pcb, sent_cb);
+  tcp_err (pcb, error_cb);
+  tcp_nagle_disable (pcb);     /* writes are gathered on their way here already */
+  ip_set_option (pcb, SOF_KEEPALIVE);
+  pcb->keep_idle = KEEP_IDLE_MS;
+  pcb->keep_intvl = KEEP_INTERVAL_MS;
+  pcb->keep_cnt = KEEP_COUNT;
+}
+
+static void
+take_endpoints (TnLwipConn *self)
+{
+  self->local = (TnIpEndpoint) { tn_lwip_address_from_lwip (&self->pcb->local_ip), self->pcb->local_port };
+  self->remote = (TnIpEndpoint) { tn_lwip_address_from_lwip (&self->pcb->remote_ip), self->pcb->remote_port };
+}
+
+TnLwipConn *
+tn_lwip_conn_new_accepted (TnLwipNetif    *netif,
+                           struct tcp_pcb *pcb)
+{
+  TnLwipConn *self = tn_lwip_conn_new (netif);
+
+  adopt (self, pcb);
+  take_endpoints (self);
+  tn_lwip_netif_add_user (netif, &self->user);
+  return self;
+}
+
+void
+tn_lwip_conn_accepted (TnLwipConn *self)
+{
+  g_mutex_lock (&self->lock);
+  self->backlog_left = TRUE;
+  if (!self->failed)
+    tn_lwip_conn_post (self);
+  g_mutex_unlock (&self->lock);
+}
+
+/* --- Connecting --- */
+
+static void
+close_and_unref (gpointer data)
+{
+  tn_lwip_conn_close (data);
+  tn_lwip_conn_unref (data);
+}
+
+static err_t
+connected_cb (void           *arg,
+              struct tcp_pcb *pcb,
+              err_t           err)
+{
+  TnLwipConn *self = arg;
+  g_autoptr (GTask) task = g_steal_pointer (&self->connect_task);
+
+  take_endpoints (self);
+  g_task_return_pointer (task, tn_lwip_conn_ref (self), close_and_unref);
+  return ERR_OK;
+}
+
+typedef struct
+{
+  TnLwipJob   job;
+  TnLwipConn *conn;     /* a reference */
+} TnLwipConnect;
+
+static err_t
+start_connect (TnLwipConn *self)
+{
+  ip_addr_t remote = tn_lwip_address_to_lwip (&self->remote.address);
+  struct tcp_pcb *pcb;
+
+  if (!tn_lwip_netif_add_user (self->netif, &self->user))
+    return ERR_IF;
+  pcb = tcp_new_ip_type (IP_GET_TYPE (&remote));
+  if (pcb == NULL)
+    return ERR_MEM;
+  tcp_bind_netif (pcb, tn_lwip_netif_get (self->netif));
+  adopt (self, pcb);
+  return tcp_connect (pcb, &remote, self->remote.port, connected_cb);
+}
+
+static void
+connect_run (TnLwipJob *job)
+{
+  TnLwipConnect *call = (TnLwipConnect *) job;
+  TnLwipConn *self = call->conn;
+  gboolean cancelled;
+  err_t err;
+
+  g_mutex_lock (&self->lock);
+  cancelled = self->cancelled;
+  g_mutex_unlock (&self->lock);
+  err = cancelled ? ERR_ABRT : start_connect (self);
+  if (err == ERR_RTE)
+    abort_with (self, G_IO_ERROR_HOST_UNREACHABLE, "there is no own address of its family");
+  else if (err == ERR_IF)
+    abort_with (self, G_IO_ERROR_CLOSED, "the network stack was stopped");
+  else if (err == ERR_ABRT)
+    abort_with (self, G_IO_ERROR_CANCELLED, "cancelled");
+  else if (err == ERR_BUF)
+    abort_with (self, G_IO_ERROR_ADDRESS_IN_USE, "no local port is free");
+  else if (err != ERR_OK)
+    abort_with (self, G_IO_ERROR_FAILED, "out of memory");
+  g_free (call);
+  tn_lwip_conn_unref (self);
+}
+
+void
+tn_lwip_conn_connect (TnLwipConn         *self,
+                      const TnIpEndpoint *remote,
+                      GTask              *task)
+{
+  TnLwipConnect *call = g_new0 (TnLwipConnect, 1);
+
+  self->remote = *remote;
+  self->connect_task = task;
+  call->job.run = connect_run;
+  call->conn = tn_lwip_conn_ref (self);
+  if (tn_lwip_netif_post (self->netif, &call->job))
+    return;
+  self->connect_task = NULL;
+  g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the network stack was stopped");
+  g_object_unref (task);
+  tn_lwip_conn_unref (self);
+  g_free (call);
+}

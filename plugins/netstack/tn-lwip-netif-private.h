@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tn-lwip-netif.h"
+
+G_BEGIN_DECLS
+
+#define TN_LWIP_OUT_BATCHES  8        /* towards the data thread; more, and connections are held back */
+#define TN_LWIP_OUT_SLAB     (64 * 1024)
+#define TN_LWIP_IN_PACKETS   8192     /* towards the lwIP thread; more are dropped */
+
+struct _TnLwipNetif
+{
+  gatomicrefcount     ref_count;
+  guint               mtu;                    /* immutable */
+
+  /* Of the data thread. */
+  TnOverlayTransport *overlay;
+  TnOverlayCallbacks  callbacks;
+  gpointer            user_data;
+  GSource            *source;
+
+  GMutex              lock;                   /* guards what follows, up to the empty line */
+  GQueue              out;                    /* TnPacketBatch */
+  GQueue              spare;                  /* TnPacketBatch */
+  gboolean            out_signalled;
+  gboolean            out_refused;            /* something was held back because of it */
+  gboolean            stopped;
+  GHashTable         *blocked;                /* TnIpAddress, set */
+  gboolean            resume_posted;
+  TnLwipJob           resume;
+
+  guint               n_blocked;              /* atomic */
+  guint               n_in;                   /* atomic: packets on the way to the lwIP thread */
+  guint               dropped;                /* atomic */
+
+  /* Of the lwIP thread. */
+  struct netif        netif;
+  gboolean            added;
+  GQueue              users;                  /* TnLwipNetifUser */
+  TnPacketBatch      *open;                   /* being filled */
+  TnLwipJob           flush;
+  gboolean            flush_queued;
+};
+
+/* tn-lwip-output.c */
+void     tn_lwip_output_init    (TnLwipNetif *self, GMainContext *context);
+void     tn_lwip_output_attach  (TnLwipNetif *self);     /* in the lwIP thread: sets the output functions */
+void     tn_lwip_output_stop    (TnLwipNetif *self);     /* on the data thread */
+void     tn_lwip_output_clear   (TnLwipNetif *self);     /* in the lwIP thread */
+void     tn_lwip_output_resume  (TnLwipNetif *self);     /* any thread: held connections go on */
+
+/* tn-lwip-unreachable.c: what an ICMP message says of a connection that is being made; @packet is whole and for us */
+void     tn_lwip_unreachable_input (TnLwipNetif *self, const guint8 *packet, gsize len);
+
+G_END_DECLS

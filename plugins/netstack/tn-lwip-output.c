@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-lwip-netif-private.h"
+
+#include "lwip/ip.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/tcp.h"
+#include "lwip-hooks.h"
+
+/* --- On the data thread --- */
+
+static TnPacketBatch *
+take_batch (TnLwipNetif *self)
+{
+  TnPacketBatch *batch;
+
+  g_mutex_lock (&self->lock);
+  batch = self->stopped ? NULL : g_queue_pop_head (&self->out);
+  if (batch == NULL)
+    self->out_signalled = FALSE;
+  g_mutex_unlock (&self->lock);
+  return batch;
+}
+
+static void
+give_back (TnLwipNetif   *self,
+           TnPacketBatch *batch)
+{
+  gboolean resume;
+
+  tn_packet_batch_reset (batch);
+  g_mutex_lock (&self->lock);
+  g_queue_push_head (&self->spare, batch);
+  resume = self->out_refused && self->out.length <= TN_LWIP_OUT_BATCHES / 2;
+  if (resume)
+    self->out_refused = FALSE;
+  g_mutex_unlock (&self->lock);
+  if (resume)
+    tn_lwip_output_resume (self);
+}
+
+typedef struct
+{
+  GSource      source;
+  TnLwipNetif *netif;
+} TnLwipOutSource;
+
+/* Bounded: other sources of the data thread have their turn after as many batches as wait now. */
+static gboolean
+out_dispatch (GSource     *source,
+              GSourceFunc  callback,
+              gpointer     user_data)
+{
+  TnLwipNetif *self = ((TnLwipOutSource *) source)->netif;
+  TnPacketBatch *batch = NULL;
+
+  g_source_set_ready_time (source, -1);
+  for (guint i = 0; i < TN_LWIP_OUT_BATCHES && (batch = take_batch (self)) != NULL; i++)
+    {
+      self->callbacks.receive (self->user_data, self->overlay, batch);
+      give_back (self, batch);
+      if (g_source_is_destroyed (source))
+        return G_SOURCE_REMOVE;
+    }
+  if (batch != NULL)
+    g_source_set_ready_time (source, 0);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+out_finalize (GSource *source)
+{
+  tn_lwip_netif_unref (((TnLwipOutSource *) source)->netif);
+}
+
+static GSourceFuncs out_source_funcs = { .dispatch = out_dispatch, .finalize = out_finalize };
+
+static void
+resume_run (TnLwipJob *job)
+{
+  TnLwipNetif *self = (TnLwipNetif *) ((char *) job - G_STRUCT_OFFSET (TnLwipNetif, resume));
+  struct tcp_pcb *next;
+
+  g_mutex_lock (&self->lock);
+  self->resume_posted = FALSE;
+  g_mutex_unlock (&self->lock);
+
+  for (struct tcp_pcb *pcb = self->added ? tcp_active_pcbs : NULL; pcb != NULL; pcb = next)
+    {
+      next = pcb->next;
+      if (pcb->netif_idx != netif_get_index (&self->netif) || tn_lwip_tcp_held (pcb))
+        continue;
+      if (pcb->unsent == NULL)
+        tcp_ack_now (pcb);     /* an acknowledgement may have been held back, too */
+      tcp_output (pcb);
+    }
+  for (GList *link = self->users.head; link != NULL; link = link->next)
+    {
+      TnLwipNetifUser *user = link->data;
+
+      if (user->resumed != NULL)
+        user->resumed (user);
+    }
+  tn_lwip_netif_unref (self);
+}
+
+void
+tn_lwip_output_resume (TnLwipNetif *self)
+{
+  gboolean post;
+
+  g_mutex_lock (&self->lock);
+  post = !self->resume_posted && !self->stopped;
+  if (post)
+    {
+      self->resume_posted = TRUE;
+      tn_lwip_netif_ref (self);
+      tn_lwip_core_post (&self->resume);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+void
+tn_lwip_output_init (TnLwipNetif  *self,
+                     GMainContext *context)
+{
+  g_queue_init (&self->out);
+  g_queue_init (&self->spare);
+  self->resume.run = resume_run;
+  self->source = g_source_new (&out_source_funcs, sizeof (TnLwipOutSource));
+  ((TnLwipOutSource *) self->source)->netif = tn_lwip_netif_ref (self);
+  g_source_set_static_name (self->source, "[tailnet] netstack output");
+  g_source_attach (self->source, context);
+}
+
+void
+tn_lwip_output_stop (TnLwipNetif *self)
+{
+  GSource *source;
+
+  g_mutex_lock (&self->lock);
+  self->stopped = TRUE;
+  source = g_steal_pointer (&self->source);
+  g_mutex_unlock (&self->lock);
+  g_source_destroy (source);
+  g_source_unref (source);
+}
+
+/* --- In the lwIP thread --- */
+
+static gboolean
+push_open (TnLwipNetif *self)
+{
+  TnPacketBatch *batch = g_steal_pointer (&self->open);
+  gboolean stopped;
+
+  g_mutex_lock (&self->lock);
+  stopped = self->stopped;
+  if (!stopped)
+    {
+      g_queue_push_tail (&self->out, batch);
+      if (!self->out_signalled)
+        {
+          self->out_signalled = TRUE;
+          g_source_set_ready_time (self->source, 0);
+        }
+    }
+  g_mutex_unlock (&self->lock);
+  if (stopped)
+    tn_packet_batch_free (batch);
+  return !stopped;
+}
+
+static void
+flush_run (TnLwipJob *job)
+{
+  TnLwipNetif *self = (TnLwipNetif *) ((char *) job - G_STRUCT_OFFSET (TnLwipNetif, flush));
+
+  self->flush_queued = FALSE;
+  if (self->open != NULL)
+    push_open (self);
+  tn_lwip_netif_unref (self);
+}
+
+static void
+flush_later (TnLwipNetif *self)
+{
+  if (self->flush_queued)
+    return;
+  self->flush_queued = TRUE;
+  tn_lwip_netif_ref (self);
+  tn_lwip_core_defer (&self->flush);
+}
+
+static gboolean
+open_batch (TnLwipNetif *self)
+{
+  g_mutex_lock (&self->lock);
+  if (self->out.length >= TN_LWIP_OUT_BATCHES)
+    self->out_refused = TRUE;
+  else if ((self->open = g_queue_pop_head (&self->spare)) == NULL)
+    self->open = tn_packet_batch_new (MAX (TN_LWIP_OUT_SLAB, self->mtu + 256));
+  g_mutex_unlock (&self->lock);
+  return self->open != NULL;
+}
+
+gboolean
+tn_lwip_netif_is_full (TnLwipNetif *self)
+{
+  gboolean full;
+
+  g_mutex_lock (&self->lock);
+  full = self->open == NULL && self->out.length >= TN_LWIP_OUT_BATCHES;
+  if (full)
+    self->out_refused = TRUE;
+  g_mutex_unlock (&self->lock);
+  return full;
+}
+
+static err_t
+output (struct netif *netif,
+        struct pbuf  *p)
+{
+  TnLwipNetif *self = netif->state;
+  TnPacket *packet = NULL;
+
+  if (self->open != NULL && (packet = tn_packet_batch_append (self->open, p->tot_len)) == NULL && !push_open (self))
+    return ERR_IF;
+  if (packet == NULL)
+    {
+      if (!open_batch (self))
+        return ERR_WOULDBLOCK;
+      packet = tn_packet_batch_append (self->open, p->tot_len);
+    }
+  if (packet == NULL)
+    return ERR_BUF;
+  packet->checksum = TN_CHECKSUM_COMPLETE;
+  pbuf_copy_partial (p, packet->data, p->tot_len, 0);
+  flush_later (self);
+  return ERR_OK;
+}
+
+static err_t
+output_ip4 (struct netif     *netif,
+            struct pbuf      *p,
+            const ip4_addr_t *to)
+{
+  return output (netif, p);
+}
+
+static err_t
+output_ip6 (struct netif     *netif,
+            struct pbuf      *p,
+            const ip6_addr_t *to)
+{
+  return output (netif, p);
+}
+
+void
+tn_lwip_output_attach (TnLwipNetif *self)
+{
+  self->flush.run = flush_run;
+  self->netif.output = output_ip4;
+  self->netif.output_ip6 = output_ip6;
+}
+
+void
+tn_lwip_output_clear (TnLwipNetif *self)
+{
+  g_clear_pointer (&self->open, tn_packet_batch_free);
+  g_queue_clear_full (&self->out, (GDestroyNotify) tn_packet_batch_free);
+  g_queue_clear_full (&self->spare, (GDestroyNotify) tn_packet_batch_free);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tn-lwip-core.h"
+#include "tn-lwip-stream.h"
+
+/* Joins a connection to a descriptor that somebody else has the other end of. It runs in the lwIP thread, between the connection's
+ * buffers and the descriptor's. */
+typedef struct
+{
+  TnLwipJob       job;
+  TnLwipConn     *conn;             /* a reference */
+  int             fd;
+  GSource        *fd_in;            /* each NULL when its direction does not wait for it */
+  GSource        *fd_out;
+  GSource        *conn_in;
+  GSource        *conn_out;
+  gsize           pending_start;    /* bytes for the descriptor that it did not take */
+  gsize           pending_len;
+  gboolean        to_fd_ended;
+  gboolean        from_fd_ended;
+  guint8          pending[32 * 1024];
+} TnLwipPump;
+
+static void pump_run (TnLwipPump *self);
+
+static void
+clear_source (GSource **source)
+{
+  if (*source == NULL)
+    return;
+  g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}
+
+static void
+pump_end (TnLwipPump *self,
+          gboolean    reset)
+{
+  struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+  clear_source (&self->fd_in);
+  clear_source (&self->fd_out);
+  clear_source (&self->conn_in);
+  clear_source (&self->conn_out);
+  if (reset)
+    setsockopt (self->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  close (self->fd);
+  tn_lwip_conn_close (self->conn);
+  tn_lwip_conn_unref (self->conn);
+  g_free (self);
+}
+
+static gboolean
+fd_cb (int          fd,
+       GIOCondition condition,
+       gpointer     user_data)
+{
+  TnLwipPump *self = user_data;
+
+  clear_source ((condition & G_IO_OUT) != 0 && self->fd_out != NULL ? &self->fd_out : &self->fd_in);
+  if ((condition & (G_IO_ERR | G_IO_HUP)) != 0)
+    {
+      clear_source (&self->fd_in);
+      clear_source (&self->fd_out);
+    }
+  pump_run (self);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+conn_cb (gpointer user_data)
+{
+  TnLwipPump *self = user_data;
+
+  if (tn_lwip_conn_is_readable (self->conn))
+    clear_source (&self->conn_in);
+  if (tn_lwip_conn_is_writable (self->conn))
+    clear_source (&self->conn_out);
+  pump_run (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+watch_fd (TnLwipPump  *self,
+          GSource    **source,
+          GIOCondition condition)
+{
+  if (*source != NULL)
+    return;
+  *source = g_unix_fd_source_new (self->fd, condition);
+  g_source_set_callback (*source, G_SOURCE_FUNC (fd_cb), self, NULL);
+  g_source_attach (*source, tn_lwip_core_context ());
+}
+
+static void
+watch_conn (TnLwipPump  *self,
+            GSource    **source,
+            GIOCondition condition)
+{
+  if (*source != NULL)
+    return;
+  *source = tn_lwip_conn_create_source (self->conn, condition);
+  g_source_set_callback (*source, conn_cb, self, NULL);
+  g_source_attach (*source, tn_lwip_core_context ());
+}
+
+/* FALSE: it is over. */
+static gboolean
+flush_pending (TnLwipPump *self)
+{
+  while (self->pending_len > 0)
+    {
+      gssize n = send (self->fd, self->pending + self->pending_start, self->pending_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+      if (n < 0 && errno == EAGAIN)
+        {
+          watch_fd (self, &self->fd_out, G_IO_OUT);
+          return TRUE;
+        }
+      if (n < 0 && errno != EINTR)
+        {
+          pump_end (self, FALSE);     /* nobody reads there: what the peer sends is refused, too */
+          return FALSE;
+        }
+      if (n > 0)
+        {
+          self->pending_start += (gsize) n;
+          self->pending_len -= (gsize) n;
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+pump_to_fd (TnLwipPump *self)
+{
+  while (!self->to_fd_ended)
+    {
+      g_autoptr (GError) error = NULL;
+      gssize n;
+
+      if (!flush_pending (self))
+        return FALSE;
+      if (self->pending_len > 0)
+        return TRUE;
+      n = tn_lwip_conn_read (self->conn, self->pending, sizeof self->pending, FALSE, NULL, &error);
+      if (n < 0 && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+        {
+          watch_conn (self, &self->conn_in, G_IO_IN);
+          return TRUE;
+        }
+      if (n < 0)
+        {
+          pump_end (self, TRUE);
+          return FALSE;
+        }
+      self->pending_start = 0;
+      self->pending_len = (gsize) n;
+      if (n == 0)
+        {
+          self->to_fd_ended = TRUE;
+          shutdown (self->fd, SHUT_WR);
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+pump_from_fd (TnLwipPump *self)
+{
+  guint8 buffer[32 * 1024];
+
+  while (!self->from_fd_ended)
+    {
+      gssize n;
+
+      if (!tn_lwip_conn_is_writable (self->conn))
+        {
+          watch_conn (self, &self->conn_out, G_IO_OUT);
+          return TRUE;
+        }
+      n = recv (self->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+      if (n < 0 && errno == EAGAIN)
+        {
+          watch_fd (self, &self->fd_in, G_IO_IN);
+          return TRUE;
+        }
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        {
+          tn_lwip_conn_reset (self->conn);
+          pump_end (self, FALSE);
+          return FALSE;
+        }
+      if (n == 0)
+        {
+          self->from_fd_ended = TRUE;
+          tn_lwip_conn_shutdown (self->conn, FALSE, TRUE, NULL);
+        }
+      else if (!tn_lwip_conn_write_all (self->conn, buffer, (gsize) n))
+        {
+          pump_end (self, TRUE);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static void
+pump_run (TnLwipPump *self)
+{
+  if (!pump_from_fd (self) || !pump_to_fd (self))
+    return;
+  if (self->from_fd_ended && self->to_fd_ended)
+    pump_end (self, FALSE);
+  else if (tn_lwip_conn_has_failed (self->conn) && self->to_fd_ended)
+    pump_end (self, TRUE);
+}
+
+static void
+start_run (TnLwipJob *job)
+{
+  pump_run ((TnLwipPump *) job);
+}
+
+/* --- The pair of descriptors --- */
+
+/* TCP over loopback: a pair of Unix sockets has no way to tell the other end that a connection was reset. The peer's name is
+ * checked, since anybody on the machine may connect to the port while it is open. */
+static gboolean
+loopback_pair (int fds[2])
+{
+  struct sockaddr_in listening = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  struct sockaddr_in own, other;
+  socklen_t len = sizeof listening;
+  int listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  fds[0] = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  fds[1] = -1;
+  if (listener < 0 || fds[0] < 0 || bind (listener, (struct sockaddr *) &listening, len) != 0 || listen (listener, 8) != 0 ||
+      getsockname (listener, (struct sockaddr *) &listening, &len) != 0 ||
+      connect (fds[0], (struct sockaddr *) &listening, len) != 0 || getsockname (fds[0], (struct sockaddr *) &own, &len) != 0)
+    goto out;
+  do
+    {
+      if (fds[1] >= 0)
+        close (fds[1]);
+      len = sizeof other;
+      fds[1] = accept4 (listener, (struct sockaddr *) &other, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    }
+  while (fds[1] >= 0 && (other.sin_port != own.sin_port || other.sin_addr.s_addr != own.sin_addr.s_addr));
+
+out:
+  if (listener >= 0)
+    close (listener);
+  if (fds[0] >= 0 && fds[1] < 0)
+    {
+      close (fds[0]);
+      fds[0] = -1;
+    }
+  return fds[1] >= 0;
+}
+
+static gboolean
+make_pair (int      fds[2],
+           GError **error)
+{
+  int one = 1;
+
+  if (loopback_pair (fds))
+    {
+      setsockopt (fds[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+      setsockopt (fds[1], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+      return TRUE;
+    }
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0)     /* no loopback here: a reset looks like an end */
+    return g_unix_set_fd_nonblocking (fds[1], TRUE, error);
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "cannot make a pair of sockets: %s", g_strerror (errno));
+  return FALSE;
+}
+
+int
+tn_lwip_pump_start (TnLwipConn  *conn,
+                    TnLwipNetif *netif,
+                    GError     **error)
+{
+  TnLwipPump *self;
+  int fds[2];
+
+  if (!make_pair (fds, error))
+    return -1;
+  self = g_new0 (TnLwipPump, 1);
+  self->job.run = start_run;
+  self->conn = tn_lwip_conn_ref (conn);
+  self->fd = fds[1];
+  if (tn_lwip_netif_post (netif, &self->job))
+    return fds[0];
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "the network stack was stopped");
+  tn_lwip_conn_unref (conn);
+  g_free (self);
+  close (fds[0]);
+  close (fds[1]);
+  return -1;
+}

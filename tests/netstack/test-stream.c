@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "wire.h"
+
+#define SHORT_TEST_LEN (1024 * 1024)
+
+/* --- Bytes from a seed, sent in one thread and checked in another --- */
+
+typedef struct
+{
+  GIOStream *stream;
+  guint64    len;
+  guint32    seed;
+  gsize      piece;
+  GError    *error;
+} TestFlow;
+
+static guint8
+next_byte (guint32 *state)
+{
+  *state = *state * 1664525 + 1013904223;
+  return (guint8) (*state >> 24);
+}
+
+static gpointer
+write_thread (gpointer data)
+{
+  TestFlow *flow = data;
+  GOutputStream *output = g_io_stream_get_output_stream (flow->stream);
+  g_autofree guint8 *buffer = g_malloc (flow->piece);
+  guint32 state = flow->seed;
+
+  for (guint64 done = 0; done < flow->len && flow->error == NULL;)
+    {
+      gsize n = MIN (flow->piece, flow->len - done);
+
+      for (gsize i = 0; i < n; i++)
+        buffer[i] = next_byte (&state);
+      g_output_stream_write_all (output, buffer, n, NULL, NULL, &flow->error);
+      done += n;
+    }
+  return NULL;
+}
+
+static void
+read_and_check (TestFlow *flow)
+{
+  GInputStream *input = g_io_stream_get_input_stream (flow->stream);
+  g_autofree guint8 *buffer = g_malloc (flow->piece);
+  guint32 state = flow->seed;
+
+  for (guint64 done = 0; done < flow->len;)
+    {
+      gssize n = g_input_stream_read (input, buffer, MIN (flow->piece, flow->len - done), NULL, &flow->error);
+
+      g_assert_no_error (flow->error);
+      g_assert_cmpint (n, >, 0);
+      for (gssize i = 0; i < n; i++)
+        if (buffer[i] != next_byte (&state))
+          g_error ("byte %" G_GUINT64_FORMAT " differs", done + (guint64) i);
+      done += (guint64) n;
+    }
+}
+
+static void
+assert_end (GIOStream *stream)
+{
+  g_autoptr (GError) error = NULL;
+  guint8 byte;
+
+  g_assert_cmpint (g_input_stream_read (g_io_stream_get_input_stream (stream), &byte, 1, NULL, &error), ==, 0);
+  g_assert_no_error (error);
+}
+
+static void
+run_flow (GIOStream *from,
+          GIOStream *to,
+          guint64    len)
+{
+  TestFlow out = { from, len, 42, 60000, NULL }, in = { to, len, 42, 40000, NULL };
+  GThread *thread = g_thread_new ("writer", write_thread, &out);
+
+  read_and_check (&in);
+  g_thread_join (thread);
+  g_assert_no_error (out.error);
+}
+
+static gboolean
+shut (gpointer stream,
+      gboolean read,
+      gboolean write,
+      GError **error)
+{
+  return TN_NETSTACK_STREAM_GET_CLASS (stream)->shutdown (stream, read, write, error);
+}
+
+/* --- Tests --- */
+
+static void
+test_transfer (gconstpointer ip6)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+
+  test_pair (wire, GPOINTER_TO_INT (ip6), &client, &server);
+  run_flow (G_IO_STREAM (client), G_IO_STREAM (server), 8 * SHORT_TEST_LEN);
+  run_flow (G_IO_STREAM (server), G_IO_STREAM (client), 8 * SHORT_TEST_LEN);
+  test_wire_free (wire);
+}
+
+static void
+test_transfer_bad_wire (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+
+  test_pair (wire, FALSE, &client, &server);
+  test_wire_set_bad (wire, 7, 1, 2, 20);
+  run_flow (G_IO_STREAM (client), G_IO_STREAM (server), 64 * SHORT_TEST_LEN);
+  test_wire_free (wire);
+}
+
+static void
+test_half_close (gconstpointer client_first)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  g_autoptr (GError) error = NULL;
+  GIOStream *first, *second;
+
+  test_pair (wire, FALSE, &client, &server);
+  first = client_first ? G_IO_STREAM (client) : G_IO_STREAM (server);
+  second = client_first ? G_IO_STREAM (server) : G_IO_STREAM (client);
+
+  /* What was written before the end arrives, and the other direction goes on. */
+  g_output_stream_write_all (g_io_stream_get_output_stream (first), "abc", 3, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (shut (first, FALSE, TRUE, &error));
+  {
+    char buffer[3];
+    gsize n;
+
+    g_input_stream_read_all (g_io_stream_get_input_stream (second), buffer, 3, &n, NULL, &error);
+    g_assert_no_error (error);
+    g_assert_cmpmem (buffer, (int) n, "abc", 3);
+  }
+  assert_end (second);
+  g_assert_false (g_output_stream_write_all (g_io_stream_get_output_stream (first), "d", 1, NULL, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
+  run_flow (second, first, SHORT_TEST_LEN);
+  g_io_stream_close (second, NULL, NULL);
+  assert_end (first);
+  test_wire_free (wire);
+}
+
+static void
+test_close_sends_all (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  TestFlow out, in;
+
+  test_pair (wire, TRUE, &client, &server);
+  out = (TestFlow) { G_IO_STREAM (client), SHORT_TEST_LEN, 3, 1000, NULL };
+  in = (TestFlow) { G_IO_STREAM (server), SHORT_TEST_LEN, 3, 1000, NULL };
+  write_thread (&out);
+  g_assert_no_error (out.error);
+  g_clear_object (&client);     /* closes it; what was written is still on its way */
+  read_and_check (&in);
+  assert_end (G_IO_STREAM (server));
+  test_wire_free (wire);
+}
+
+/* Closing with unread bytes is a reset to the peer. */
+static void
+test_reset (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  g_autoptr (GError) error = NULL;
+  guint8 byte;
+
+  test_pair (wire, FALSE, &client, &server);
+  g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (client)), "xy", 2, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (g_input_stream_read (g_io_stream_get_input_stream (G_IO_STREAM (server)), &byte, 1, NULL, &error), ==, 1);
+  g_clear_object (&server);
+  g_assert_cmpint (g_input_stream_read (g_io_stream_get_input_stream (G_IO_STREAM (client)), &byte, 1, NULL, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED);
+  g_assert_nonnull (strstr (error->message, TEST_IP4_B));
+  g_clear_error (&error);
+  g_assert_cmpint (g_output_stream_write (g_io_stream_get_output_stream (G_IO_STREAM (client)), "z", 1, NULL, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED);
+  test_wire_free (wire);
+}
+
+static void
+test_stop_while_open (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  g_autoptr (TnNetstackListener) listener = NULL;
+  g_autoptr (TnNetstackDatagram) datagram = NULL;
+  g_autoptr (GAsyncResult) accepted = NULL, received = NULL;
+  g_autoptr (GError) error = NULL;
+  guint8 byte;
+
+  test_pair (wire, FALSE, &client, &server);
+  listener = test_listen (&wire->hosts[0], "::", 7, 0, &error);
+  datagram = test_bind (&wire->hosts[0], "::", 7, &error);
+  g_assert_no_error (error);
+  TN_NETSTACK_LISTENER_GET_CLASS (listener)->accept_async (listener, NULL, test_result_cb, &accepted);
+  TN_NETSTACK_DATAGRAM_GET_CLASS (datagram)->receive_async (datagram, NULL, test_result_cb, &received);
+  test_wire_stop (wire);
+  g_assert_cmpint (g_input_stream_read (g_io_stream_get_input_stream (G_IO_STREAM (client)), &byte, 1, NULL, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  g_clear_error (&error);
+  test_wait (&accepted);
+  g_assert_null (TN_NETSTACK_LISTENER_GET_CLASS (listener)->accept_finish (listener, accepted, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  g_clear_error (&error);
+  test_wait (&received);
+  g_assert_null (TN_NETSTACK_DATAGRAM_GET_CLASS (datagram)->receive_finish (datagram, received, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  g_clear_error (&error);
+  g_assert_null (test_connect (&wire->hosts[0], TEST_IP4_B, 1, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  test_wire_free (wire);
+}
+
+static gboolean
+readable_cb (GObject *pollable,
+             gpointer user_data)
+{
+  g_main_loop_quit (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+test_pollable (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  g_autoptr (GSource) source = NULL;
+  g_autoptr (GError) error = NULL;
+  GPollableInputStream *input;
+  guint8 byte;
+
+  test_pair (wire, FALSE, &client, &server);
+  input = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (G_IO_STREAM (server)));
+  g_assert_false (g_pollable_input_stream_is_readable (input));
+  g_assert_cmpint (g_pollable_input_stream_read_nonblocking (input, &byte, 1, NULL, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+  g_clear_error (&error);
+  source = g_pollable_input_stream_create_source (input, NULL);
+  g_source_set_callback (source, G_SOURCE_FUNC (readable_cb), loop, NULL);
+  g_source_attach (source, NULL);
+  g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (client)), "q", 1, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_main_loop_run (loop);
+  g_assert_cmpint (g_pollable_input_stream_read_nonblocking (input, &byte, 1, NULL, &error), ==, 1);
+  g_assert_cmpint (byte, ==, 'q');
+  test_wire_free (wire);
+}
+
+static gpointer
+cancel_thread (gpointer data)
+{
+  g_cancellable_cancel (data);
+  return NULL;
+}
+
+static void
+test_blocking_read_cancelled (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  GThread *thread;
+  guint8 byte;
+
+  test_pair (wire, FALSE, &client, &server);
+  thread = g_thread_new ("canceller", cancel_thread, cancellable);
+  g_assert_cmpint (g_input_stream_read (g_io_stream_get_input_stream (G_IO_STREAM (server)), &byte, 1, cancellable, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_thread_join (thread);
+  test_wire_free (wire);
+}
+
+/* The receiver takes nothing: its window closes at a limit, and opens again. */
+static void
+test_window_closes (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  TestFlow out, in;
+  GThread *thread;
+
+  test_pair (wire, FALSE, &client, &server);
+  out = (TestFlow) { G_IO_STREAM (client), 8 * SHORT_TEST_LEN, 9, 65536, NULL };
+  in = (TestFlow) { G_IO_STREAM (server), 8 * SHORT_TEST_LEN, 9, 1000000, NULL };
+  thread = g_thread_new ("writer", write_thread, &out);
+  while (g_pollable_output_stream_is_writable (G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (G_IO_STREAM (client)))))
+    g_thread_yield ();
+  read_and_check (&in);
+  g_thread_join (thread);
+  g_assert_no_error (out.error);
+  test_wire_free (wire);
+}
+
+static gboolean
+note_window (TestHost     *from,
+             const guint8 *packet,
+             gsize         len,
+             gpointer      user_data)
+{
+  struct { int scale; guint64 window; } *seen = user_data;
+  const guint8 *tcp = packet + 20;
+
+  if (from != &from->wire->hosts[1] || packet[9] != 6)
+    return FALSE;
+  if ((tcp[13] & 2) != 0)     /* SYN: its options */
+    {
+      for (gsize i = 20; i + 2 < (gsize) (tcp[12] >> 4) * 4; i += tcp[i] == 1 ? 1 : tcp[i + 1])
+        if (tcp[i] == 3)
+          seen->scale = tcp[i + 2];
+    }
+  else if (seen->scale >= 0)
+    seen->window = MAX (seen->window, (guint64) (tcp[14] << 8 | tcp[15]) << seen->scale);
+  return FALSE;
+}
+
+static void
+test_window_size (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  struct { int scale; guint64 window; } seen = { -1, 0 };
+
+  test_wire_set_drop (wire, note_window, &seen);
+  test_pair (wire, FALSE, &client, &server);
+  run_flow (G_IO_STREAM (client), G_IO_STREAM (server), 10000);
+  run_flow (G_IO_STREAM (server), G_IO_STREAM (client), 10000);
+  test_wire_set_drop (wire, NULL, NULL);
+  g_assert_cmpint (seen.scale, >=, 0);
+  g_assert_cmpuint (seen.window, >=, 1024 * 1024);
+  test_wire_free (wire);
+}
+
+typedef struct
+{
+  const TestWire *wire;
+  guint64         to_b;
+  guint64         again;
+  guint32         highest;
+} TestCount;
+
+/* Counts segments with data, and those of them that were sent before. */
+static gboolean
+count_again (TestHost     *from,
+             const guint8 *packet,
+             gsize         len,
+             gpointer      user_data)
+{
+  TestCount *count = user_data;
+  const guint8 *tcp = packet + 20;
+  gsize header = 20 + (gsize) (tcp[12] >> 4) * 4;
+  guint32 seq = (guint32) tcp[4] << 24 | (guint32) tcp[5] << 16 | (guint32) tcp[6] << 8 | tcp[7];
+
+  if (from != &from->wire->hosts[0] || len <= header)
+    return FALSE;
+  count->again += count->to_b > 0 && (gint32) (seq - count->highest) <= 0;
+  if (count->to_b == 0 || (gint32) (seq - count->highest) > 0)
+    count->highest = seq;
+  count->to_b++;
+  return FALSE;
+}
+
+static gpointer
+flow_thread (gpointer data)
+{
+  TestFlow *flows = data;
+
+  run_flow (flows[0].stream, flows[1].stream, flows[0].len);
+  return NULL;
+}
+
+static gboolean
+elapsed_cb (gpointer user_data)
+{
+  *(gboolean *) user_data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* While the path is full nothing goes out and nothing is taken for lost, however long it lasts; then it goes on at once. */
+static void
+test_blocked (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  TestCount count = { .wire = wire };
+  TestFlow flows[2];
+  GThread *thread;
+  guint64 before;
+  gboolean elapsed = FALSE;
+  GOutputStream *output;
+
+  test_pair (wire, FALSE, &client, &server);
+  test_wire_set_drop (wire, count_again, &count);
+  run_flow (G_IO_STREAM (client), G_IO_STREAM (server), SHORT_TEST_LEN);
+  test_wire_block (&wire->hosts[0], TEST_IP4_B, TRUE);
+  test_wire_call (wire, (void (*) (gpointer)) g_main_context_wakeup, wire->context);
+  flows[0] = (TestFlow) { .stream = G_IO_STREAM (client), .len = 8 * SHORT_TEST_LEN };
+  flows[1] = (TestFlow) { .stream = G_IO_STREAM (server) };
+  before = count.to_b;
+  thread = g_thread_new ("flow", flow_thread, flows);
+  output = g_io_stream_get_output_stream (G_IO_STREAM (client));
+  while (g_pollable_output_stream_is_writable (G_POLLABLE_OUTPUT_STREAM (output)))
+    g_thread_yield ();
+  /* The claim is about time: longer than several retransmission timeouts. */
+  g_timeout_add (1500, elapsed_cb, &elapsed);
+  while (!elapsed)
+    g_main_context_iteration (NULL, TRUE);
+  test_wire_set_drop (wire, count_again, &count);
+  g_assert_cmpuint (count.to_b, <=, before + 2);
+  test_wire_block (&wire->hosts[0], TEST_IP4_B, FALSE);
+  g_thread_join (thread);
+  test_wire_set_drop (wire, NULL, NULL);
+  g_assert_cmpuint (count.to_b, >, before + 5000);
+  g_assert_cmpuint (count.again, ==, 0);
+  test_wire_free (wire);
+}
+
+static void
+test_splice (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  g_autoptr (GInputStream) source = NULL;
+  g_autoptr (GOutputStream) sink = g_memory_output_stream_new_resizable ();
+  g_autoptr (GAsyncResult) sent = NULL, received = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree guint8 *data = g_malloc (SHORT_TEST_LEN);
+  guint32 state = 5;
+
+  for (gsize i = 0; i < SHORT_TEST_LEN; i++)
+    data[i] = next_byte (&state);
+  source = g_memory_input_stream_new_from_data (data, SHORT_TEST_LEN, NULL);
+  test_pair (wire, FALSE, &client, &server);
+  g_output_stream_splice_async (g_io_stream_get_output_stream (G_IO_STREAM (client)), source, G_OUTPUT_STREAM_SPLICE_NONE,
+                                G_PRIORITY_DEFAULT, NULL, test_result_cb, &sent);
+  g_output_stream_splice_async (sink, g_io_stream_get_input_stream (G_IO_STREAM (server)), G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET,
+                                G_PRIORITY_DEFAULT, NULL, test_result_cb, &received);
+  test_wait (&sent);
+  g_assert_cmpint (g_output_stream_splice_finish (g_io_stream_get_output_stream (G_IO_STREAM (client)), sent, &error), ==, SHORT_TEST_LEN);
+  g_assert_no_error (error);
+  g_io_stream_close (G_IO_STREAM (client), NULL, NULL);
+  test_wait (&received);
+  g_assert_cmpint (g_output_stream_splice_finish (sink, received, &error), ==, SHORT_TEST_LEN);
+  g_assert_cmpmem (g_memory_output_stream_get_data (G_MEMORY_OUTPUT_STREAM (sink)), SHORT_TEST_LEN, data, SHORT_TEST_LEN);
+  test_wire_free (wire);
+}
+
+static void
+test_steal_fd (gconstpointer reset)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  g_autoptr (GError) error = NULL;
+  char buffer[8];
+  int fd;
+
+  test_pair (wire, FALSE, &client, &server);
+  fd = TN_NETSTACK_STREAM_GET_CLASS (client)->steal_fd (client, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (TN_NETSTACK_STREAM_GET_CLASS (client)->steal_fd (client, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  g_clear_error (&error);
+  g_clear_object (&client);     /* the descriptor lives on */
+
+  g_assert_cmpint (write (fd, "ping", 4), ==, 4);
+  g_assert_true (g_input_stream_read_all (g_io_stream_get_input_stream (G_IO_STREAM (server)), buffer, 4, NULL, NULL, &error));
+  g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (server)), "pong", 4, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (recv (fd, buffer, 4, MSG_WAITALL), ==, 4);
+  g_assert_cmpmem (buffer, 4, "pong", 4);
+  if (reset)
+    {
+      g_assert_cmpint (write (fd, "unread", 6), ==, 6);
+      g_assert_true (g_input_stream_read_all (g_io_stream_get_input_stream (G_IO_STREAM (server)), buffer, 1, NULL, NULL, &error));
+      g_clear_object (&server);
+      g_assert_cmpint (read (fd, buffer, 1), ==, -1);
+      g_assert_cmpint (errno, ==, ECONNRESET);
+    }
+  else
+    {
+      shutdown (fd, SHUT_WR);
+      assert_end (G_IO_STREAM (server));
+      g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (server)), "last", 4, NULL, NULL, &error);
+      g_assert_no_error (error);
+      g_clear_object (&server);
+      g_assert_cmpint (recv (fd, buffer, 4, MSG_WAITALL), ==, 4);
+      g_assert_cmpint (read (fd, buffer, 1), ==, 0);
+    }
+  close (fd);
+  test_wire_free (wire);
+}
+
+static void
+test_addresses (gconstpointer ip6)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  g_autoptr (GSocketAddress) local = NULL, remote = NULL;
+  g_autofree char *local_text = NULL;
+  g_autofree char *remote_text = NULL;
+
+  test_pair (wire, GPOINTER_TO_INT (ip6), &client, &server);
+  local = TN_NETSTACK_STREAM_GET_CLASS (server)->dup_local_address (server);
+  remote = TN_NETSTACK_STREAM_GET_CLASS (server)->dup_remote_address (server);
+  local_text = g_inet_address_to_string (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (local)));
+  remote_text = g_inet_address_to_string (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (remote)));
+  g_assert_cmpstr (local_text, ==, ip6 ? TEST_IP6_B : TEST_IP4_B);
+  g_assert_cmpstr (remote_text, ==, ip6 ? TEST_IP6_A : TEST_IP4_A);
+  test_wire_free (wire);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_data_func ("/netstack/stream/transfer-ip4", NULL, test_transfer);
+  g_test_add_data_func ("/netstack/stream/transfer-ip6", GINT_TO_POINTER (1), test_transfer);
+  g_test_add_func ("/netstack/stream/transfer-bad-wire", test_transfer_bad_wire);
+  g_test_add_data_func ("/netstack/stream/half-close-client", GINT_TO_POINTER (1), test_half_close);
+  g_test_add_data_func ("/netstack/stream/half-close-server", NULL, test_half_close);
+  g_test_add_func ("/netstack/stream/close-sends-all", test_close_sends_all);
+  g_test_add_func ("/netstack/stream/reset", test_reset);
+  g_test_add_func ("/netstack/stream/stop-while-open", test_stop_while_open);
+  g_test_add_func ("/netstack/stream/pollable", test_pollable);
+  g_test_add_func ("/netstack/stream/blocking-read-cancelled", test_blocking_read_cancelled);
+  g_test_add_func ("/netstack/stream/window-closes", test_window_closes);
+  g_test_add_func ("/netstack/stream/window-size", test_window_size);
+  g_test_add_func ("/netstack/stream/blocked", test_blocked);
+  g_test_add_func ("/netstack/stream/splice", test_splice);
+  g_test_add_data_func ("/netstack/stream/steal-fd-end", NULL, test_steal_fd);
+  g_test_add_data_func ("/netstack/stream/steal-fd-reset", GINT_TO_POINTER (1), test_steal_fd);
+  g_test_add_data_func ("/netstack/stream/addresses-ip4", NULL, test_addresses);
+  g_test_add_data_func ("/netstack/stream/addresses-ip6", GINT_TO_POINTER (1), test_addresses);
+  return g_test_run ();
+}
