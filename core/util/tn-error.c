@@ -3,11 +3,4 @@
 
 #include "tn-error.h"
 
-/**
- * tn_error_quark:
- *
- * Gets the domain of the errors of the library.
- *
- * Returns: the quark
- */
 G_DEFINE_QUARK (tn-error-quark, tn_error)

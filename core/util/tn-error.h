@@ -46,6 +46,13 @@ typedef enum
   TN_ERROR_PLUGIN,
 } TnError;
 
+/**
+ * tn_error_quark:
+ *
+ * Gets the domain of the errors of the library.
+ *
+ * Returns: the quark
+ */
 TN_AVAILABLE_IN_ALL
 GQuark tn_error_quark (void);
 
