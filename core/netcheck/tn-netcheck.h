@@ -17,8 +17,8 @@ typedef struct _TnNetcheck TnNetcheck;
 typedef struct
 {
   void   (*home)          (gpointer user_data, guint region);                      /* it changed; 0: none */
-  void   (*result)        (gpointer user_data, const TnNetcheckResult *result);    /* a measurement ended; borrowed */
-  gint64 (*last_heard_us) (gpointer user_data, guint region);    /* last frame from its relay, monotonic; G_MININT64: never. Nullable */
+  void   (*result)        (gpointer user_data, TnNetcheckResult *result);          /* a measurement ended; borrowed */
+  gint64 (*last_heard_us) (gpointer user_data, guint region);    /* boot time of the last frame; G_MININT64: never. Nullable */
 } TnNetcheckHooks;
 
 TnNetcheck             *tn_netcheck_new                (const TnNetcheckHooks *hooks, gpointer user_data);

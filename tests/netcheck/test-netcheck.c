@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <libsoup/soup.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include "tn-netcheck.h"
+#include "tn-stun.h"
+
+/* --- A STUN server on loopback that takes its time --- */
+
+typedef struct
+{
+  GSocket *socket;
+  GSource *source;
+  guint    delay_ms;
+  guint16  shift;           /* added to the ports it tells */
+  guint    n_requests;
+} Server;
+
+typedef struct
+{
+  GSocket        *socket;
+  GSocketAddress *to;
+  guint8          response[TN_STUN_RESPONSE_MAX];
+  gsize           len;
+} Answer;
+
+static gboolean
+answer_cb (gpointer user_data)
+{
+  Answer *answer = user_data;
+
+  g_socket_send_to (answer->socket, answer->to, (const char *) answer->response, answer->len, NULL, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+answer_free (gpointer user_data)
+{
+  Answer *answer = user_data;
+
+  g_object_unref (answer->socket);
+  g_object_unref (answer->to);
+  g_free (answer);
+}
+
+static gboolean
+request_cb (GSocket *socket, GIOCondition condition, gpointer user_data)
+{
+  Server *server = user_data;
+  g_autoptr (GSocketAddress) from = NULL;
+  char request[256];
+  gssize len = g_socket_receive_from (socket, &from, request, sizeof request, NULL, NULL);
+  TnStunTxid txid;
+  TnIpEndpoint source;
+  Answer *answer;
+
+  if (len < 0)
+    return G_SOURCE_CONTINUE;
+  g_assert_true (tn_stun_parse_request ((const guint8 *) request, (gsize) len, &txid));
+  server->n_requests++;
+  source.address = tn_ip_address_from_inet (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (from)));
+  source.port = (guint16) (g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (from)) + server->shift);
+  answer = g_new (Answer, 1);
+  answer->socket = g_object_ref (socket);
+  answer->to = g_steal_pointer (&from);
+  answer->len = tn_stun_write_response (&txid, &source, answer->response);
+  g_timeout_add_full (G_PRIORITY_DEFAULT, server->delay_ms, answer_cb, answer, answer_free);
+  return G_SOURCE_CONTINUE;
+}
+
+static guint16
+server_start (Server *server, guint delay_ms)
+{
+  g_autoptr (GSocketAddress) any = g_inet_socket_address_new_from_string ("127.0.0.1", 0);
+  g_autoptr (GSocketAddress) local = NULL;
+
+  memset (server, 0, sizeof *server);
+  server->delay_ms = delay_ms;
+  server->socket = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_DATAGRAM, G_SOCKET_PROTOCOL_UDP, NULL);
+  g_assert_true (g_socket_bind (server->socket, any, FALSE, NULL));
+  server->source = g_socket_create_source (server->socket, G_IO_IN, NULL);
+  g_source_set_callback (server->source, G_SOURCE_FUNC (request_cb), server, NULL);
+  g_source_attach (server->source, NULL);
+  local = g_socket_get_local_address (server->socket, NULL);
+  return g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (local));
+}
+
+static void
+server_stop (Server *server)
+{
+  g_source_destroy (server->source);
+  g_source_unref (server->source);
+  g_object_unref (server->socket);
+}
+
+/* --- The prober and what it says --- */
+
+typedef struct
+{
+  TnNetcheck       *netcheck;
+  guint             home;
+  guint             n_homes;
+  guint             n_results;
+  TnNetcheckResult *result;
+} Fixture;
+
+static void
+home_cb (gpointer user_data, guint region)
+{
+  Fixture *f = user_data;
+
+  f->home = region;
+  f->n_homes++;
+}
+
+static void
+result_cb (gpointer user_data, TnNetcheckResult *result)
+{
+  Fixture *f = user_data;
+
+  f->n_results++;
+  g_clear_pointer (&f->result, tn_netcheck_result_unref);
+  f->result = tn_netcheck_result_ref (result);
+}
+
+static void
+set_up (Fixture *f, gconstpointer user_data)
+{
+  static const TnNetcheckHooks hooks = { home_cb, result_cb, NULL };
+
+  f->netcheck = tn_netcheck_new (&hooks, f);
+}
+
+static void
+tear_down (Fixture *f, gconstpointer user_data)
+{
+  g_clear_pointer (&f->netcheck, tn_netcheck_free);
+  g_clear_pointer (&f->result, tn_netcheck_result_unref);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+static void
+wait_for_results (Fixture *f, guint n)
+{
+  while (f->n_results < n)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+static TnRelayNode *
+add_region (TnRelayMap *map, guint id, guint16 stun_port)
+{
+  TnRelayRegion *region = tn_relay_region_new (id, "r", "Region");
+  TnRelayNode *node = tn_relay_node_new ("n", "127.0.0.1");
+
+  node->ipv4 = g_strdup ("127.0.0.1");
+  node->ipv6 = g_strdup ("none");
+  node->stun_port = stun_port != 0 ? stun_port : -1;
+  g_ptr_array_add (region->nodes, node);
+  tn_relay_map_take_region (map, region);
+  return node;
+}
+
+static void
+test_single_region (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+  g_autoptr (JsonNode) json = NULL;
+  const TnNetcheckRegion *region;
+  Server server;
+
+  add_region (map, 7, server_start (&server, 0));
+  tn_netcheck_set_relay_map (f->netcheck, map);
+  g_assert_cmpuint (f->home, ==, 7);                       /* before anything was measured */
+  g_assert_cmpuint (tn_netcheck_get_home (f->netcheck), ==, 7);
+  g_assert_null (tn_netcheck_get_last (f->netcheck));
+
+  wait_for_results (f, 1);
+  g_assert_cmpuint (f->n_homes, ==, 1);
+  g_assert_true (f->result->udp && f->result->ipv4 && f->result->ipv4_can_send);
+  g_assert_false (f->result->ipv6);
+  g_assert_cmpuint (f->result->home, ==, 7);
+  g_assert_cmpint (f->result->mapping_varies, ==, TN_NETCHECK_UNKNOWN);
+  g_assert_cmpuint (f->result->global_ipv4.address.version, ==, 4);
+  region = tn_netcheck_result_lookup (f->result, 7);
+  g_assert_nonnull (region);
+  g_assert_cmpint (region->latency_ns, >, 0);
+  g_assert_cmpint (region->latency_ns, ==, region->ipv4_latency_ns);
+  g_assert_true (tn_netcheck_get_last (f->netcheck) == f->result);
+
+  json = tn_netcheck_result_to_json (f->result);
+  g_assert_true (json_object_get_boolean_member (json_node_get_object (json), "UDP"));
+  g_assert_cmpint (json_object_get_int_member (json_object_get_object_member (json_node_get_object (json), "RegionLatency"), "7"),
+                   ==, region->latency_ns);
+  server_stop (&server);
+}
+
+static void
+test_nearest (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+  Server slow, fast;
+
+  add_region (map, 1, server_start (&slow, 400));
+  add_region (map, 2, server_start (&fast, 0));
+  tn_netcheck_set_relay_map (f->netcheck, map);
+  g_assert_cmpuint (f->home, ==, 0);
+  wait_for_results (f, 1);
+  g_assert_cmpuint (f->home, ==, 2);
+  g_assert_cmpuint (f->result->regions->len, ==, 2);
+  g_assert_cmpint (f->result->mapping_varies, ==, TN_NETCHECK_NO);
+  server_stop (&slow);
+  server_stop (&fast);
+}
+
+static void
+test_mapping_varies (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+  Server a, b;
+
+  add_region (map, 1, server_start (&a, 0));
+  add_region (map, 2, server_start (&b, 0));
+  b.shift = 1;
+  tn_netcheck_set_relay_map (f->netcheck, map);
+  wait_for_results (f, 1);
+  g_assert_cmpint (f->result->mapping_varies, ==, TN_NETCHECK_YES);
+  server_stop (&a);
+  server_stop (&b);
+}
+
+/* Requests while one runs are one more run. */
+static void
+test_coalesced (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+  Server server;
+
+  add_region (map, 1, server_start (&server, 0));
+  tn_netcheck_set_relay_map (f->netcheck, map);
+  for (guint i = 0; i < 5; i++)
+    tn_netcheck_run (f->netcheck, FALSE);
+  wait_for_results (f, 2);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpuint (f->n_results, ==, 2);
+  tn_netcheck_run (f->netcheck, TRUE);
+  wait_for_results (f, 3);
+  server_stop (&server);
+}
+
+/* The map changes or the prober goes while a measurement runs; nothing of it is heard any more. */
+static void
+test_stopped (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (TnRelayMap) first = tn_relay_map_new ();
+  g_autoptr (TnRelayMap) second = tn_relay_map_new ();
+  Server server;
+  guint16 port = server_start (&server, 0);
+  TnRelayNode *node;
+
+  node = add_region (first, 1, port);
+  g_clear_pointer (&node->ipv4, g_free);
+  g_free (node->host_name);
+  node->host_name = g_strdup ("localhost");                /* a name: a lookup will be under way */
+  add_region (second, 2, port);
+  tn_netcheck_set_relay_map (f->netcheck, first);
+  g_assert_cmpuint (f->home, ==, 1);
+  g_main_context_iteration (NULL, FALSE);
+  tn_netcheck_set_relay_map (f->netcheck, second);
+  g_assert_cmpuint (f->home, ==, 2);
+  wait_for_results (f, 1);
+  g_assert_nonnull (tn_netcheck_result_lookup (f->result, 2));
+  g_assert_null (tn_netcheck_result_lookup (f->result, 1));
+
+  tn_netcheck_run (f->netcheck, FALSE);
+  tn_netcheck_set_relay_map (f->netcheck, NULL);
+  g_assert_cmpuint (f->home, ==, 0);
+  tn_netcheck_run (f->netcheck, FALSE);
+  tn_netcheck_set_relay_map (f->netcheck, first);
+  g_main_context_iteration (NULL, FALSE);
+  g_clear_pointer (&f->netcheck, tn_netcheck_free);
+  g_assert_cmpuint (f->n_results, ==, 1);
+  server_stop (&server);
+}
+
+/* --- Without UDP --- */
+
+typedef struct
+{
+  SoupServer      *server;
+  GTlsCertificate *certificate;
+  guint16          port;
+  guint            status;
+} Https;
+
+/* A fresh key and a self-signed certificate that fits no name. */
+static GTlsCertificate *
+make_certificate (void)
+{
+  EVP_PKEY *key = EVP_PKEY_Q_keygen (NULL, NULL, "EC", "P-256");
+  X509 *x509 = X509_new ();
+  BIO *bio = BIO_new (BIO_s_mem ());
+  GTlsCertificate *certificate;
+  g_autoptr (GError) error = NULL;
+  char *pem;
+  long len;
+
+  X509_set_version (x509, 2);
+  ASN1_INTEGER_set (X509_get_serialNumber (x509), 1);
+  X509_gmtime_adj (X509_getm_notBefore (x509), -3600);
+  X509_gmtime_adj (X509_getm_notAfter (x509), 3600);
+  X509_set_pubkey (x509, key);
+  X509_NAME_add_entry_by_txt (X509_get_subject_name (x509), "CN", MBSTRING_ASC, (const guint8 *) "relay.example", -1, -1, 0);
+  X509_set_issuer_name (x509, X509_get_subject_name (x509));
+  g_assert_cmpint (X509_sign (x509, key, EVP_sha256 ()), >, 0);
+  g_assert_cmpint (PEM_write_bio_X509 (bio, x509), ==, 1);
+  g_assert_cmpint (PEM_write_bio_PrivateKey (bio, key, NULL, NULL, 0, NULL, NULL), ==, 1);
+  len = BIO_get_mem_data (bio, &pem);
+  certificate = g_tls_certificate_new_from_pem (pem, len, &error);
+  g_assert_no_error (error);
+  BIO_free (bio);
+  X509_free (x509);
+  EVP_PKEY_free (key);
+  return certificate;
+}
+
+static void
+latency_check_cb (SoupServer *server, SoupServerMessage *message, const char *path, GHashTable *query, gpointer user_data)
+{
+  Https *https = user_data;
+
+  soup_server_message_set_status (message, g_str_equal (path, "/derp/latency-check") ? https->status : 404, NULL);
+}
+
+static void
+https_start (Https *https)
+{
+  g_autoptr (GError) error = NULL;
+  GSList *uris;
+
+  https->status = 200;
+  https->certificate = make_certificate ();
+  https->server = soup_server_new (NULL, NULL);
+  soup_server_set_tls_certificate (https->server, https->certificate);
+  soup_server_add_handler (https->server, NULL, latency_check_cb, https, NULL);
+  soup_server_listen_local (https->server, 0, SOUP_SERVER_LISTEN_HTTPS | SOUP_SERVER_LISTEN_IPV4_ONLY, &error);
+  g_assert_no_error (error);
+  uris = soup_server_get_uris (https->server);
+  https->port = (guint16) g_uri_get_port (uris->data);
+  g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
+}
+
+static void
+https_stop (Https *https)
+{
+  soup_server_disconnect (https->server);
+  g_object_unref (https->server);
+  g_object_unref (https->certificate);
+}
+
+static char *
+pin_of (GTlsCertificate *certificate)
+{
+  g_autoptr (GByteArray) der = NULL;
+  g_autofree char *digest = NULL;
+
+  g_object_get (certificate, "certificate", &der, NULL);
+  digest = g_compute_checksum_for_data (G_CHECKSUM_SHA256, der->data, der->len);
+  return g_strconcat ("sha256-raw:", digest, NULL);
+}
+
+static gboolean
+https_answers (Fixture *f, Https *https, const char *cert_name, gboolean insecure)
+{
+  g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+  TnRelayNode *node = add_region (map, 3, 0);
+  guint n = f->n_results;
+
+  node->derp_port = https->port;
+  node->cert_name = g_strdup (cert_name);
+  node->insecure_for_tests = insecure;
+  tn_netcheck_set_relay_map (f->netcheck, map);
+  wait_for_results (f, n + 1);
+  g_assert_false (f->result->udp);
+  g_assert_cmpuint (f->result->home, ==, 3);
+  if (tn_netcheck_result_lookup (f->result, 3) == NULL)
+    return FALSE;
+
+  g_assert_true (f->result->ipv4);
+  g_assert_cmpint (tn_netcheck_result_lookup (f->result, 3)->latency_ns, >, 0);
+  g_assert_cmpint (tn_netcheck_result_lookup (f->result, 3)->ipv4_latency_ns, ==, 0);      /* which is for STUN */
+  return TRUE;
+}
+
+static void
+test_https (Fixture *f, gconstpointer user_data)
+{
+  g_autofree char *pin = NULL;
+  g_autofree char *wrong = NULL;
+  Https https;
+
+  https_start (&https);
+  pin = pin_of (https.certificate);
+  wrong = g_strdup (pin);
+  wrong[strlen (wrong) - 1] ^= 1;
+
+  g_assert_false (https_answers (f, &https, NULL, FALSE));
+  g_assert_true (https_answers (f, &https, NULL, TRUE));
+  g_assert_true (https_answers (f, &https, pin, FALSE));
+  g_assert_false (https_answers (f, &https, wrong, FALSE));
+  g_assert_false (https_answers (f, &https, "relay.example", FALSE));      /* the name fits, but nobody vouches for it */
+  https.status = 302;
+  g_assert_false (https_answers (f, &https, pin, FALSE));
+  https_stop (&https);
+}
+
+static void
+test_nothing_answers (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+  guint home;
+
+  for (guint id = 1; id <= 5; id++)
+    add_region (map, id, 0)->derp_port = 1;                /* nobody listens there */
+  ((TnRelayNode *) g_ptr_array_index (tn_relay_map_lookup (map, 2)->nodes, 0))->stun_only = TRUE;
+  tn_netcheck_set_relay_map (f->netcheck, map);
+  wait_for_results (f, 1);
+  home = f->home;
+  g_assert_cmpuint (home, >=, 1);
+  g_assert_cmpuint (home, <=, 5);
+  g_assert_cmpuint (home, !=, 2);
+  tn_netcheck_run (f->netcheck, FALSE);
+  wait_for_results (f, 2);
+  g_assert_cmpuint (f->home, ==, home);
+}
+
+int
+main (int   argc,
+      char *argv[])
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(path, func) g_test_add ("/netcheck/netcheck/" path, Fixture, NULL, set_up, func, tear_down)
+  ADD ("single-region", test_single_region);
+  ADD ("nearest", test_nearest);
+  ADD ("mapping-varies", test_mapping_varies);
+  ADD ("coalesced", test_coalesced);
+  ADD ("stopped", test_stopped);
+  ADD ("https", test_https);
+  ADD ("nothing-answers", test_nothing_answers);
+  return g_test_run ();
+}
