@@ -5,3 +5,4 @@
 #include "tn-testkit-derp.h"
 #include "tn-testkit-enum-types.h"
 #include "tn-testkit-node.h"
+#include "tn-testkit-tailnet.h"

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib-unix.h>
+#include <json-glib/json-glib.h>
+#include <locale.h>
+
+#include "tailnet-testkit.h"
+
+/* A tailnet for tests, alone in a process: tells in one line of JSON how to join it, and runs until it is interrupted. */
+
+typedef struct
+{
+  char     *address;
+  int       n_relays;
+  gboolean  verbose;
+} Options;
+
+static void
+print_line (JsonObject *object)
+{
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
+  g_autofree char *text = NULL;
+
+  json_node_take_object (node, object);
+  text = json_to_string (node, FALSE);
+  g_print ("%s\n", text);
+}
+
+static void
+print_access (TnTestkitTailnet *tailnet)
+{
+  g_autofree char *url = tn_testkit_tailnet_dup_control_url (tailnet);
+  JsonObject *object = json_object_new ();
+
+  json_object_set_string_member (object, "control-url", url);
+  json_object_set_string_member (object, "auth-key", tn_testkit_tailnet_get_auth_key (tailnet));
+  print_line (object);
+}
+
+static void
+print_request (TnTestkitControl *control,
+               const char       *machine_key,
+               const char       *path,
+               const char       *body,
+               gpointer          user_data)
+{
+  JsonObject *object = json_object_new ();
+
+  json_object_set_string_member (object, "machine", machine_key);
+  json_object_set_string_member (object, "path", path);
+  json_object_set_string_member (object, "body", body);
+  print_line (object);
+}
+
+static gboolean
+quit_cb (gpointer user_data)
+{
+  g_main_loop_quit (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+run (const Options  *options,
+     GError        **error)
+{
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  g_autoptr (TnTestkitTailnet) tailnet = g_object_new (TN_TESTKIT_TYPE_TAILNET,
+                                                       "listen-address", options->address != NULL ? options->address : "127.0.0.1",
+                                                       "n-relays", (guint) options->n_relays,
+                                                       NULL);
+
+  if (!tn_testkit_tailnet_start (tailnet, error))
+    return FALSE;
+
+  print_access (tailnet);
+  if (options->verbose)
+    g_signal_connect (tn_testkit_tailnet_get_control (tailnet), "request-received", G_CALLBACK (print_request), NULL);
+  g_unix_signal_add (SIGINT, quit_cb, loop);
+  g_unix_signal_add (SIGTERM, quit_cb, loop);
+  g_main_loop_run (loop);
+
+  return TRUE;
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  Options options = { .n_relays = 1 };
+  const GOptionEntry entries[] = {
+    { "address", 'a', 0, G_OPTION_ARG_STRING, &options.address, "IP address to listen on (127.0.0.1)", "ADDRESS" },
+    { "relays", 'r', 0, G_OPTION_ARG_INT, &options.n_relays, "how many relays (1)", "N" },
+    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options.verbose, "print each request of a node, one a line", NULL },
+    { NULL }
+  };
+  g_autoptr (GOptionContext) context = g_option_context_new ("- a tailnet for tests");
+  g_autoptr (GError) error = NULL;
+
+  setlocale (LC_ALL, "");
+  g_option_context_add_main_entries (context, entries, NULL);
+  if (!g_option_context_parse (context, &argc, &argv, &error) || options.n_relays < 0 || options.n_relays > 99)
+    {
+      g_printerr ("tailnet-testkit: %s\n", error != NULL ? error->message : "0 to 99 relays");
+      return 2;
+    }
+
+  if (!run (&options, &error))
+    {
+      g_printerr ("tailnet-testkit: %s\n", error->message);
+      return 1;
+    }
+
+  g_free (options.address);
+  return 0;
+}
