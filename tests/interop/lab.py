@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Network namespaces for tests with stock programs, and the little that a test in TAP needs.
+
+The servers have a namespace of their own, and each node has one with a default route to it. Nodes do not reach each other unless
+forwarding is on, so what they say goes through the relay."""
+
+import atexit
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+SERVER_ADDRESS = '10.98.0.1'
+PATIENCE = 60
+
+
+class Skip(Exception):
+    pass
+
+
+def require_program(variable):
+    path = os.environ.get(variable)
+    if not path:
+        raise Skip(f'needs {variable}, the path of a stock program')
+    if not os.access(path, os.X_OK):
+        raise Skip(f'{variable}={path} is no program')
+    return path
+
+
+class Lab:
+    """Namespaces and the processes in them; all gone with close()."""
+
+    def __init__(self):
+        self.prefix = f'tnt{os.getpid()}'
+        self.names = []
+        self.processes = []
+        self.folder = tempfile.mkdtemp(prefix='tailnet-interop-')
+        atexit.register(self.close)
+        self._require_namespaces()
+        self._add('srv')
+        self._ip('srv', 'addr', 'add', f'{SERVER_ADDRESS}/32', 'dev', 'lo')
+
+    def _require_namespaces(self):
+        if os.geteuid() != 0:
+            raise Skip('needs root, for network namespaces')
+        if shutil.which('ip') is None:
+            raise Skip('needs ip, of iproute2')
+        try:
+            probe = subprocess.run(['ip', 'netns', 'add', f'{self.prefix}-probe'], capture_output=True, text=True)
+        finally:
+            subprocess.run(['ip', 'netns', 'del', f'{self.prefix}-probe'], capture_output=True)
+        if probe.returncode != 0:
+            raise Skip(f'needs network namespaces: {probe.stderr.strip()}')
+
+    def _namespace(self, name):
+        return f'{self.prefix}-{name}'
+
+    def _run(self, *args):
+        subprocess.run(args, check=True, capture_output=True, text=True)
+
+    def _ip(self, name, *args):
+        self._run('ip', '-n', self._namespace(name), *args)
+
+    def _add(self, name):
+        self._run('ip', 'netns', 'add', self._namespace(name))
+        self.names.append(name)
+        self._ip(name, 'link', 'set', 'lo', 'up')
+
+    def add_node(self, name):
+        """A namespace with a default route to the servers."""
+        number = len(self.names)
+        link = f'{self.prefix}n{number}'
+        self._add(name)
+        self._ip('srv', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', self._namespace(name))
+        self._ip('srv', 'addr', 'add', f'10.98.{number}.1/24', 'dev', link)
+        self._ip('srv', 'link', 'set', link, 'up')
+        self._ip(name, 'addr', 'add', f'10.98.{number}.2/24', 'dev', 'eth0')
+        self._ip(name, 'link', 'set', 'eth0', 'up')
+        self._ip(name, 'route', 'add', 'default', 'via', f'10.98.{number}.1')
+
+    def set_direct(self, direct):
+        """Whether nodes reach each other without the relay."""
+        self._run('ip', 'netns', 'exec', self._namespace('srv'), 'sysctl', '-qw', f'net.ipv4.ip_forward={int(direct)}')
+
+    def start(self, name, *args, log=None, **kwargs):
+        """Runs a program in a namespace until the end of the test."""
+        if log:
+            kwargs['stdout'] = kwargs['stderr'] = open(os.path.join(self.folder, log), 'wb')
+        kwargs.setdefault('stdin', subprocess.DEVNULL)
+        process = subprocess.Popen(['ip', 'netns', 'exec', self._namespace(name), *args], start_new_session=True, **kwargs)
+        self.processes.append(process)
+        return process
+
+    def run(self, name, *args, timeout=PATIENCE, **kwargs):
+        """Runs a program in a namespace to its end."""
+        return subprocess.run(['ip', 'netns', 'exec', self._namespace(name), *args], capture_output=True, text=True,
+                              timeout=timeout, **kwargs)
+
+    def start_testkit(self):
+        """The servers; gives control URL and auth key."""
+        process = self.start('srv', require_program('TAILNET_TEST_TESTKIT'), '--address', SERVER_ADDRESS,
+                             stdout=subprocess.PIPE, text=True)
+        access = json.loads(read_line(process.stdout))
+        return access['control-url'], access['auth-key']
+
+    def print_logs(self):
+        for name in sorted(os.listdir(self.folder)):
+            path = os.path.join(self.folder, name)
+            if name.endswith('.log'):
+                with open(path, errors='replace') as log:
+                    for line in log.readlines()[-40:]:
+                        print(f'# {name}: {line.rstrip()}')
+
+    def close(self):
+        atexit.unregister(self.close)
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in reversed(self.processes):
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.processes = []
+        for name in self.names:
+            subprocess.run(['ip', 'netns', 'del', self._namespace(name)], capture_output=True)
+        self.names = []
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def read_line(stream):
+    if not select.select([stream], [], [], PATIENCE)[0]:
+        raise AssertionError(f'no line for {PATIENCE} s')
+    return stream.readline()
+
+
+def wait_for(what, condition, patience=PATIENCE):
+    """Asks again and again, for want of an event that stock programs would give."""
+    end = time.monotonic() + patience
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(f'gave up after {patience} s: {what}')
+        time.sleep(0.05)
+
+
+ECHO = '''
+import socketserver, sys
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            self.wfile.write(b"echo " + line)
+            self.wfile.flush()
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+with socketserver.ThreadingTCPServer(("127.0.0.1", int(sys.argv[1])), Echo) as server:
+    print("ready", flush=True)
+    server.serve_forever()
+'''
+
+
+def run_tests(tests, require):
+    """tests: functions that take a Lab, in order, on one lab. require: raises Skip where something is missing. Prints TAP."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    lab = None
+    try:
+        require()
+        lab = Lab()
+        print(f'1..{len(tests)}', flush=True)
+        for number, test in enumerate(tests, 1):
+            try:
+                test(lab)
+            except Skip as skip:
+                print(f'ok {number} {test.__name__} # SKIP {skip}', flush=True)
+            else:
+                print(f'ok {number} {test.__name__}', flush=True)
+    except Skip as skip:
+        print(f'1..0 # SKIP {skip}')
+    except Exception:
+        for line in traceback.format_exc().splitlines():
+            print(f'# {line}')
+        if lab:
+            lab.print_logs()
+        print('Bail out!')
+        sys.exit(1)
+    finally:
+        if lab:
+            lab.close()
