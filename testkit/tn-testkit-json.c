@@ -45,6 +45,12 @@ tn_testkit_json_parse (const char *text,
 {
   g_autoptr (JsonParser) parser = NULL;
 
+  if (len == 0)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "JSON text is empty");
+      return NULL;
+    }
+
   if (!g_utf8_validate_len (text, len, NULL))
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "JSON text is not UTF-8");

@@ -77,7 +77,8 @@ tell_request (TnTestkitRequest *request,
               const char       *path)
 {
   TnTestkitServer *server = request->session->server;
-  g_autofree char *body = g_utf8_make_valid ((const char *) request->body->data, request->body->len);
+  const char *data = request->body->len > 0 ? (const char *) request->body->data : "";
+  g_autofree char *body = g_utf8_make_valid (data, request->body->len);
   char machine[TN_KEY_TEXT_MAX];
 
   tn_machine_public_key_print (&request->session->machine_key, machine);

@@ -40,6 +40,7 @@ struct _TnTestkitTailnet
   GPtrArray        *relays;           /* of TnTestkitDerp; touched in the thread of the control server only */
   char             *auth_key;         /* NULL before the first start */
   GTlsDatabase     *tls_database;     /* likewise */
+  char             *tls_file;         /* what it was made from, and reads again whenever it likes */
 };
 
 enum
@@ -136,24 +137,13 @@ append_pem (GString         *pem,
   g_string_append (pem, text);
 }
 
-/* GIO makes a database of trusted certificates from a file only, and reads it at once. */
-static GTlsDatabase *
-make_tls_database (const char  *pem,
-                   GError     **error)
+static void
+drop_tls_database (TnTestkitTailnet *self)
 {
-  g_autofree char *path = NULL;
-  GTlsDatabase *database = NULL;
-  int fd = g_file_open_tmp ("tailnet-testkit-XXXXXX.pem", &path, error);
-
-  if (fd < 0)
-    return NULL;
-
-  g_close (fd, NULL);
-  if (g_file_set_contents (path, pem, -1, error))
-    database = g_tls_file_database_new (path, error);
-  g_unlink (path);
-
-  return database;
+  g_clear_object (&self->tls_database);
+  if (self->tls_file != NULL)
+    g_unlink (self->tls_file);
+  g_clear_pointer (&self->tls_file, g_free);
 }
 
 static gboolean
@@ -162,14 +152,22 @@ trust_everything (TnTestkitTailnet  *self,
 {
   g_autoptr (GString) pem = g_string_new (NULL);
   g_autoptr (GTlsCertificate) certificate = NULL;
+  int fd;
 
   g_object_get (self->control, "tls-certificate", &certificate, NULL);
   append_pem (pem, certificate);
   for (guint i = 0; i < self->relays->len; i++)
     append_pem (pem, tn_testkit_derp_get_certificate (g_ptr_array_index (self->relays, i)));
 
-  g_clear_object (&self->tls_database);
-  self->tls_database = make_tls_database (pem->str, error);
+  drop_tls_database (self);
+  fd = g_file_open_tmp ("tailnet-testkit-XXXXXX.pem", &self->tls_file, error);
+  if (fd < 0)
+    return FALSE;
+
+  g_close (fd, NULL);
+  if (g_file_set_contents (self->tls_file, pem->str, -1, error))
+    self->tls_database = g_tls_file_database_new (self->tls_file, error);
+
   return self->tls_database != NULL;
 }
 
@@ -203,7 +201,7 @@ tn_testkit_tailnet_finalize (GObject *object)
   tn_testkit_control_stop (self->control);
   tn_testkit_control_invoke (self->control, drop_relays, self);
   g_object_unref (self->control);
-  g_clear_object (&self->tls_database);
+  drop_tls_database (self);
   g_free (self->auth_key);
   g_free (self->listen_address);
 
