@@ -292,8 +292,8 @@ protocol_answer_parse (ProtocolAnswer  *answer,
   g_autofree char *text = NULL;
 
   protocol_answer_wait (answer);
-  text = g_strndup ((const char *) answer->body->data, answer->body->len);
-  *node = json_from_string (text, NULL);
+  text = answer->body->len > 0 ? g_strndup ((const char *) answer->body->data, answer->body->len) : NULL;
+  *node = text != NULL ? json_from_string (text, NULL) : NULL;
 
   return *node != NULL && JSON_NODE_HOLDS_OBJECT (*node) ? json_node_get_object (*node) : NULL;
 }

@@ -322,7 +322,7 @@ test_json_bounds (void)
   g_assert_null (tn_testkit_json_parse ("\"\xff\"", 3, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
   g_clear_error (&error);
-  g_assert_null (tn_testkit_json_parse ("", 0, &error));
+  g_assert_null (tn_testkit_json_parse (NULL, 0, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
   g_clear_error (&error);
   node = tn_testkit_json_parse ("\"[[[[\\\"[\"", 9, &error);
