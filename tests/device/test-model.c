@@ -381,7 +381,6 @@ assert_connectable (FakeDevice         *device,
                     GSocketConnectable *connectable,
                     const char         *says)
 {
-  g_autoptr (GSocketConnectable) held = connectable;
   g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (GError) error = NULL;
 
@@ -389,6 +388,7 @@ assert_connectable (FakeDevice         *device,
   g_assert_null (tn_device_connect_to_connectable_finish (TN_DEVICE (device), wait_result (&result), &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED);
   g_assert_cmpstr (error->message, ==, says);
+  g_object_unref (connectable);
 }
 
 static void
