@@ -5,4 +5,5 @@
 #include "tn-testkit-derp.h"
 #include "tn-testkit-enum-types.h"
 #include "tn-testkit-node.h"
+#include "tn-testkit-stun.h"
 #include "tn-testkit-tailnet.h"
