@@ -294,9 +294,12 @@ typedef struct
 static TnPrefixTable *
 shared_get (Shared *shared)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&shared->lock);
+  TnPrefixTable *copy;
 
-  return tn_prefix_table_copy (shared->published);
+  g_mutex_lock (&shared->lock);
+  copy = tn_prefix_table_copy (shared->published);
+  g_mutex_unlock (&shared->lock);
+  return copy;
 }
 
 static gpointer
