@@ -73,7 +73,8 @@ add_rule (Run *run)
   TnFilterGrant grant = { &dst, 1, &capability, 1 };
   guint8 flags = byte (run);
   TnFilterRule rule = {
-    .sources = sources, .n_sources = MIN (flags & 3u, G_N_ELEMENTS (sources)), .destinations = &destination, .n_destinations = flags >> 2 & 1,
+    .sources = sources, .n_sources = MIN (flags & 3u, G_N_ELEMENTS (sources)),
+    .destinations = &destination, .n_destinations = flags >> 2 & 1,
     .protocols = protocols, .n_protocols = flags >> 3 & 1 ? 2 : 0, .grants = &grant, .n_grants = flags >> 4 & 1,
     .obsolete_bits = flags == 0xff,
   };
