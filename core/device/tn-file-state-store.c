@@ -256,7 +256,7 @@ read_value (TnFileStateStore  *self,
     problem = "it is no file of a usual size";
   else
     {
-      len = (gsize) info.st_size;
+      len = MIN ((gsize) info.st_size, VALUE_MAX + HEADER_MAX);
       contents = g_malloc (len + 1);
       if (!read_all (fd, contents, len))
         fail_errno (error, "read", self->directory, name);

@@ -40,15 +40,16 @@ typedef struct
 } TnPathsHooks;
 
 /* @key, @node_key and @hooks are copied. A disco key lives as long as the process, never longer. */
-TnPaths *tn_paths_new         (const TnDiscoPrivateKey *key, const TnNodePublicKey *node_key, const TnPathsHooks *hooks, gpointer user_data);
+TnPaths *tn_paths_new         (const TnDiscoPrivateKey *key, const TnNodePublicKey *node_key, const TnPathsHooks *hooks,
+                               gpointer user_data);
 void     tn_paths_free        (TnPaths *paths);
 
 /* Adds a peer, or changes its key; a key of zeros stands for none. Several peers may share one. */
 void     tn_paths_set_peer    (TnPaths *paths, const TnNodePublicKey *peer, const TnDiscoPublicKey *key);
 void     tn_paths_remove_peer (TnPaths *paths, const TnNodePublicKey *peer);
 
-/* A datagram that tn_datagram_classify() or tn_disco_is_packet() takes for disco, Geneve header gone. @from.udp.vni tells of that one.
- * TRUE: it was from a peer and made sense. */
+/* A datagram that tn_datagram_classify() or tn_disco_is_packet() takes for disco, without the Geneve header, whose network is in
+ * @from. TRUE: it was from a peer and made sense. */
 gboolean tn_paths_receive     (TnPaths *paths, const guint8 *packet, gsize len, const TnPathAddress *from, gint64 now_us);
 
 /* Pings @peer by @to; the packet has @size bytes at least (0: no padding; TN_PATHS_PACKET_MAX at most). Ends in ping_done() unless it is
