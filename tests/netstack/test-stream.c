@@ -547,6 +547,83 @@ test_addresses (gconstpointer ip6)
   test_wire_free (wire);
 }
 
+/* --- Speed: with -m perf --- */
+
+static gpointer
+pour_thread (gpointer data)
+{
+  TestFlow *flow = data;
+  g_autofree guint8 *buffer = g_malloc0 (flow->piece);
+
+  for (guint64 done = 0; done < flow->len; done += flow->piece)
+    g_assert_true (g_output_stream_write_all (g_io_stream_get_output_stream (flow->stream), buffer, flow->piece, NULL, NULL, NULL));
+  return NULL;
+}
+
+static void
+test_throughput (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  g_autofree guint8 *buffer = g_malloc (65536);
+  TestFlow flow;
+  GThread *thread;
+  double seconds;
+
+  test_pair (wire, FALSE, &client, &server);
+  flow = (TestFlow) { G_IO_STREAM (client), G_GUINT64_CONSTANT (2) << 30, 0, 65536, NULL };
+  g_test_timer_start ();
+  thread = g_thread_new ("writer", pour_thread, &flow);
+  for (guint64 done = 0; done < flow.len;)
+    {
+      gssize n = g_input_stream_read (g_io_stream_get_input_stream (G_IO_STREAM (server)), buffer, 65536, NULL, NULL);
+
+      g_assert_cmpint (n, >, 0);
+      done += (guint64) n;
+    }
+  seconds = g_test_timer_elapsed ();
+  g_thread_join (thread);
+  g_test_maximized_result ((double) flow.len * 8 / 1e9 / seconds, "%.2f Gbit/s", (double) flow.len * 8 / 1e9 / seconds);
+  test_wire_free (wire);
+}
+
+static gpointer
+echo_thread (gpointer data)
+{
+  GIOStream *stream = data;
+  char byte;
+
+  while (g_input_stream_read (g_io_stream_get_input_stream (stream), &byte, 1, NULL, NULL) == 1)
+    g_output_stream_write (g_io_stream_get_output_stream (stream), &byte, 1, NULL, NULL);
+  return NULL;
+}
+
+static void
+test_pingpong (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  GThread *thread;
+  char byte = 'x';
+  double us;
+
+  test_pair (wire, FALSE, &client, &server);
+  thread = g_thread_new ("echo", echo_thread, server);
+  g_test_timer_start ();
+  for (guint i = 0; i < 20000; i++)
+    {
+      g_assert_true (g_output_stream_write (g_io_stream_get_output_stream (G_IO_STREAM (client)), &byte, 1, NULL, NULL) == 1);
+      g_assert_true (g_input_stream_read (g_io_stream_get_input_stream (G_IO_STREAM (client)), &byte, 1, NULL, NULL) == 1);
+    }
+  us = g_test_timer_elapsed () * 1e6 / 20000;
+  g_test_minimized_result (us, "%.1f us there and back", us);
+  TN_NETSTACK_STREAM_GET_CLASS (client)->shutdown (client, FALSE, TRUE, NULL);
+  g_thread_join (thread);
+  test_wire_free (wire);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -570,5 +647,10 @@ main (int    argc,
   g_test_add_data_func ("/netstack/stream/steal-fd-reset", GINT_TO_POINTER (1), test_steal_fd);
   g_test_add_data_func ("/netstack/stream/addresses-ip4", NULL, test_addresses);
   g_test_add_data_func ("/netstack/stream/addresses-ip6", GINT_TO_POINTER (1), test_addresses);
+  if (g_test_perf ())
+    {
+      g_test_add_func ("/netstack/stream/throughput", test_throughput);
+      g_test_add_func ("/netstack/stream/pingpong", test_pingpong);
+    }
   return g_test_run ();
 }

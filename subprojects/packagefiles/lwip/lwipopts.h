@@ -47,6 +47,7 @@
 #define LWIP_IPV6_FRAG                    1
 #define LWIP_IPV6_REASS                   1
 #define IPV6_REASS_MAXAGE                 15
+#define IPV6_FRAG_COPYHEADER              1       /* its notes have no room in a header of pointers of eight bytes */
 #define MEMP_NUM_REASSDATA                32
 
 #define LWIP_RAW                          1
