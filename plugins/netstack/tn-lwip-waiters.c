@@ -29,11 +29,12 @@ cancelled_cb (GCancellable *cancellable,
   TnLwipWaiter *waiter = NULL;
 
   g_mutex_lock (self->lock);
-  for (GList *link = self->queue.head; link != NULL && waiter == NULL; link = link->next)
+  for (GList *link = self->queue.head; link != NULL; link = link->next)
     if (((TnLwipWaiter *) link->data)->task == task)
       {
         waiter = link->data;
         g_queue_delete_link (&self->queue, link);
+        break;
       }
   g_mutex_unlock (self->lock);
   if (waiter != NULL)
