@@ -53,6 +53,23 @@ is_neighbour_discovery (guint8 type)
   return type >= ICMP6_TYPE_RS && type <= ICMP6_TYPE_RD;
 }
 
+/* What a stack has use for, perhaps in fragments. lwIP reads the other extension headers' options past the end of the packet, and
+ * nobody on a tailnet sends any. */
+static gboolean
+is_known_header (guint8 type)
+{
+  return type == IP6_NEXTH_TCP || type == IP6_NEXTH_UDP || type == IP6_NEXTH_ICMP6;
+}
+
+static gboolean
+accept_headers (const guint8 *data,
+                gsize         len)
+{
+  if (data[6] == IP6_NEXTH_FRAGMENT)
+    return len >= 48 && is_known_header (data[40]);
+  return is_known_header (data[6]);
+}
+
 /* What lwIP must not see: it takes packets for the address of any netif, whichever they came by. */
 static gboolean
 accept_packet (TnLwipNetif  *self,
@@ -75,7 +92,7 @@ accept_packet (TnLwipNetif  *self,
   if (len >= 40 && data[0] >> 4 == 6)
     {
       to = tn_ip_address_from_bytes (data + 24, 16);
-      if (!tn_lwip_netif_has_address (self, &to))
+      if (!tn_lwip_netif_has_address (self, &to) || !accept_headers (data, len))
         return FALSE;
       if (data[6] == IP6_NEXTH_FRAGMENT)
         tn_lwip_core_fragment_seen ();

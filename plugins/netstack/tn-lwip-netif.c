@@ -214,6 +214,9 @@ remove_run (TnLwipJob *job)
       while (abort_first (self, tcp_active_pcbs) || abort_first (self, tcp_tw_pcbs))
         ;
       self->added = FALSE;
+      if (self->netif.loop_first != NULL)
+        pbuf_free (self->netif.loop_first);     /* packets to itself, all of them */
+      self->netif.loop_first = self->netif.loop_last = NULL;
       clear_addresses (self);
       netif_remove (&self->netif);
     }
