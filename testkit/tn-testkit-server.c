@@ -286,7 +286,7 @@ tn_testkit_server_new (TnTestkitRegistry            *registry,
   server->held = g_ptr_array_new_with_free_func (g_object_unref);
   server->streams = g_ptr_array_new ();
   server->waiting = g_ptr_array_new ();
-  server->questions = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, tn_testkit_question_free);
+  server->questions = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, tn_testkit_question_free);
   server->departures = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, departure_free);
 
   return server;
@@ -317,7 +317,8 @@ listen_on_port (TnTestkitServer  *server,
 {
   SoupServerListenOptions options = server->options.certificate != NULL ? SOUP_SERVER_LISTEN_HTTPS : 0;
   g_autoptr (GSocketAddress) address = g_inet_socket_address_new_from_string (server->options.address, server->options.port);
-  g_autoslist (GUri) uris = NULL;
+  g_autoptr (GSList) listeners = NULL;
+  g_autoptr (GSocketAddress) bound = NULL;
 
   if (address == NULL)
     {
@@ -328,8 +329,12 @@ listen_on_port (TnTestkitServer  *server,
   if (!soup_server_listen (soup, address, options, error))
     return FALSE;
 
-  uris = soup_server_get_uris (soup);
-  server->options.port = (guint16) g_uri_get_port (uris->data);
+  listeners = soup_server_get_listeners (soup);
+  bound = g_socket_get_local_address (listeners->data, error);
+  if (bound == NULL)
+    return FALSE;
+
+  server->options.port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (bound));
   g_free (server->url);
   server->url = g_strdup_printf (strchr (server->options.address, ':') != NULL ? "%s://[%s]:%u" : "%s://%s:%u",
                                  server->options.certificate != NULL ? "https" : "http",
