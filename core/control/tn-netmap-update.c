@@ -9,13 +9,11 @@
 #include "tn-netmap-private.h"
 #include "tn-wire-object.h"
 
-#define SLEEP_MAX_S (5 * 60)
-
 /* Same order as TnMapField. */
 static const char *const map_fields[N_MAP_FIELDS] = {
   "KeepAlive", "PingRequest", "PopBrowserURL", "Node", "DERPMap", "Peers", "PeersChanged", "PeersRemoved", "PeersChangedPatch",
   "PeerSeenChange", "OnlineChange", "DNSConfig", "Domain", "CollectServices", "PacketFilter", "PacketFilters", "UserProfiles",
-  "Health", "DisplayMessages", "SSHPolicy", "ControlTime", "TKAInfo", "DomainDataPlaneAuditLogID", "Debug",
+  "Health", "DisplayMessages", "SSHPolicy", "ControlTime", "TKAInfo", "DomainDataPlaneAuditLogID",
 };
 
 void
@@ -68,13 +66,11 @@ read_message (TnNetmap           *netmap,
   gint64 control_time_us = 0;
 
   if (!tn_json_text_get_bool (fields->text[MAP_KEEP_ALIVE], &message->keep_alive) ||
-      !tn_json_text_get_double (tn_json_text_member (fields->text[MAP_DEBUG], "SleepSeconds"), &message->sleep_s) ||
       !tn_json_text_get_time (fields->text[MAP_CONTROL_TIME], &control_time_us))
     {
-      g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "KeepAlive, Debug or ControlTime: unexpected value");
+      g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "KeepAlive or ControlTime: unexpected value");
       return FALSE;
     }
-  message->sleep_s = CLAMP (message->sleep_s, 0, SLEEP_MAX_S);
   if (control_time_us != 0)
     {
       netmap->control_time_us = control_time_us;

@@ -9,7 +9,6 @@ G_BEGIN_DECLS
 typedef struct
 {
   gboolean keep_alive;          /* nothing else of the message counted but what is in here */
-  double   sleep_s;             /* Debug.SleepSeconds; 0: none */
   char    *pop_browser_url;     /* nullable, as are the next four */
   char    *ping_url;
   char    *ping_types;

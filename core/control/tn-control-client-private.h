@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <libsoup/soup.h>
+
+#include "tn-control-client.h"
+#include "tn-control-dial.h"
+#include "tn-login.h"
+#include "tn-netmap-update.h"
+#include "tn-noise-connection.h"
+
+G_BEGIN_DECLS
+
+/* What is tried again by itself, each with a back-off of its own. */
+typedef enum
+{
+  TN_RETRY_CONNECT,
+  TN_RETRY_REGISTER,
+  TN_RETRY_MAP,
+  TN_RETRY_UPDATE,
+  TN_N_RETRIES,
+} TnRetryKind;
+
+typedef struct
+{
+  TnControlClient *client;
+  guint            failures;
+  GSource         *timer;
+} TnRetry;
+
+struct _TnControlClient
+{
+  gatomicrefcount         ref_count;
+  const TnControlHandler *handler;
+  gpointer                user_data;
+  GMainContext           *context;
+  gboolean                running;
+
+  /* What it works with. */
+  TnControlUrl           *url;
+  TnMachinePrivateKey     machine_key;
+  TnNodePrivateKey        node_key;
+  TnNodePublicKey         old_node_key;
+  TnDiscoPublicKey        disco_key;
+  char                   *auth_key;
+  gboolean                ephemeral;
+  TnHostinfo             *hostinfo;
+  GArray                 *endpoints;           /* of TnOwnEndpoint */
+  GProxyResolver         *proxy_resolver;
+  GTlsDatabase           *tls_database;
+  SoupSession            *soup;                /* while running: key and pings of the outer server */
+
+  /* What it shows. */
+  TnControlState          state;
+  GError                 *error;
+
+  TnRetry                 retries[TN_N_RETRIES];
+
+  /* The connection. */
+  GCancellable           *key_fetch;           /* while it runs */
+  TnMachinePublicKey      control_key;
+  gboolean                have_control_key;
+  TnControlDial          *dial;
+  gint64                  last_dial_us;        /* monotonic; 0: never */
+  TnNoiseConnection      *connection;
+
+  /* Registration. */
+  TnLogin                 login;
+  gboolean                keys_saved;
+  gboolean                registered;
+  TnHttp2Stream          *register_stream;
+  GByteArray             *register_body;
+
+  /* Map stream. */
+  TnHttp2Stream          *map_stream;
+  guint                   map_serial;          /* of the stream */
+  GByteArray             *map_buffer;
+  TnNetmap               *netmap;              /* of the running stream, or of the last one */
+  TnNetmap               *next_netmap;         /* of a stream whose first message has not come */
+  TnNetmapChanges        *changes;
+  GSource                *watchdog;
+  guint                   map_refusals;        /* in a row */
+  char                   *last_ping_url;
+
+  /* Updates. */
+  TnHttp2Stream          *update_stream;
+  guint64                 wanted_generation;
+  guint64                 sent_generation;
+  guint64                 known_generation;    /* of which the server knows */
+
+  /* The end. */
+  TnHttp2Stream          *logout_stream;
+  GSource                *logout_timer;
+  GSource                *done_source;
+  TnControlDoneFunc       done;
+  gpointer                done_data;
+  GError                 *done_error;
+};
+
+/* Does whatever can be done next. Every event ends with it. */
+void tn_control_client_advance (TnControlClient *self);
+
+/* Tries again later, and shows @error. */
+void tn_control_client_retry   (TnControlClient *self, TnRetryKind kind, const GError *error);
+void tn_control_client_retry_in (TnControlClient *self, TnRetryKind kind, gint64 wait_us);
+void tn_control_client_retry_reset (TnControlClient *self, TnRetryKind kind);
+void tn_control_client_set_state (TnControlClient *self, TnControlState state, const GError *error);
+void tn_control_client_drop_connection (TnControlClient *self);
+void tn_control_client_new_key (TnControlClient *self);
+void tn_control_client_finish  (TnControlClient *self, const GError *error);
+
+TnHttp2Stream *tn_control_client_post (TnControlClient *self, const char *path, char *body, const TnHttp2StreamHandler *handler);
+
+void tn_control_client_send_register (TnControlClient *self);
+void tn_control_client_send_logout   (TnControlClient *self);
+void tn_control_client_start_map     (TnControlClient *self);
+void tn_control_client_stop_map      (TnControlClient *self);
+void tn_control_client_send_update   (TnControlClient *self);
+void tn_control_client_answer_ping   (TnControlClient *self, const TnMapMessage *message);
+
+/* Answer to a request that the server hands through the map stream (c2n), and the parser of it: HTTP/1 in, HTTP/1 out. */
+GBytes *tn_control_answer_c2n (const char *request, gsize len);
+
+G_END_DECLS

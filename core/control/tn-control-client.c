@@ -1,0 +1,690 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-control-client-private.h"
+
+#include <string.h>
+
+#include "tn-error.h"
+
+enum
+{
+  BACKOFF_STEP_MS = 10,                /* tailscale util/backoff: n² steps, half to one and a half times that */
+  BACKOFF_MAX_MS = 30 * 1000,
+  KEY_MAX_LEN = 64 << 10,
+  OUTER_TIMEOUT_S = 15,
+  SKIP_PLAIN_S = 120,                  /* after a dial so short ago, plain HTTP is no help */
+};
+
+static void
+clear_source (GSource **source)
+{
+  if (*source != NULL)
+    {
+      g_source_destroy (*source);
+      g_clear_pointer (source, g_source_unref);
+    }
+}
+
+/* --- State --- */
+
+static void
+announce (TnControlClient *self)
+{
+  if (self->running && self->handler->changed != NULL)
+    self->handler->changed (self, self->user_data);
+}
+
+void
+tn_control_client_set_state (TnControlClient *self,
+                             TnControlState   state,
+                             const GError    *error)
+{
+  if (self->state == state && self->error == NULL && error == NULL && state != TN_CONTROL_NEEDS_LOGIN)
+    return;
+  self->state = state;
+  g_clear_error (&self->error);
+  self->error = error != NULL ? g_error_copy (error) : NULL;
+  announce (self);
+}
+
+/* --- Trying again --- */
+
+static gboolean
+retry_cb (gpointer user_data)
+{
+  TnRetry *retry = user_data;
+  g_autoptr (TnControlClient) self = tn_control_client_ref (retry->client);
+
+  g_clear_pointer (&retry->timer, g_source_unref);
+  tn_control_client_advance (self);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_control_client_retry_in (TnControlClient *self,
+                            TnRetryKind      kind,
+                            gint64           wait_us)
+{
+  TnRetry *retry = &self->retries[kind];
+
+  if (!self->running)
+    return;
+  clear_source (&retry->timer);
+  retry->client = self;
+  retry->timer = g_timeout_source_new ((guint) MAX (wait_us / 1000, 1));
+  g_source_set_callback (retry->timer, retry_cb, retry, NULL);
+  g_source_attach (retry->timer, self->context);
+}
+
+void
+tn_control_client_retry (TnControlClient *self,
+                         TnRetryKind      kind,
+                         const GError    *error)
+{
+  TnRetry *retry = &self->retries[kind];
+  double ms;
+
+  retry->failures++;
+  ms = MIN ((double) retry->failures * retry->failures * BACKOFF_STEP_MS, BACKOFF_MAX_MS) * g_random_double_range (0.5, 1.5);
+  g_debug ("control: %s; again in %.0f ms", error->message, ms);
+  tn_control_client_retry_in (self, kind, (gint64) (ms * 1000));
+  tn_control_client_set_state (self, self->state, error);
+}
+
+void
+tn_control_client_retry_reset (TnControlClient *self,
+                               TnRetryKind      kind)
+{
+  self->retries[kind].failures = 0;
+  clear_source (&self->retries[kind].timer);
+}
+
+/* --- The control key --- */
+
+static void
+stop_connecting (TnControlClient *self)
+{
+  if (self->key_fetch != NULL)
+    g_cancellable_cancel (self->key_fetch);
+  g_clear_object (&self->key_fetch);
+  g_clear_pointer (&self->dial, tn_control_dial_free);
+}
+
+static void
+key_failed (TnControlClient *self,
+            GError          *error)
+{
+  g_prefix_error (&error, "cannot fetch the key of control server %s: ", self->url->text);
+  stop_connecting (self);
+  tn_control_client_retry (self, TN_RETRY_CONNECT, error);
+  g_error_free (error);
+}
+
+static void
+key_cb (GObject      *object,
+        GAsyncResult *result,
+        gpointer      user_data)
+{
+  g_autoptr (TnControlClient) self = user_data;
+  GError *error = NULL;
+  g_autoptr (GBytes) body = soup_session_send_and_read_finish (SOUP_SESSION (object), result, &error);
+  SoupMessage *message = soup_session_get_async_result_message (SOUP_SESSION (object), result);
+  guint status = message != NULL ? soup_message_get_status (message) : 0;
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) || self->dial == NULL || self->soup != SOUP_SESSION (object))
+    {
+      g_clear_error (&error);
+      return;
+    }
+  g_clear_object (&self->key_fetch);
+  if (error == NULL && status != SOUP_STATUS_OK)
+    error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "status %u", status);
+  else if (error == NULL && g_bytes_get_size (body) > KEY_MAX_LEN)
+    error = g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "answer of %" G_GSIZE_FORMAT " bytes", g_bytes_get_size (body));
+  if (error != NULL || !tn_wire_control_key_parse (g_bytes_get_data (body, NULL), g_bytes_get_size (body), &self->control_key, &error))
+    {
+      key_failed (self, error);
+      return;
+    }
+  self->have_control_key = TRUE;
+  tn_control_dial_set_key (self->dial, &self->control_key);
+}
+
+static void
+fetch_key (TnControlClient *self)
+{
+  g_autofree char *uri = g_strdup_printf ("%s/key?v=%d", self->url->text, TN_CAPABILITY_VERSION);
+  g_autoptr (SoupMessage) message = soup_message_new ("GET", uri);
+  g_autoptr (GError) error = NULL;
+
+  if (message == NULL)
+    {
+      error = g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "not a URL: \"%s\"", uri);
+      key_failed (self, g_steal_pointer (&error));
+      return;
+    }
+  self->key_fetch = g_cancellable_new ();
+  soup_session_send_and_read_async (self->soup, message, G_PRIORITY_DEFAULT, self->key_fetch, key_cb, tn_control_client_ref (self));
+}
+
+/* --- The connection --- */
+
+void
+tn_control_client_drop_connection (TnControlClient *self)
+{
+  TnNoiseConnection *connection = g_steal_pointer (&self->connection);
+
+  if (connection == NULL)
+    return;
+  tn_noise_connection_close (connection);
+  tn_noise_connection_unref (connection);
+}
+
+static void
+connection_closed (TnNoiseConnection *connection,
+                   const GError      *error,
+                   gpointer           user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (GError) shown = g_error_copy (error);
+
+  g_prefix_error (&shown, "connection to control server %s lost: ", self->url->authority);
+  g_clear_pointer (&self->connection, tn_noise_connection_unref);
+  tn_control_client_retry (self, TN_RETRY_CONNECT, shown);
+  tn_control_client_advance (self);
+}
+
+static const TnNoiseConnectionHandler connection_handler = { .closed = connection_closed };
+
+static void
+dial_cb (TnControlDialed *dialed,
+         const GError    *error,
+         gpointer         user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (TnControlDialed) result = dialed;
+
+  stop_connecting (self);
+  if (error != NULL)
+    {
+      /* A server with a new key looks just like one that hangs up. */
+      self->have_control_key = FALSE;
+      tn_control_client_retry (self, TN_RETRY_CONNECT, error);
+      return;
+    }
+  self->connection = tn_noise_connection_new_client (result->stream, &result->session, result->early->data, result->early->len,
+                                                     &connection_handler, self);
+  tn_control_client_advance (self);
+}
+
+static void
+connect_to_server (TnControlClient *self)
+{
+  gint64 now_us = g_get_monotonic_time ();
+  gboolean skip_plain = self->last_dial_us != 0 && now_us - self->last_dial_us < (gint64) SKIP_PLAIN_S * G_USEC_PER_SEC;
+
+  self->last_dial_us = now_us;
+  self->dial = tn_control_dial_new (self->url, &self->machine_key, TN_CAPABILITY_VERSION, skip_plain, self->proxy_resolver, dial_cb, self);
+  if (self->have_control_key)
+    tn_control_dial_set_key (self->dial, &self->control_key);
+  else
+    fetch_key (self);
+}
+
+TnHttp2Stream *
+tn_control_client_post (TnControlClient            *self,
+                        const char                 *path,
+                        char                       *body,
+                        const TnHttp2StreamHandler *handler)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_take (body, strlen (body));
+
+  return tn_http2_request (tn_noise_connection_get_http2 (self->connection), "POST", self->url->authority, path, NULL, bytes, handler, self);
+}
+
+/* --- What comes next --- */
+
+static gboolean
+may (TnControlClient *self,
+     TnRetryKind      kind,
+     gpointer         under_way)
+{
+  return under_way == NULL && self->retries[kind].timer == NULL;
+}
+
+void
+tn_control_client_advance (TnControlClient *self)
+{
+  if (!self->running || self->logout_stream != NULL || self->state == TN_CONTROL_REFUSED)
+    return;
+
+  if (self->connection == NULL)
+    {
+      if (may (self, TN_RETRY_CONNECT, self->dial))
+        connect_to_server (self);
+      return;
+    }
+  if (!self->keys_saved)
+    return;
+  if (!self->registered)
+    {
+      if (may (self, TN_RETRY_REGISTER, self->register_stream))
+        tn_control_client_send_register (self);
+      return;
+    }
+  if (may (self, TN_RETRY_MAP, self->map_stream))
+    tn_control_client_start_map (self);
+  if (self->known_generation != self->wanted_generation && may (self, TN_RETRY_UPDATE, self->update_stream))
+    tn_control_client_send_update (self);
+}
+
+/* --- Keys --- */
+
+static void
+save_keys (TnControlClient *self)
+{
+  self->keys_saved = FALSE;
+  if (self->handler->save_keys == NULL)
+    tn_control_client_keys_saved (self, NULL);
+  else
+    self->handler->save_keys (self, &self->node_key, tn_node_public_key_is_zero (&self->old_node_key) ? NULL : &self->old_node_key,
+                              self->user_data);
+}
+
+static gboolean
+have_node_key (TnControlClient *self)
+{
+  static const TnNodePrivateKey none;
+
+  return memcmp (&self->node_key, &none, sizeof none) != 0;
+}
+
+void
+tn_control_client_new_key (TnControlClient *self)
+{
+  if (have_node_key (self))
+    tn_node_private_key_get_public (&self->node_key, &self->old_node_key);
+  tn_node_private_key_generate (&self->node_key);
+  self->login.fresh_key = TRUE;
+  self->registered = FALSE;
+  save_keys (self);
+}
+
+void
+tn_control_client_keys_saved (TnControlClient *self,
+                              const GError    *error)
+{
+  if (!self->running)
+    return;
+  if (error != NULL)
+    {
+      g_autoptr (GError) shown = g_error_copy (error);
+
+      g_prefix_error (&shown, "cannot save the node key: ");
+      tn_control_client_set_state (self, TN_CONTROL_REFUSED, shown);
+      return;
+    }
+  self->keys_saved = TRUE;
+  tn_control_client_advance (self);
+}
+
+/* --- Life --- */
+
+TnControlClient *
+tn_control_client_new (const TnControlConfig   *config,
+                       const TnControlHandler  *handler,
+                       gpointer                 user_data,
+                       GError                 **error)
+{
+  TnControlUrl *url = tn_control_url_parse (config->server_url, config->allow_plain_http, error);
+  TnControlClient *self;
+
+  if (url == NULL)
+    return NULL;
+  self = g_new0 (TnControlClient, 1);
+  g_atomic_ref_count_init (&self->ref_count);
+  self->handler = handler;
+  self->user_data = user_data;
+  self->context = g_main_context_ref_thread_default ();
+  self->url = url;
+  self->machine_key = config->machine_key;
+  self->node_key = config->node_key;
+  self->old_node_key = config->old_node_key;
+  self->disco_key = config->disco_key;
+  self->auth_key = g_strdup (config->auth_key);
+  self->ephemeral = config->ephemeral;
+  self->hostinfo = config->hostinfo != NULL ? tn_hostinfo_copy (config->hostinfo) : tn_hostinfo_new_for_system ();
+  self->endpoints = g_array_new (FALSE, FALSE, sizeof (TnOwnEndpoint));
+  self->proxy_resolver = config->proxy_resolver != NULL ? g_object_ref (config->proxy_resolver) : NULL;
+  self->tls_database = config->tls_database != NULL ? g_object_ref (config->tls_database) : NULL;
+  self->register_body = g_byte_array_new ();
+  self->map_buffer = g_byte_array_new ();
+  self->changes = tn_netmap_changes_new ();
+  return self;
+}
+
+TnControlClient *
+tn_control_client_ref (TnControlClient *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+static void
+clear_text (char **text)
+{
+  if (*text != NULL)
+    explicit_bzero (*text, strlen (*text));
+  g_clear_pointer (text, g_free);
+}
+
+static void
+tear_down (TnControlClient *self)
+{
+  self->running = FALSE;
+  for (guint i = 0; i < TN_N_RETRIES; i++)
+    {
+      clear_source (&self->retries[i].timer);
+      self->retries[i].failures = 0;
+    }
+  clear_source (&self->logout_timer);
+  stop_connecting (self);
+  tn_control_client_stop_map (self);
+  g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
+  g_clear_pointer (&self->update_stream, tn_http2_stream_cancel);
+  g_clear_pointer (&self->logout_stream, tn_http2_stream_cancel);
+  tn_control_client_drop_connection (self);
+  if (self->soup != NULL)
+    soup_session_abort (self->soup);
+  g_clear_object (&self->soup);
+  tn_login_clear (&self->login);
+  self->registered = FALSE;
+  self->keys_saved = FALSE;
+  self->last_dial_us = 0;
+  self->map_refusals = 0;
+  self->state = TN_CONTROL_STOPPED;
+  g_clear_error (&self->error);
+  g_clear_pointer (&self->last_ping_url, g_free);
+}
+
+void
+tn_control_client_unref (TnControlClient *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+  tear_down (self);
+  clear_source (&self->done_source);
+  g_clear_error (&self->done_error);
+  g_main_context_unref (self->context);
+  tn_control_url_free (self->url);
+  tn_machine_private_key_clear (&self->machine_key);
+  tn_node_private_key_clear (&self->node_key);
+  clear_text (&self->auth_key);
+  tn_hostinfo_free (self->hostinfo);
+  g_array_unref (self->endpoints);
+  g_clear_object (&self->proxy_resolver);
+  g_clear_object (&self->tls_database);
+  g_byte_array_unref (self->register_body);
+  g_byte_array_unref (self->map_buffer);
+  g_clear_pointer (&self->netmap, tn_netmap_free);
+  tn_netmap_changes_free (self->changes);
+  g_free (self);
+}
+
+static SoupSession *
+new_session (TnControlClient *self)
+{
+  SoupSession *session = soup_session_new_with_options ("timeout", OUTER_TIMEOUT_S, "user-agent", "tailnet/" TN_VERSION, NULL);
+
+  if (self->tls_database != NULL)
+    soup_session_set_tls_database (session, self->tls_database);
+  if (self->proxy_resolver != NULL)
+    soup_session_set_proxy_resolver (session, self->proxy_resolver);
+  return session;
+}
+
+void
+tn_control_client_start (TnControlClient *self)
+{
+  g_return_if_fail (!self->running);
+
+  self->running = TRUE;
+  self->soup = new_session (self);
+  self->wanted_generation++;
+  self->login.fresh_key = FALSE;
+  tn_control_client_set_state (self, TN_CONTROL_CONNECTING, NULL);
+  tn_control_client_advance (self);      /* connects while keys are saved */
+  if (!have_node_key (self))
+    tn_control_client_new_key (self);
+  else
+    {
+      self->keys_saved = TRUE;
+      tn_control_client_advance (self);
+    }
+}
+
+void
+tn_control_client_login (TnControlClient *self,
+                         const char      *auth_key)
+{
+  gboolean expired = g_error_matches (self->error, TN_ERROR, TN_ERROR_KEY_EXPIRED);
+
+  g_return_if_fail (self->running);
+
+  if (auth_key != NULL)
+    {
+      clear_text (&self->auth_key);
+      self->auth_key = g_strdup (auth_key);
+    }
+  g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
+  tn_control_client_stop_map (self);
+  tn_login_clear (&self->login);
+  for (guint i = 0; i < TN_N_RETRIES; i++)
+    tn_control_client_retry_reset (self, i);
+  self->registered = FALSE;
+  tn_control_client_set_state (self, TN_CONTROL_CONNECTING, NULL);
+  if (expired)
+    tn_control_client_new_key (self);
+  tn_control_client_advance (self);
+}
+
+void
+tn_control_client_network_changed (TnControlClient *self)
+{
+  if (!self->running)
+    return;
+  tn_control_client_retry_reset (self, TN_RETRY_CONNECT);
+  stop_connecting (self);
+  tn_control_client_drop_connection (self);
+  self->last_dial_us = 0;
+  tn_control_client_advance (self);
+}
+
+/* --- The end --- */
+
+static gboolean
+done_cb (gpointer user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (GError) error = g_steal_pointer (&self->done_error);
+  TnControlDoneFunc done = self->done;
+
+  g_clear_pointer (&self->done_source, g_source_unref);
+  self->done = NULL;
+  if (done != NULL)
+    done (self, error, self->done_data);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_control_client_finish (TnControlClient *self,
+                          const GError    *error)
+{
+  tear_down (self);
+  g_clear_error (&self->done_error);
+  self->done_error = error != NULL ? g_error_copy (error) : NULL;
+  self->done_source = g_idle_source_new ();
+  g_source_set_callback (self->done_source, done_cb, tn_control_client_ref (self), (GDestroyNotify) tn_control_client_unref);
+  g_source_attach (self->done_source, self->context);
+}
+
+static gboolean
+logout_timeout_cb (gpointer user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (GError) error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "cannot log out: no answer from the control server");
+
+  tn_control_client_finish (self, error);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+begin_end (TnControlClient   *self,
+           gboolean           logout,
+           TnControlDoneFunc  done,
+           gpointer           user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->done = done;
+  self->done_data = user_data;
+  if (!logout || self->connection == NULL || !self->registered)
+    {
+      if (logout)
+        error = g_error_new_literal (TN_ERROR, TN_ERROR_FAILED, "cannot log out: not connected to the control server");
+      tn_control_client_finish (self, self->ephemeral ? NULL : error);
+      return;
+    }
+
+  tn_control_client_stop_map (self);
+  g_clear_pointer (&self->update_stream, tn_http2_stream_cancel);
+  self->logout_timer = g_timeout_source_new_seconds (5);
+  g_source_set_callback (self->logout_timer, logout_timeout_cb, self, NULL);
+  g_source_attach (self->logout_timer, self->context);
+  tn_control_client_send_logout (self);
+}
+
+void
+tn_control_client_logout (TnControlClient   *self,
+                          TnControlDoneFunc  done,
+                          gpointer           user_data)
+{
+  begin_end (self, TRUE, done, user_data);
+}
+
+void
+tn_control_client_stop (TnControlClient   *self,
+                        TnControlDoneFunc  done,
+                        gpointer           user_data)
+{
+  begin_end (self, self->ephemeral && self->registered && self->connection != NULL, done, user_data);
+}
+
+/* --- Getters and setters --- */
+
+TnControlState
+tn_control_client_get_state (TnControlClient *self)
+{
+  return self->state;
+}
+
+const char *
+tn_control_client_get_auth_url (TnControlClient *self)
+{
+  return self->login.auth_url;
+}
+
+const GError *
+tn_control_client_get_error (TnControlClient *self)
+{
+  return self->error;
+}
+
+const char *
+tn_control_client_get_login_name (TnControlClient *self)
+{
+  return self->login.login_name;
+}
+
+const TnNodePrivateKey *
+tn_control_client_get_node_key (TnControlClient *self)
+{
+  return &self->node_key;
+}
+
+const TnNetmap *
+tn_control_client_get_netmap (TnControlClient *self)
+{
+  return self->netmap;
+}
+
+static void
+say (TnControlClient *self)
+{
+  self->wanted_generation++;
+  tn_control_client_advance (self);
+}
+
+void
+tn_control_client_set_endpoints (TnControlClient     *self,
+                                 const TnOwnEndpoint *endpoints,
+                                 gsize                n_endpoints)
+{
+  gboolean same = self->endpoints->len == n_endpoints;
+
+  for (guint i = 0; same && i < n_endpoints; i++)
+    {
+      const TnOwnEndpoint *old = &g_array_index (self->endpoints, TnOwnEndpoint, i);
+
+      same = old->type == endpoints[i].type && old->endpoint.port == endpoints[i].endpoint.port &&
+             tn_ip_address_equal (&old->endpoint.address, &endpoints[i].endpoint.address);
+    }
+  if (same)
+    return;
+  g_array_set_size (self->endpoints, 0);
+  g_array_append_vals (self->endpoints, endpoints, (guint) n_endpoints);
+  say (self);
+}
+
+void
+tn_control_client_set_hostinfo (TnControlClient  *self,
+                                const TnHostinfo *hostinfo)
+{
+  TnHostinfo *copy = tn_hostinfo_copy (hostinfo);
+  g_autoptr (GString) before = g_string_new (NULL);
+  g_autoptr (GString) after = g_string_new (NULL);
+
+  tn_net_info_clear (&copy->net_info);
+  tn_net_info_copy (&copy->net_info, &self->hostinfo->net_info);
+  copy->have_net_info = self->hostinfo->have_net_info;
+  tn_hostinfo_append (before, self->hostinfo);
+  tn_hostinfo_append (after, copy);
+  tn_hostinfo_free (self->hostinfo);
+  self->hostinfo = copy;
+  if (!g_string_equal (before, after))
+    say (self);
+}
+
+void
+tn_control_client_set_net_info (TnControlClient *self,
+                                const TnNetInfo *net_info)
+{
+  gboolean news = !self->hostinfo->have_net_info || tn_net_info_is_news (&self->hostinfo->net_info, net_info);
+
+  tn_net_info_clear (&self->hostinfo->net_info);
+  tn_net_info_copy (&self->hostinfo->net_info, net_info);
+  self->hostinfo->have_net_info = TRUE;
+  if (news)
+    say (self);
+}
+
+void
+tn_control_client_set_disco_key (TnControlClient        *self,
+                                 const TnDiscoPublicKey *disco_key)
+{
+  if (tn_disco_public_key_equal (&self->disco_key, disco_key))
+    return;
+  self->disco_key = *disco_key;
+  say (self);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "tn-keys.h"
+#include "tn-netmap.h"
+#include "tn-wire-control.h"
+
+G_BEGIN_DECLS
+
+/* The node's side of the control protocol: fetches the control key, keeps a connection, registers, follows the map stream and says
+ * what changes about this node. Plain C, counted; it lives in the thread-default context in which it was made, and every function
+ * is called and every callback comes there. Callbacks may call any function but tn_control_client_unref() of the last reference. */
+typedef struct _TnControlClient TnControlClient;
+
+typedef enum
+{
+  TN_CONTROL_STOPPED,
+  TN_CONTROL_CONNECTING,       /* on the way, or on the way back; get_error() says what is in the way */
+  TN_CONTROL_NEEDS_LOGIN,      /* somebody has to visit get_auth_url(); without one, tn_control_client_login() has to be called */
+  TN_CONTROL_NEEDS_APPROVAL,   /* an administrator has to approve the node */
+  TN_CONTROL_RUNNING,          /* a network map is there. It stays so while the connection is lost and mended */
+  TN_CONTROL_REFUSED,          /* get_error() has the server's words. Nothing happens before tn_control_client_login() */
+} TnControlState;
+
+typedef struct
+{
+  /* A node key has to be in the store before it goes onto the wire: answer with tn_control_client_keys_saved(), in here or later.
+   * @old: the one before, to be kept as well; nullable. */
+  void (*save_keys) (TnControlClient *client, const TnNodePrivateKey *key, const TnNodePublicKey *old, gpointer user_data);
+
+  /* State, URL or error are not what they were. */
+  void (*changed)   (TnControlClient *client, gpointer user_data);
+
+  /* A message of the map stream has been applied. After a reconnect the map starts anew: @changes has all_peers set then. Hold
+   * references of nodes, not the map. */
+  void (*netmap)    (TnControlClient *client, const TnNetmap *netmap, const TnNetmapChanges *changes, gpointer user_data);
+} TnControlHandler;
+
+typedef struct
+{
+  const char          *server_url;
+  gboolean             allow_plain_http;    /* to a public host */
+  TnMachinePrivateKey  machine_key;
+  TnNodePrivateKey     node_key;            /* zeros: none yet, one is made */
+  TnNodePublicKey      old_node_key;        /* zeros: none */
+  TnDiscoPublicKey     disco_key;
+  const char          *auth_key;            /* nullable */
+  gboolean             ephemeral;
+  const TnHostinfo    *hostinfo;
+  GTlsDatabase        *tls_database;        /* nullable: the system's */
+  GProxyResolver      *proxy_resolver;      /* nullable: the system's */
+} TnControlConfig;
+
+/* Everything in @config is copied or referenced. NULL: the URL is no good. */
+TnControlClient *tn_control_client_new          (const TnControlConfig *config, const TnControlHandler *handler, gpointer user_data, GError **error);
+TnControlClient *tn_control_client_ref          (TnControlClient *client);
+void             tn_control_client_unref        (TnControlClient *client);
+
+void             tn_control_client_start        (TnControlClient *client);
+
+/* @error: nullable; the key could not be saved, and is not used. */
+void             tn_control_client_keys_saved   (TnControlClient *client, const GError *error);
+
+/* Logs in anew, with a new node key where the present one is no good; @auth_key nullable: with the one there is, or by URL. */
+void             tn_control_client_login        (TnControlClient *client, const char *auth_key);
+
+typedef void (*TnControlDoneFunc) (TnControlClient *client, const GError *error, gpointer user_data);
+
+/* Tells the server that this node is gone for good, which takes up to 5 s, then stops. */
+void             tn_control_client_logout       (TnControlClient *client, TnControlDoneFunc done, gpointer user_data);
+
+/* Ends everything; an ephemeral node logs out first. @done (nullable) comes from the main loop, once. No other callback comes after
+ * the call returned, and the client may be started again after @done. */
+void             tn_control_client_stop         (TnControlClient *client, TnControlDoneFunc done, gpointer user_data);
+
+/* Addresses or routes of this machine changed: makes a new connection at once. */
+void             tn_control_client_network_changed (TnControlClient *client);
+
+TnControlState   tn_control_client_get_state    (TnControlClient *client);
+const char      *tn_control_client_get_auth_url (TnControlClient *client);      /* nullable */
+const GError    *tn_control_client_get_error    (TnControlClient *client);      /* nullable: what is wrong at present */
+const char      *tn_control_client_get_login_name (TnControlClient *client);    /* nullable */
+const TnNodePrivateKey *tn_control_client_get_node_key (TnControlClient *client);
+const TnNetmap  *tn_control_client_get_netmap   (TnControlClient *client);      /* nullable */
+
+/* What this node says of itself. Calls are gathered; the server hears the latest, once it can. */
+void             tn_control_client_set_endpoints (TnControlClient *client, const TnOwnEndpoint *endpoints, gsize n_endpoints);
+void             tn_control_client_set_hostinfo  (TnControlClient *client, const TnHostinfo *hostinfo);      /* net_info stays */
+void             tn_control_client_set_net_info  (TnControlClient *client, const TnNetInfo *net_info);
+void             tn_control_client_set_disco_key (TnControlClient *client, const TnDiscoPublicKey *disco_key);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnControlClient, tn_control_client_unref)
+
+G_END_DECLS

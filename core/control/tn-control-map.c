@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-control-client-private.h"
+
+#include <string.h>
+
+#include "tn-error.h"
+#include "tn-reader.h"
+
+#define MAP_PATH "/machine/map"
+
+enum
+{
+  FRAME_HEADER_LEN = 4,                /* length, little-endian: the only one of the protocol */
+  FRAME_MAX_LEN = 256 << 20,
+  WATCHDOG_S = 120,                    /* servers send something at least every minute */
+  REFUSALS_BEFORE_REGISTER = 3,
+  ERROR_TEXT_MAX = 200,
+};
+
+/* --- Watchdog --- */
+
+static void
+stop_watchdog (TnControlClient *self)
+{
+  if (self->watchdog != NULL)
+    {
+      g_source_destroy (self->watchdog);
+      g_clear_pointer (&self->watchdog, g_source_unref);
+    }
+}
+
+static gboolean
+watchdog_cb (gpointer user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (GError) error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "control server %s silent for %d s", self->url->authority, WATCHDOG_S);
+
+  tn_control_client_drop_connection (self);
+  tn_control_client_retry (self, TN_RETRY_CONNECT, error);
+  tn_control_client_advance (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+feed_watchdog (TnControlClient *self)
+{
+  if (self->watchdog == NULL)
+    {
+      self->watchdog = g_timeout_source_new_seconds (WATCHDOG_S);
+      g_source_set_callback (self->watchdog, watchdog_cb, self, NULL);
+      g_source_attach (self->watchdog, self->context);
+    }
+  else
+    g_source_set_ready_time (self->watchdog, g_get_monotonic_time () + (gint64) WATCHDOG_S * G_USEC_PER_SEC);
+}
+
+/* --- Messages --- */
+
+static void
+show_state (TnControlClient *self)
+{
+  const TnNetmapNode *node = self->netmap->self;
+  gint64 now_us = g_get_real_time ();
+
+  if (node->key_expiry_us != 0 && node->key_expiry_us <= now_us)
+    {
+      g_autoptr (GError) error = g_error_new_literal (TN_ERROR, TN_ERROR_KEY_EXPIRED, "the node key has expired");
+
+      if (self->state != TN_CONTROL_NEEDS_LOGIN || self->error == NULL)
+        tn_control_client_set_state (self, TN_CONTROL_NEEDS_LOGIN, error);
+    }
+  else
+    tn_control_client_set_state (self, node->machine_authorized ? TN_CONTROL_RUNNING : TN_CONTROL_NEEDS_APPROVAL, NULL);
+}
+
+/* The map of the stream before stays in use until this one has its first message. */
+static void
+adopt_netmap (TnControlClient *self)
+{
+  if (self->next_netmap == NULL)
+    return;
+  g_clear_pointer (&self->netmap, tn_netmap_free);
+  self->netmap = g_steal_pointer (&self->next_netmap);
+  self->changes->all_peers = TRUE;
+}
+
+/* FALSE: the stream is over. The client may have been stopped on return. */
+static gboolean
+handle_message (TnControlClient  *self,
+                const char       *json,
+                gsize             len,
+                GError          **error)
+{
+  g_auto (TnMapMessage) message = { 0 };
+  TnNetmap *netmap = self->next_netmap != NULL ? self->next_netmap : self->netmap;
+
+  tn_netmap_changes_clear (self->changes);
+  if (!tn_netmap_update (netmap, json, len, g_get_real_time (), &message, self->changes, error))
+    {
+      g_prefix_error (error, "map stream: ");
+      return FALSE;
+    }
+  tn_control_client_retry_reset (self, TN_RETRY_CONNECT);
+  if (message.ping_url != NULL)
+    tn_control_client_answer_ping (self, &message);
+  if (message.keep_alive)
+    return TRUE;
+
+  tn_control_client_retry_reset (self, TN_RETRY_MAP);
+  adopt_netmap (self);
+  if (self->handler->netmap != NULL && !tn_netmap_changes_is_empty (self->changes))
+    self->handler->netmap (self, self->netmap, self->changes, self->user_data);
+  if (self->running && self->map_stream != NULL)
+    show_state (self);
+  return TRUE;
+}
+
+static gboolean
+handle_frames (TnControlClient  *self,
+               GError          **error)
+{
+  guint serial = self->map_serial;
+  gsize pos = 0;
+
+  /* The stream is another one, or none, once a callback has stopped or restarted the client. */
+  while (self->map_serial == serial && self->map_buffer->len - pos >= FRAME_HEADER_LEN)
+    {
+      guint32 len = tn_get_u32le (self->map_buffer->data + pos);
+
+      if (len == 0 || len > FRAME_MAX_LEN)
+        {
+          g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "map stream: frame of %u bytes, at most %d allowed", len, FRAME_MAX_LEN);
+          return FALSE;
+        }
+      if (self->map_buffer->len - pos - FRAME_HEADER_LEN < len)
+        break;
+      if (!handle_message (self, (const char *) self->map_buffer->data + pos + FRAME_HEADER_LEN, len, error))
+        return FALSE;
+      pos += FRAME_HEADER_LEN + len;
+    }
+  if (self->map_serial != serial)
+    return TRUE;
+
+  if (pos == self->map_buffer->len)
+    {
+      /* A big first message should not stay allocated. */
+      g_byte_array_unref (self->map_buffer);
+      self->map_buffer = g_byte_array_new ();
+    }
+  else if (pos > 0)
+    g_byte_array_remove_range (self->map_buffer, 0, (guint) pos);
+  return TRUE;
+}
+
+/* --- The stream --- */
+
+static void
+map_headers (TnHttp2Stream *stream,
+             gpointer       user_data)
+{
+  TnControlClient *self = user_data;
+
+  feed_watchdog (self);
+  if (tn_http2_stream_get_status (stream) == 200)
+    self->map_refusals = 0;
+}
+
+static void
+map_data (TnHttp2Stream *stream,
+          const guint8  *data,
+          gsize          len,
+          gpointer       user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (GError) error = NULL;
+
+  feed_watchdog (self);
+  if (tn_http2_stream_get_status (stream) != 200)
+    {
+      if (self->map_buffer->len < ERROR_TEXT_MAX)
+        g_byte_array_append (self->map_buffer, data, (guint) MIN (len, ERROR_TEXT_MAX - self->map_buffer->len));
+      return;
+    }
+  g_byte_array_append (self->map_buffer, data, (guint) len);
+  if (!handle_frames (self, &error))
+    {
+      tn_control_client_stop_map (self);
+      tn_control_client_retry (self, TN_RETRY_MAP, error);
+    }
+}
+
+static void
+map_refused (TnControlClient *self,
+             guint            status)
+{
+  g_autofree char *text = g_utf8_make_valid ((const char *) self->map_buffer->data, (gssize) self->map_buffer->len);
+  g_autoptr (GError) error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "control server answered map with status %u: %s", status, g_strchomp (text));
+
+  /* It may have forgotten this node. */
+  if (++self->map_refusals % REFUSALS_BEFORE_REGISTER == 0)
+    self->registered = FALSE;
+  tn_control_client_retry (self, TN_RETRY_MAP, error);
+}
+
+static void
+map_closed (TnHttp2Stream *stream,
+            const GError  *error,
+            gpointer       user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  guint status = tn_http2_stream_get_status (stream);
+
+  self->map_stream = NULL;
+  stop_watchdog (self);
+  if (error != NULL && (self->connection == NULL || !tn_noise_connection_is_open (self->connection)))
+    return;
+  if (status != 0 && status != 200)
+    {
+      map_refused (self, status);
+    }
+  else
+    {
+      g_autoptr (GError) ended = error != NULL ? g_error_copy (error)
+                                   : g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, "control server ended the map stream");
+
+      tn_control_client_retry (self, TN_RETRY_MAP, ended);
+    }
+  tn_control_client_advance (self);
+}
+
+static const TnHttp2StreamHandler map_handler = { .headers = map_headers, .data = map_data, .closed = map_closed };
+
+static char *
+write_request (TnControlClient *self,
+               gboolean         stream)
+{
+  TnMapRequest request = {
+    .disco_key = self->disco_key,
+    .hostinfo = self->hostinfo,
+    .endpoints = (const TnOwnEndpoint *) (gconstpointer) self->endpoints->data,
+    .n_endpoints = self->endpoints->len,
+    .stream = stream,
+  };
+
+  tn_node_private_key_get_public (&self->node_key, &request.node_key);
+  return tn_wire_map_request_write (&request);
+}
+
+void
+tn_control_client_start_map (TnControlClient *self)
+{
+  self->map_serial++;
+  g_byte_array_set_size (self->map_buffer, 0);
+  g_clear_pointer (&self->next_netmap, tn_netmap_free);
+  self->next_netmap = tn_netmap_new ();
+  feed_watchdog (self);
+  self->map_stream = tn_control_client_post (self, MAP_PATH, write_request (self, TRUE), &map_handler);
+}
+
+void
+tn_control_client_stop_map (TnControlClient *self)
+{
+  self->map_serial++;
+  stop_watchdog (self);
+  g_clear_pointer (&self->map_stream, tn_http2_stream_cancel);
+  g_clear_pointer (&self->next_netmap, tn_netmap_free);
+}
+
+/* --- Updates --- */
+
+static void
+update_closed (TnHttp2Stream *stream,
+               const GError  *error,
+               gpointer       user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  guint status = tn_http2_stream_get_status (stream);
+
+  self->update_stream = NULL;
+  if (error == NULL && status == 200)
+    {
+      self->known_generation = self->sent_generation;
+      tn_control_client_retry_reset (self, TN_RETRY_UPDATE);
+    }
+  else if (error == NULL)
+    {
+      g_autoptr (GError) refused = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "control server answered an update with status %u", status);
+
+      tn_control_client_retry (self, TN_RETRY_UPDATE, refused);
+    }
+  else if (self->connection != NULL && tn_noise_connection_is_open (self->connection))
+    tn_control_client_retry (self, TN_RETRY_UPDATE, error);
+  tn_control_client_advance (self);
+}
+
+static const TnHttp2StreamHandler update_handler = { .closed = update_closed };
+
+void
+tn_control_client_send_update (TnControlClient *self)
+{
+  self->sent_generation = self->wanted_generation;
+  self->update_stream = tn_control_client_post (self, MAP_PATH, write_request (self, FALSE), &update_handler);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-wire-control.h"
+
+#include "tn-error.h"
+
+#define ZERO_TIME "0001-01-01T00:00:00Z"
+
+static gboolean
+parse_object (const char  *what,
+              const char  *body,
+              gsize        len,
+              TnJsonText  *object,
+              GError     **error)
+{
+  if (!tn_json_text_parse (body, len, object, error) || tn_json_text_kind (*object) != TN_JSON_OBJECT)
+    {
+      g_autofree char *shown = g_utf8_make_valid (body, (gssize) MIN (len, 60));
+
+      g_clear_error (error);
+      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "%s: not a JSON object: \"%s\"", what, shown);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+tn_wire_control_key_parse (const char          *body,
+                           gsize                len,
+                           TnMachinePublicKey  *key,
+                           GError             **error)
+{
+  TnJsonText object;
+  g_autofree char *text = NULL;
+
+  if (!parse_object ("control key", body, len, &object, error))
+    return FALSE;
+  text = tn_json_text_dup_string (tn_json_text_member (object, "publicKey"));
+  if (text == NULL || !tn_machine_public_key_parse (key, text) || tn_machine_public_key_is_zero (key))
+    {
+      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "control key: unexpected publicKey %.80s", text != NULL ? text : "(none)");
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* --- Register --- */
+
+static void
+put_node_key (GString               *out,
+              const char            *name,
+              const TnNodePublicKey *key)
+{
+  char text[TN_KEY_TEXT_MAX];
+
+  tn_node_public_key_print (key, text);
+  tn_json_put_member_string (out, name, text);
+}
+
+char *
+tn_wire_register_request_write (const TnRegisterRequest *request)
+{
+  GString *out = g_string_new ("{");
+
+  tn_json_put_member_int (out, "Version", TN_CAPABILITY_VERSION);
+  put_node_key (out, "NodeKey", &request->node_key);
+  put_node_key (out, "OldNodeKey", &request->old_node_key);
+  if (request->auth_key != NULL && *request->auth_key != '\0')
+    {
+      tn_json_put_key (out, "Auth");
+      g_string_append_c (out, '{');
+      tn_json_put_member_string (out, "AuthKey", request->auth_key);
+      g_string_append_c (out, '}');
+    }
+  if (request->expiry_us != 0)
+    tn_json_put_member_time (out, "Expiry", request->expiry_us);
+  else
+    tn_json_put_member_string (out, "Expiry", ZERO_TIME);
+  tn_json_put_member_string (out, "Followup", request->followup != NULL ? request->followup : "");
+  tn_json_put_key (out, "Hostinfo");
+  tn_hostinfo_append (out, request->hostinfo);
+  if (request->ephemeral)
+    tn_json_put_member_bool (out, "Ephemeral", TRUE);
+  tn_json_put_member_raw (out, "NodeKeySignature", "null");
+  g_string_append_c (out, '}');
+  return g_string_free (out, FALSE);
+}
+
+static char *
+dup_nonempty (TnJsonText object,
+              const char *name)
+{
+  g_autofree char *text = tn_json_text_dup_string (tn_json_text_member (object, name));
+
+  return text != NULL && *text != '\0' ? g_steal_pointer (&text) : NULL;
+}
+
+gboolean
+tn_wire_register_response_parse (const char          *body,
+                                 gsize                len,
+                                 TnRegisterResponse  *response,
+                                 GError             **error)
+{
+  g_autofree char *signature = NULL;
+  TnJsonText object;
+
+  *response = (TnRegisterResponse) { 0 };
+  if (!parse_object ("register response", body, len, &object, error))
+    return FALSE;
+  if (!tn_json_text_get_bool (tn_json_text_member (object, "NodeKeyExpired"), &response->node_key_expired) ||
+      !tn_json_text_get_bool (tn_json_text_member (object, "MachineAuthorized"), &response->machine_authorized))
+    {
+      g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "register response: NodeKeyExpired or MachineAuthorized is no boolean");
+      return FALSE;
+    }
+  response->auth_url = dup_nonempty (object, "AuthURL");
+  response->error = dup_nonempty (object, "Error");
+  response->login_name = dup_nonempty (tn_json_text_member (object, "Login"), "LoginName");
+  signature = dup_nonempty (object, "NodeKeySignature");
+  response->has_signature = signature != NULL;
+  return TRUE;
+}
+
+void
+tn_wire_register_response_clear (TnRegisterResponse *response)
+{
+  g_clear_pointer (&response->auth_url, g_free);
+  g_clear_pointer (&response->error, g_free);
+  g_clear_pointer (&response->login_name, g_free);
+}
+
+/* --- Map --- */
+
+static void
+put_endpoints (GString            *out,
+               const TnMapRequest *request)
+{
+  if (request->n_endpoints == 0)
+    return;
+  tn_json_put_key (out, "Endpoints");
+  g_string_append_c (out, '[');
+  for (gsize i = 0; i < request->n_endpoints; i++)
+    {
+      char text[TN_IP_ENDPOINT_TEXT_MAX];
+
+      tn_ip_endpoint_print (&request->endpoints[i].endpoint, text);
+      g_string_append_printf (out, "%s\"%s\"", i > 0 ? "," : "", text);
+    }
+  g_string_append_c (out, ']');
+  tn_json_put_key (out, "EndpointTypes");
+  g_string_append_c (out, '[');
+  for (gsize i = 0; i < request->n_endpoints; i++)
+    g_string_append_printf (out, "%s%d", i > 0 ? "," : "", (int) request->endpoints[i].type);
+  g_string_append_c (out, ']');
+}
+
+char *
+tn_wire_map_request_write (const TnMapRequest *request)
+{
+  GString *out = g_string_new ("{");
+  char text[TN_KEY_TEXT_MAX];
+
+  tn_json_put_member_int (out, "Version", TN_CAPABILITY_VERSION);
+  tn_json_put_member_bool (out, "KeepAlive", TRUE);
+  put_node_key (out, "NodeKey", &request->node_key);
+  tn_disco_public_key_print (&request->disco_key, text);
+  tn_json_put_member_string (out, "DiscoKey", text);
+  if (request->stream)
+    tn_json_put_member_bool (out, "Stream", TRUE);
+  tn_json_put_key (out, "Hostinfo");
+  tn_hostinfo_append (out, request->hostinfo);
+  put_endpoints (out, request);
+  if (!request->stream)
+    tn_json_put_member_bool (out, "OmitPeers", TRUE);
+  g_string_append_c (out, '}');
+  return g_string_free (out, FALSE);
+}
