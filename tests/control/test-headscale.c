@@ -100,7 +100,7 @@ write_config (guint16 port)
     "database: {type: sqlite, sqlite: {path: %s/headscale.db}}\n"
     "dns: {magic_dns: true, base_domain: lab.test, override_local_dns: false, nameservers: {global: []}}\n"
     "unix_socket: %s/headscale.sock\n"
-    "tuning: {batch_change_delay: 1ms}\n"
+    "tuning: {node_store_batch_timeout: 1ms, batch_change_delay: 1ms}\n"
     "log: {level: warn}\n", server.url, port, server.dir, server.dir, server.dir, server.dir);
 
   write_file ("config.yaml", text);
@@ -313,7 +313,7 @@ test_restart (void)
   WAIT_FOR_STATE (&node, TN_CONTROL_RUNNING);
   id = tn_control_client_get_netmap (node.client)->self->id;
 
-  /* The same client again, a hundred times over. */
+  /* The same client again and again. */
   for (guint i = 0; i < 3; i++)
     {
       tn_control_client_stop (node.client, done_cb, &node);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-control-client-private.h"
+#include "tn-error.h"
+#include "vectors.h"
+
+/* --- Answers of a server, one after the other as they came --- */
+
+/* What follows from the members of an answer, in the order in which they count. */
+static TnLoginVerdict
+expected_verdict (JsonObject *answer,
+                  const char *old_url,
+                  gboolean    fresh_key)
+{
+  const char *url = tn_json_string (answer, "AuthURL");
+  const char *refusal = tn_json_string (answer, "Error");
+
+  if (refusal != NULL && *refusal != '\0')
+    return TN_LOGIN_REFUSED;
+  if (tn_json_bool (answer, "NodeKeyExpired"))
+    return fresh_key ? TN_LOGIN_RETRY : TN_LOGIN_NEW_KEY;
+  if (url != NULL && *url != '\0')
+    return g_strcmp0 (url, old_url) == 0 ? TN_LOGIN_FOLLOW_LATER : TN_LOGIN_FOLLOW;
+  return TN_LOGIN_DONE;
+}
+
+static void
+check_answer (TnVector   *v,
+              JsonObject *step,
+              TnLogin    *login)
+{
+  JsonObject *answer = tn_json_object (step, "response");
+  g_autofree char *text = answer != NULL ? json_to_string (json_object_get_member (step, "response"), FALSE) : g_strdup (tn_json_string (step, "text"));
+  g_autofree char *old_url = g_strdup (login->auth_url);
+  g_autoptr (GError) error = NULL;
+  TnLoginVerdict verdict;
+
+  if (tn_json_has (step, "transport_error"))
+    return;
+  verdict = tn_login_evaluate (login, (guint) tn_json_int (step, "status"), NULL, text != NULL ? text : "", text != NULL ? strlen (text) : 0, 0, &error);
+  if (tn_json_int (step, "status") != 200 || answer == NULL)
+    {
+      tn_vector_same_int (v, "verdict", verdict, TN_LOGIN_RETRY);
+      g_assert_nonnull (error);
+      return;
+    }
+  tn_vector_same_int (v, "verdict", verdict, expected_verdict (answer, old_url, login->fresh_key));
+  if (verdict == TN_LOGIN_REFUSED && (error == NULL || strstr (error->message, tn_json_string (answer, "Error")) == NULL))
+    tn_vector_fail (v, "the error does not hold the server's words");
+  if (verdict == TN_LOGIN_FOLLOW)
+    tn_vector_same_string (v, "auth_url", login->auth_url, tn_json_string (answer, "AuthURL"));
+  if (verdict == TN_LOGIN_DONE)
+    {
+      tn_vector_same_bool (v, "MachineAuthorized", login->machine_authorized, tn_json_bool (answer, "MachineAuthorized"));
+      tn_vector_same_string (v, "auth_url", login->auth_url, NULL);
+    }
+}
+
+static void
+check_key (TnVector   *v,
+           JsonObject *step)
+{
+  g_autofree char *text = tn_json_has (step, "response") ? json_to_string (json_object_get_member (step, "response"), FALSE)
+                                                         : g_strdup (tn_json_string (step, "text"));
+  TnMachinePublicKey key;
+  char printed[TN_KEY_TEXT_MAX];
+
+  tn_vector_same_bool (v, "key", tn_wire_control_key_parse (text, strlen (text), &key, NULL), tn_json_has (step, "response"));
+  if (!tn_json_has (step, "response"))
+    return;
+  tn_machine_public_key_print (&key, printed);
+  tn_vector_same_string (v, "publicKey", printed, tn_json_string (tn_json_object (step, "response"), "publicKey"));
+}
+
+static void
+check_map (TnVector   *v,
+           JsonObject *step)
+{
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  JsonArray *messages = tn_json_array (step, "messages");
+
+  for (guint i = 0; messages != NULL && i < json_array_get_length (messages); i++)
+    {
+      g_autofree char *text = json_to_string (json_array_get_element (messages, i), FALSE);
+      g_auto (TnMapMessage) message = { 0 };
+      g_autoptr (GError) error = NULL;
+
+      if (!tn_netmap_update (netmap, text, strlen (text), 0, &message, changes, &error))
+        tn_vector_fail (v, "message %u: %s", i, error->message);
+    }
+}
+
+static void
+test_case (TnVector *v)
+{
+  g_autoptr (GHashTable) logins = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  JsonArray *steps = tn_vector_array (v, "steps");
+
+  for (guint i = 0; i < json_array_get_length (steps) && !v->failed; i++)
+    {
+      JsonObject *step = json_array_get_object_element (steps, i);
+      const char *what = tn_json_string (step, "do");
+
+      if (g_str_equal (what, "register"))
+        {
+          const char *machine = tn_json_string (step, "machine");
+          TnLogin *login = g_hash_table_lookup (logins, machine);
+
+          if (login == NULL)
+            g_hash_table_insert (logins, g_strdup (machine), login = g_new0 (TnLogin, 1));
+          check_answer (v, step, login);
+        }
+      else if (g_str_equal (what, "get_key"))
+        check_key (v, step);
+      else if (g_str_equal (what, "map"))
+        check_map (v, step);
+    }
+
+  GHashTableIter iter;
+  gpointer login;
+
+  g_hash_table_iter_init (&iter, logins);
+  while (g_hash_table_iter_next (&iter, NULL, &login))
+    {
+      tn_login_clear (login);
+      g_free (login);
+    }
+}
+
+static void
+test_vectors (void)
+{
+  static const TnVectorOp ops[] = { { NULL, test_case } };
+
+  tn_vectors_run ("register.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+}
+
+/* --- What the vectors do not hold --- */
+
+static void
+test_wait (void)
+{
+  static const struct { const char *header; gint64 low_s, high_s; } cases[] = {
+    { "7", 7, 7 }, { NULL, 5, 10 }, { "0", 5, 10 }, { "-3", 5, 10 }, { "7200", 5, 10 }, { "soon", 5, 10 },
+    { "Thu, 01 Jan 1970 00:01:00 GMT", 60, 60 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_auto (TnLogin) login = { 0 };
+      g_autoptr (GError) error = NULL;
+
+      g_assert_cmpint (tn_login_evaluate (&login, 429, cases[i].header, "slow down", 9, 0, &error), ==, TN_LOGIN_WAIT);
+      g_assert_error (error, TN_ERROR, TN_ERROR_CONTROL);
+      g_assert_cmpint (login.wait_us, >=, cases[i].low_s * G_USEC_PER_SEC);
+      g_assert_cmpint (login.wait_us, <=, cases[i].high_s * G_USEC_PER_SEC);
+    }
+}
+
+static void
+test_garbage (void)
+{
+  static const char *const bodies[] = { "", "<html>", "[]", "{\"NodeKeyExpired\":3}", "{", "{\"AuthURL\":\"x\"}}" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (bodies); i++)
+    {
+      g_auto (TnLogin) login = { 0 };
+      g_autoptr (GError) error = NULL;
+
+      g_assert_cmpint (tn_login_evaluate (&login, 200, NULL, bodies[i], strlen (bodies[i]), 0, &error), ==, TN_LOGIN_RETRY);
+      g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
+    }
+}
+
+static void
+test_url (void)
+{
+  static const struct { const char *text; gboolean ok; guint n_routes; guint16 ports[2]; guint delay_ms; } cases[] = {
+    { "https://control.example", TRUE, 2, { 80, 443 }, 500 },
+    { "https://control.example/", TRUE, 2, { 80, 443 }, 500 },
+    { "https://control.example:8443", TRUE, 2, { 80, 8443 }, 0 },
+    { "http://127.0.0.1", TRUE, 1, { 80 } },
+    { "http://127.0.0.1:8080", TRUE, 1, { 8080 } },
+    { "http://[::1]:8080", TRUE, 1, { 8080 } },
+    { "http://localhost:1", TRUE, 1, { 1 } },
+    { "http://10.77.0.1:8080", TRUE, 1, { 8080 } },
+    { "http://[fd00::1]", TRUE, 1, { 80 } },
+    { "http://control.example", FALSE }, { "http://192.0.2.1", FALSE }, { "http://localhost.example", FALSE },
+    { "ftp://127.0.0.1", FALSE }, { "control.example", FALSE }, { "", FALSE }, { "https://", FALSE }, { "https://u:p@control.example", FALSE },
+    { "https://control.example?x=1", FALSE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (TnControlUrl) url = tn_control_url_parse (cases[i].text, FALSE, &error);
+
+      if (!cases[i].ok)
+        {
+          g_assert_null (url);
+          g_assert_nonnull (error);
+          continue;
+        }
+      g_assert_no_error (error);
+      g_assert_cmpuint (url->n_routes, ==, cases[i].n_routes);
+      for (guint r = 0; r < url->n_routes; r++)
+        g_assert_cmpuint (url->routes[r].port, ==, cases[i].ports[r]);
+      if (url->n_routes > 1)
+        g_assert_cmpuint (url->routes[1].delay_ms, ==, cases[i].delay_ms);
+    }
+
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TnControlUrl) plain = tn_control_url_parse ("http://control.example", TRUE, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (plain->n_routes, ==, 2);
+  g_assert_null (tn_control_url_parse ("http://control.example", FALSE, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_BLOCKED);
+}
+
+static void
+test_c2n (void)
+{
+  static const struct { const char *request, *answer; } cases[] = {
+    { "POST /echo HTTP/1.1\r\nHost: \r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
+    { "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
+    { "GET /echo HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" },
+    { "GET /debug/netmap HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request\r\nContent-Length: 17\r\n\r\nunknown c2n path\n" },
+    { "nonsense", "HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nbad request\n" },
+    { "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhel", "HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nbad request\n" },
+    { "", "HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nbad request\n" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GBytes) answer = tn_control_answer_c2n (cases[i].request, strlen (cases[i].request));
+      gsize len;
+      const char *data = g_bytes_get_data (answer, &len);
+
+      g_assert_cmpmem (data, len, cases[i].answer, strlen (cases[i].answer));
+    }
+}
+
+int
+main (int   argc,
+      char *argv[])
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/control/login/vectors", test_vectors);
+  g_test_add_func ("/control/login/wait", test_wait);
+  g_test_add_func ("/control/login/garbage", test_garbage);
+  g_test_add_func ("/control/url/parse", test_url);
+  g_test_add_func ("/control/c2n/answer", test_c2n);
+  return g_test_run ();
+}
