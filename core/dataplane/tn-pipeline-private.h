@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tn-disco.h"
+#include "tn-hold-queue.h"
+#include "tn-pipeline.h"
+
+G_BEGIN_DECLS
+
+#define TN_BLOCKED_MAX 8         /* destinations held back at their source for one peer; more share the bounded queue alone */
+
+typedef struct
+{
+  /* Hot: what every packet looks at. */
+  TnTunnelPeer     *tunnel_peer;            /* NULL: never talked to, or idle for long */
+  TnPathAddress     path;
+  gboolean          blocked;                /* its path took no more: everything but urgent datagrams waits in held */
+  gint64            id;
+  TnHoldQueue       held;
+
+  TnNodePublicKey   key;
+  TnDiscoPublicKey  disco_key;
+  guint8            disco_shared[32];
+  gboolean          disco_shared_known;
+  guint             home_region;
+  guint             heard_region;           /* relay region it was last heard from, 0: none */
+  gint64            latency_us;
+  gint64            path_since_wall_ns;
+  TnIpAddress       blocked_destinations[TN_BLOCKED_MAX];
+  guint             n_blocked_destinations;
+} TnPeerState;
+
+/* A ping of ours that waits for its answer. */
+typedef struct
+{
+  guint64 token;
+  gint64  sent_us;
+  gint64  peer_id;
+  guint8  tsmp_data[8];
+  TnDiscoTxid txid;
+  gboolean tsmp;
+} TnPendingPing;
+
+struct _TnPipeline
+{
+  TnTunnel         *tunnel;
+  TnOverlayRouter  *router;                 /* nullable */
+  TnFilter         *filter;                 /* nullable: nothing comes in */
+  TnFilter         *jailed_filter;
+  TnFilterState     filter_state;
+  TnFilterState     jailed_state;
+  GHashTable       *peers_by_id;            /* gint64 * in the state -> TnPeerState, owned */
+  GHashTable       *peers_by_key;           /* TnNodePublicKey * in the state -> TnPeerState */
+  TnHoldPool       *hold_pool;
+  GPtrArray        *blocked;                /* of TnPeerState, in turn */
+  TnIpAddress       address4;
+  TnIpAddress       address6;
+  TnNodePublicKey   node_key;
+  TnDiscoPrivateKey disco_private;
+  TnDiscoPublicKey  disco_public;
+  gint64            now_us;                 /* of the call under way */
+  GArray           *pings;                  /* of TnPendingPing: a handful */
+  TnPacketBatch    *out;                    /* descriptors of packets to one peer; no slab */
+  TnPacketBatch    *in;                     /* descriptors of packets for the host; no slab */
+  TnPacketBatch    *scratch;                /* for packets that are made here */
+  guint64           drops[TN_PIPELINE_N_DROPS];
+  TnPipelineHooks   hooks;
+  gpointer          user_data;
+};
+
+static inline void
+tn_pipeline_count (TnPipeline *pipeline, TnPipelineDrop reason, guint n)
+{
+  pipeline->drops[reason] += n;
+}
+
+/* tn-pipeline.c */
+TnPeerState *tn_pipeline_peer_by_id     (TnPipeline *pipeline, gint64 id);
+TnPeerState *tn_pipeline_peer_by_key    (TnPipeline *pipeline, const TnNodePublicKey *key);
+TnTunnelPeer *tn_pipeline_ensure_tunnel (TnPipeline *pipeline, TnPeerState *peer);     /* NULL: its key is no good */
+
+/* tn-pipeline-send.c */
+void         tn_pipeline_choose_path    (TnPipeline *pipeline, TnPeerState *peer);
+void         tn_pipeline_send           (TnPipeline *pipeline, TnPeerState *peer, TnPacketBatch *batch, gboolean urgent);
+void         tn_pipeline_send_to        (TnPipeline *pipeline, const TnPathAddress *to, TnPacket *packet);
+void         tn_pipeline_seal_and_send  (TnPipeline *pipeline, TnPeerState *peer, TnPacketBatch *batch);
+void         tn_pipeline_unblock        (TnPipeline *pipeline, TnPeerState *peer);
+void         tn_pipeline_tunnel_send    (gpointer user_data, TnTunnelPeer *tunnel_peer, gconstpointer reply_to, TnTunnelMessage message,
+                                         TnPacket *packets, guint n_packets);
+
+/* tn-pipeline-ping.c */
+void         tn_pipeline_disco_receive  (TnPipeline *pipeline, const TnPacket *packet, const TnPathAddress *from);
+
+/* TRUE: the packet was for us alone, and is consumed. */
+gboolean     tn_pipeline_tsmp_receive   (TnPipeline *pipeline, TnPeerState *peer, const TnParsed *packet, const TnPathAddress *from);
+
+G_END_DECLS

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-pipeline-private.h"
+
+#include <string.h>
+
+/* --- Answers to what is not let in --- */
+
+/* Tells the one who opens a connection why it goes nowhere (tailscale net/tstun/wrap.go: IPv4 TCP only). */
+static void
+send_reject (TnPipeline     *pipeline,
+             TnPeerState    *peer,
+             const TnParsed *packet,
+             gboolean        shields_up)
+{
+  TnTsmpReject reject = {
+    .src = { packet->src, packet->src_port },
+    .dst = { packet->dst, packet->dst_port },
+    .proto = packet->proto,
+    .reason = shields_up ? TN_TSMP_REASON_SHIELDS_UP : TN_TSMP_REASON_ACL,
+  };
+  TnPacketBatch batch = { 0 };
+  TnPacket *made;
+
+  tn_packet_batch_reset (pipeline->scratch);
+  made = tn_packet_batch_append (pipeline->scratch, TN_TSMP_PACKET_MAX);
+  made->len = (guint32) tn_tsmp_write_reject (made->data, made->len, &packet->dst, &packet->src, &reject);
+  if (made->len == 0)
+    return;
+
+  batch.packets[0] = *made;
+  batch.n_packets = 1;
+  tn_pipeline_seal_and_send (pipeline, peer, &batch);
+}
+
+/* --- Packets in --- */
+
+/* May this inner packet reach the host? */
+static gboolean
+accept_inner (TnPipeline          *pipeline,
+              TnPeerState         *peer,
+              const TnPacket      *packet,
+              const TnPathAddress *from)
+{
+  const TnOverlayRoute *route;
+  TnFilterVerdict verdict;
+  TnParsed parsed;
+  gboolean jailed;
+
+  tn_parse (&parsed, packet->data, packet->len);
+  if (parsed.version == 0 || parsed.proto == TN_PROTO_UNKNOWN || parsed.short_header)
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_MALFORMED, 1);
+      return FALSE;
+    }
+  if (pipeline->router == NULL || !tn_overlay_router_allows_source (pipeline->router, peer->id, &parsed.src))
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_SOURCE, 1);
+      return FALSE;
+    }
+  if (parsed.proto == TN_PROTO_TSMP && tn_pipeline_tsmp_receive (pipeline, peer, &parsed, from))
+    return FALSE;
+  if (pipeline->filter == NULL)
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_FILTER, 1);
+      return FALSE;
+    }
+
+  route = tn_overlay_router_has_attributes (pipeline->router) ? tn_overlay_router_lookup (pipeline->router, &parsed.src) : NULL;
+  jailed = route != NULL && route->id == peer->id && route->jailed;
+  verdict = jailed ? tn_filter_in (pipeline->jailed_filter, &pipeline->jailed_state, &parsed, pipeline->now_us)
+                   : tn_filter_in (pipeline->filter, &pipeline->filter_state, &parsed, pipeline->now_us);
+  if (tn_filter_reason_accepts (verdict.reason))
+    return TRUE;
+
+  tn_pipeline_count (pipeline, TN_PIPELINE_DROP_FILTER, 1);
+  if (parsed.version == 4 && tn_parsed_is_tcp_syn (&parsed) && verdict.reason == TN_FILTER_NO_RULE)
+    send_reject (pipeline, peer, &parsed, jailed || tn_filter_is_shields_up (pipeline->filter));
+  return FALSE;
+}
+
+/* A datagram of that peer was authentic. */
+static void
+heard_from (TnPipeline          *pipeline,
+            TnPeerState         *peer,
+            const TnPathAddress *from)
+{
+  if (from->kind != TN_PATH_ADDRESS_RELAY || from->relay.region == peer->heard_region)
+    return;
+
+  peer->heard_region = from->relay.region;
+  tn_pipeline_choose_path (pipeline, peer);
+}
+
+static void
+set_source (TnTunnelSource      *source,
+            const TnPathAddress *from)
+{
+  if (from->kind == TN_PATH_ADDRESS_RELAY)
+    tn_tunnel_source_set_relay (source, from->relay.region, &from->relay.key, from);
+  else
+    tn_tunnel_source_set_udp (source, &from->udp.endpoint, from);
+}
+
+static void
+receive_one (TnPipeline          *pipeline,
+             TnPacket            *packet,
+             const TnPathAddress *from)
+{
+  TnTunnelPeer *tunnel_peer = NULL;
+  TnTunnelVerdict verdict;
+  TnTunnelSource source;
+  TnPeerState *peer;
+
+  if (tn_disco_is_packet (packet->data, packet->len))
+    {
+      tn_pipeline_disco_receive (pipeline, packet, from);
+      return;
+    }
+  if (from->kind == TN_PATH_ADDRESS_RELAY && tn_pipeline_peer_by_key (pipeline, &from->relay.key) == NULL)
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_UNKNOWN_SENDER, 1);
+      return;
+    }
+
+  set_source (&source, from);
+  verdict = tn_tunnel_receive (pipeline->tunnel, packet, &source, pipeline->now_us, &tunnel_peer);
+  if (tunnel_peer == NULL)
+    return;
+
+  peer = tn_tunnel_peer_get_user_data (tunnel_peer);
+  heard_from (pipeline, peer, from);
+  if (verdict == TN_TUNNEL_DATA && accept_inner (pipeline, peer, packet, from))
+    pipeline->in->packets[pipeline->in->n_packets++] = *packet;
+}
+
+void
+tn_pipeline_from_underlay (TnPipeline          *pipeline,
+                           TnPacketBatch       *batch,
+                           const TnPathAddress *from,
+                           gint64               now_us)
+{
+  TnPacketBatch *in = pipeline->in;
+
+  pipeline->now_us = now_us;
+  tn_packet_batch_reset (in);
+  for (guint i = 0; i < batch->n_packets; i++)
+    receive_one (pipeline, &batch->packets[i], &from[i]);
+  if (in->n_packets > 0)
+    pipeline->hooks.to_overlay (pipeline->user_data, in);
+}

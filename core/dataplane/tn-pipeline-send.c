@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-pipeline-private.h"
+
+#include <string.h>
+
+/* --- Path --- */
+
+/* A relay alone, as yet: the peer's home, or, while that is unknown, where it was last heard (tailscale wgengine/magicsock/endpoint.go). */
+void
+tn_pipeline_choose_path (TnPipeline  *pipeline,
+                         TnPeerState *peer)
+{
+  TnPathAddress path = { .kind = TN_PATH_ADDRESS_NONE };
+  guint region = peer->home_region != 0 ? peer->home_region : peer->heard_region;
+
+  if (region != 0)
+    {
+      path.kind = TN_PATH_ADDRESS_RELAY;
+      path.relay.region = region;
+      path.relay.key = peer->key;
+    }
+  if (tn_path_address_equal (&path, &peer->path))
+    return;
+
+  peer->path = path;
+  peer->latency_us = -1;
+  peer->path_since_wall_ns = pipeline->hooks.wall_time_ns (pipeline->user_data);
+  /* What waited for the old path must not wait for an event that only the old one has. */
+  if (peer->blocked)
+    tn_pipeline_path_writable (pipeline, &peer->path, pipeline->now_us);
+}
+
+/* --- Back-pressure --- */
+
+static void
+block_destination (TnPipeline        *pipeline,
+                   TnPeerState       *peer,
+                   const TnIpAddress *destination)
+{
+  for (guint i = 0; i < peer->n_blocked_destinations; i++)
+    if (tn_ip_address_equal (&peer->blocked_destinations[i], destination))
+      return;
+  if (peer->n_blocked_destinations == TN_BLOCKED_MAX)
+    return;
+
+  peer->blocked_destinations[peer->n_blocked_destinations++] = *destination;
+  pipeline->hooks.set_blocked (pipeline->user_data, destination, TRUE);
+}
+
+void
+tn_pipeline_unblock (TnPipeline  *pipeline,
+                     TnPeerState *peer)
+{
+  if (!peer->blocked)
+    return;
+
+  peer->blocked = FALSE;
+  g_ptr_array_remove (pipeline->blocked, peer);
+  for (guint i = 0; i < peer->n_blocked_destinations; i++)
+    pipeline->hooks.set_blocked (pipeline->user_data, &peer->blocked_destinations[i], FALSE);
+  peer->n_blocked_destinations = 0;
+}
+
+static void
+hold (TnPipeline     *pipeline,
+      TnPeerState    *peer,
+      const TnPacket *packets,
+      guint           n)
+{
+  guint held = tn_hold_queue_push (&peer->held, packets, n);
+
+  tn_pipeline_count (pipeline, TN_PIPELINE_DROP_QUEUE_FULL, n - held);
+}
+
+/* Same path: for a relay everything that goes through the region. */
+static gboolean
+shares_path (const TnPathAddress *a,
+             const TnPathAddress *b)
+{
+  if (a->kind == TN_PATH_ADDRESS_RELAY && b->kind == TN_PATH_ADDRESS_RELAY)
+    return a->relay.region == b->relay.region;
+  return tn_path_address_equal (a, b);
+}
+
+/* TRUE: nothing waits any more. */
+static gboolean
+flush_held (TnPipeline  *pipeline,
+            TnPeerState *peer)
+{
+  TnPacketBatch *batch;
+  guint first;
+
+  while ((batch = tn_hold_queue_peek (&peer->held, &first)) != NULL)
+    {
+      guint n = batch->n_packets - first;
+      guint taken = pipeline->hooks.to_underlay (pipeline->user_data, &peer->path, batch, first, FALSE);
+
+      if (taken > 0)
+        tn_hold_queue_pop (&peer->held, taken);
+      if (taken < n)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+void
+tn_pipeline_path_writable (TnPipeline          *pipeline,
+                           const TnPathAddress *to,
+                           gint64               now_us)
+{
+  guint i = 0;
+
+  pipeline->now_us = now_us;
+  while (i < pipeline->blocked->len)
+    {
+      TnPeerState *peer = g_ptr_array_index (pipeline->blocked, i);
+
+      if (!shares_path (&peer->path, to))
+        {
+          i++;
+          continue;
+        }
+      if (peer->path.kind == TN_PATH_ADDRESS_NONE)
+        tn_hold_queue_clear (&peer->held);
+      if (!flush_held (pipeline, peer))
+        {
+          /* Full again: the others come first when it is writable next. */
+          g_ptr_array_remove_index (pipeline->blocked, i);
+          g_ptr_array_add (pipeline->blocked, peer);
+          return;
+        }
+      tn_pipeline_unblock (pipeline, peer);
+    }
+}
+
+void
+tn_pipeline_path_gone (TnPipeline          *pipeline,
+                       const TnPathAddress *path)
+{
+  TnPeerState *peer;
+
+  if (path->kind != TN_PATH_ADDRESS_RELAY)
+    return;
+
+  peer = tn_pipeline_peer_by_key (pipeline, &path->relay.key);
+  if (peer != NULL && peer->heard_region == path->relay.region)
+    {
+      peer->heard_region = 0;
+      tn_pipeline_choose_path (pipeline, peer);
+    }
+}
+
+/* --- Datagrams out --- */
+
+void
+tn_pipeline_send (TnPipeline    *pipeline,
+                  TnPeerState   *peer,
+                  TnPacketBatch *batch,
+                  gboolean       urgent)
+{
+  guint taken = 0;
+
+  if (peer->path.kind == TN_PATH_ADDRESS_NONE)
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_NO_PATH, batch->n_packets);
+      return;
+    }
+
+  if (urgent || !peer->blocked)
+    taken = pipeline->hooks.to_underlay (pipeline->user_data, &peer->path, batch, 0, urgent);
+  if (taken == batch->n_packets)
+    return;
+
+  if (urgent)
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_QUEUE_FULL, batch->n_packets - taken);
+      return;
+    }
+  if (!peer->blocked)
+    {
+      peer->blocked = TRUE;
+      g_ptr_array_add (pipeline->blocked, peer);
+    }
+  hold (pipeline, peer, batch->packets + taken, batch->n_packets - taken);
+}
+
+void
+tn_pipeline_send_to (TnPipeline          *pipeline,
+                     const TnPathAddress *to,
+                     TnPacket            *packet)
+{
+  TnPacketBatch batch = { .n_packets = 1 };
+
+  batch.packets[0] = *packet;
+  if (pipeline->hooks.to_underlay (pipeline->user_data, to, &batch, 0, TRUE) == 0)
+    tn_pipeline_count (pipeline, TN_PIPELINE_DROP_QUEUE_FULL, 1);
+}
+
+/* Messages of the tunnel's own. */
+void
+tn_pipeline_tunnel_send (gpointer        user_data,
+                         TnTunnelPeer   *tunnel_peer,
+                         gconstpointer   reply_to,
+                         TnTunnelMessage message,
+                         TnPacket       *packets,
+                         guint           n_packets)
+{
+  TnPipeline *pipeline = user_data;
+  TnPacketBatch batch;
+
+  if (reply_to != NULL)
+    {
+      for (guint i = 0; i < n_packets; i++)
+        tn_pipeline_send_to (pipeline, reply_to, &packets[i]);
+      return;
+    }
+
+  while (n_packets > 0)
+    {
+      guint n = MIN (n_packets, TN_PACKET_BATCH_MAX);
+
+      memcpy (batch.packets, packets, n * sizeof *packets);
+      batch.n_packets = n;
+      batch.slab = NULL;
+      batch.slab_len = batch.slab_used = 0;
+      tn_pipeline_send (pipeline, tn_tunnel_peer_get_user_data (tunnel_peer), &batch, message != TN_TUNNEL_MESSAGE_DATA);
+      packets += n;
+      n_packets -= n;
+    }
+}
+
+void
+tn_pipeline_seal_and_send (TnPipeline    *pipeline,
+                           TnPeerState   *peer,
+                           TnPacketBatch *batch)
+{
+  if (tn_pipeline_ensure_tunnel (pipeline, peer) == NULL)
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_NO_PATH, batch->n_packets);
+      return;
+    }
+  if (tn_tunnel_seal (pipeline->tunnel, peer->tunnel_peer, batch->packets, batch->n_packets, pipeline->now_us) == TN_TUNNEL_SEALED)
+    tn_pipeline_send (pipeline, peer, batch, FALSE);
+}
+
+/* --- Packets out of the host --- */
+
+/* Whom a packet goes to; NULL: nobody, and it is counted. */
+static TnPeerState *
+route_out (TnPipeline  *pipeline,
+           TnPacket    *packet,
+           TnIpAddress *destination)
+{
+  const TnOverlayRoute *route;
+  TnFilterVerdict verdict;
+  TnPeerState *peer;
+  TnParsed parsed;
+
+  tn_parse (&parsed, packet->data, packet->len);
+  if (parsed.version == 0 || parsed.proto == TN_PROTO_UNKNOWN)
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_MALFORMED, 1);
+      return NULL;
+    }
+  if (parsed.proto == TN_PROTO_TSMP)      /* only the node itself speaks it */
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_FORBIDDEN, 1);
+      return NULL;
+    }
+
+  route = pipeline->router != NULL ? tn_overlay_router_lookup (pipeline->router, &parsed.dst) : NULL;
+  peer = route != NULL ? tn_pipeline_peer_by_id (pipeline, route->id) : NULL;
+  if (peer == NULL)
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_NO_ROUTE, 1);
+      return NULL;
+    }
+
+  if (pipeline->filter == NULL)
+    verdict.reason = TN_FILTER_NO_RULE;
+  else if (route->jailed)
+    verdict = tn_filter_out (pipeline->jailed_filter, &pipeline->jailed_state, &parsed, pipeline->now_us);
+  else
+    verdict = tn_filter_out (pipeline->filter, &pipeline->filter_state, &parsed, pipeline->now_us);
+  if (!tn_filter_reason_accepts (verdict.reason))
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_FILTER_OUT, 1);
+      return NULL;
+    }
+
+  *destination = parsed.dst;
+  return peer;
+}
+
+void
+tn_pipeline_from_overlay (TnPipeline    *pipeline,
+                          TnPacketBatch *batch,
+                          gint64         now_us)
+{
+  TnPeerState *peers[TN_PACKET_BATCH_MAX];
+  TnIpAddress destinations[TN_PACKET_BATCH_MAX];
+
+  pipeline->now_us = now_us;
+  for (guint i = 0; i < batch->n_packets; i++)
+    peers[i] = route_out (pipeline, &batch->packets[i], &destinations[i]);
+
+  for (guint i = 0; i < batch->n_packets; i++)
+    {
+      TnPeerState *peer = peers[i];
+
+      if (peer == NULL)
+        continue;
+
+      tn_packet_batch_reset (pipeline->out);
+      for (guint j = i; j < batch->n_packets; j++)
+        if (peers[j] == peer)
+          pipeline->out->packets[pipeline->out->n_packets++] = batch->packets[j];
+      tn_pipeline_seal_and_send (pipeline, peer, pipeline->out);
+
+      for (guint j = i; j < batch->n_packets; j++)
+        if (peers[j] == peer)
+          {
+            if (peer->blocked)
+              block_destination (pipeline, peer, &destinations[j]);
+            peers[j] = NULL;
+          }
+    }
+}

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Two or three pipelines, a relay between them that can be full, and virtual time. */
+
+#include <glib.h>
+#include <string.h>
+
+#include "tn-box.h"
+#include "tn-ip-header.h"
+#include "tn-pipeline.h"
+
+#define REGION 7
+#define START_US (G_GINT64_CONSTANT (1000) * G_USEC_PER_SEC)
+
+typedef struct _World World;
+
+typedef struct
+{
+  World             *world;
+  TnPipeline        *pipeline;
+  TnNodePrivateKey   node_private;
+  TnNodePublicKey    node_key;
+  TnDiscoPrivateKey  disco_private;
+  TnDiscoPublicKey   disco_key;
+  TnIpAddress        address;
+  gint64             id;
+  GPtrArray         *received;           /* of GBytes: packets for the host */
+  GArray            *pongs;              /* of TnPipelinePong */
+  guint              room;               /* datagrams the relay takes from this node without urgency */
+  guint              n_blocked;          /* destinations held back */
+  guint              n_block_calls;
+} Node;
+
+typedef struct
+{
+  Node            *to;
+  TnNodePublicKey  from;
+  GBytes          *bytes;
+} InFlight;
+
+struct _World
+{
+  gint64  now_us;
+  GQueue  wire;                          /* of InFlight */
+  Node    nodes[3];
+};
+
+/* --- What a pipeline needs of the world --- */
+
+static void
+node_to_overlay (gpointer       data,
+                 TnPacketBatch *batch)
+{
+  Node *node = data;
+
+  for (guint i = 0; i < batch->n_packets; i++)
+    g_ptr_array_add (node->received, g_bytes_new (batch->packets[i].data, batch->packets[i].len));
+}
+
+static Node *
+find_node (World                 *world,
+           const TnNodePublicKey *key)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (world->nodes); i++)
+    if (tn_node_public_key_equal (&world->nodes[i].node_key, key))
+      return &world->nodes[i];
+  return NULL;
+}
+
+static guint
+node_to_underlay (gpointer             data,
+                  const TnPathAddress *to,
+                  const TnPacketBatch *batch,
+                  guint                first,
+                  gboolean             urgent)
+{
+  Node *node = data;
+  guint taken = 0;
+
+  g_assert_cmpint (to->kind, ==, TN_PATH_ADDRESS_RELAY);
+  g_assert_cmpuint (to->relay.region, ==, REGION);
+  for (guint i = first; i < batch->n_packets; i++)
+    {
+      InFlight *flight;
+
+      if (!urgent && node->room == 0)
+        break;
+      if (!urgent)
+        node->room--;
+      flight = g_new0 (InFlight, 1);
+      flight->to = find_node (node->world, &to->relay.key);
+      flight->from = node->node_key;
+      flight->bytes = g_bytes_new (batch->packets[i].data, batch->packets[i].len);
+      g_queue_push_tail (&node->world->wire, flight);
+      taken++;
+    }
+  return taken;
+}
+
+static void
+node_set_blocked (gpointer           data,
+                  const TnIpAddress *destination,
+                  gboolean           blocked)
+{
+  Node *node = data;
+
+  node->n_block_calls++;
+  if (blocked)
+    node->n_blocked++;
+  else
+    node->n_blocked--;
+}
+
+static void
+node_pong (gpointer              data,
+           const TnPipelinePong *pong)
+{
+  g_array_append_vals (((Node *) data)->pongs, pong, 1);
+}
+
+static gint64
+node_wall_time (gpointer data)
+{
+  return ((Node *) data)->world->now_us * 1000 + G_GINT64_CONSTANT (1700000000000000000);
+}
+
+static void
+node_random (gpointer  data,
+             void     *out,
+             gsize     len)
+{
+  tn_random (out, len);
+}
+
+/* --- World --- */
+
+static TnFilter *
+make_filter (const TnIpAddress *own,
+             const char        *source)
+{
+  const char *const sources[] = { source, NULL };
+  TnFilterDestination destination = { .ip = "*", .first = 0, .last = 65535 };
+  TnFilterRule rule = { .sources = sources, .n_sources = 1, .destinations = &destination, .n_destinations = 1 };
+  TnFilterBuilder *builder = tn_filter_builder_new ();
+  TnIpPrefix prefix = { *own, 32 };
+
+  tn_filter_builder_add_local (builder, &prefix);
+  if (source != NULL)
+    g_assert_true (tn_filter_builder_add_rule (builder, &rule));
+  return tn_filter_builder_end (builder);
+}
+
+static void
+set_filter (Node       *node,
+            const char *source)
+{
+  g_autoptr (TnFilter) filter = make_filter (&node->address, source);
+  g_autoptr (TnFilter) jailed = make_filter (&node->address, NULL);
+
+  tn_pipeline_set_filters (node->pipeline, filter, jailed);
+}
+
+static void
+introduce (Node *node)
+{
+  g_autoptr (TnOverlayRoutes) routes = tn_overlay_routes_new ();
+  g_autoptr (TnOverlayRouter) router = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (node->world->nodes); i++)
+    {
+      Node *peer = &node->world->nodes[i];
+      TnPipelinePeer config = { .id = peer->id, .key = peer->node_key, .disco_key = peer->disco_key, .home_region = REGION };
+      TnIpPrefix prefix = { peer->address, 32 };
+      TnOverlayPeer overlay = {
+        .id = peer->id,
+        .addresses = &prefix,
+        .n_addresses = 1,
+        .allowed_ips = &prefix,
+        .n_allowed_ips = 1,
+        .home_region = REGION,
+        .has_disco_key = TRUE,
+      };
+
+      if (peer == node)
+        continue;
+      tn_pipeline_upsert_peer (node->pipeline, &config, node->world->now_us);
+      tn_overlay_routes_upsert (routes, &overlay);
+    }
+  router = tn_overlay_routes_snapshot (routes);
+  tn_pipeline_set_router (node->pipeline, router);
+}
+
+static World *
+world_new (void)
+{
+  static const TnPipelineHooks hooks = {
+    .to_overlay = node_to_overlay,
+    .to_underlay = node_to_underlay,
+    .set_blocked = node_set_blocked,
+    .pong = node_pong,
+    .wall_time_ns = node_wall_time,
+    .random = node_random,
+  };
+  World *world = g_new0 (World, 1);
+  TnIpAddress none = { 0 };
+
+  world->now_us = START_US;
+  g_queue_init (&world->wire);
+  for (guint i = 0; i < G_N_ELEMENTS (world->nodes); i++)
+    {
+      Node *node = &world->nodes[i];
+      const guint8 address[] = { 100, 64, 0, (guint8) (i + 1) };
+
+      node->world = world;
+      node->id = 100 + i;
+      node->room = G_MAXUINT;
+      node->address = tn_ip_address_from_bytes (address, sizeof address);
+      tn_node_private_key_generate (&node->node_private);
+      tn_node_private_key_get_public (&node->node_private, &node->node_key);
+      tn_disco_private_key_generate (&node->disco_private);
+      tn_disco_private_key_get_public (&node->disco_private, &node->disco_key);
+      node->received = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+      node->pongs = g_array_new (FALSE, FALSE, sizeof (TnPipelinePong));
+      node->pipeline = tn_pipeline_new (&node->node_private, &node->disco_private, &hooks, node);
+      tn_pipeline_set_addresses (node->pipeline, &node->address, &none);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (world->nodes); i++)
+    {
+      introduce (&world->nodes[i]);
+      set_filter (&world->nodes[i], "*");
+    }
+  return world;
+}
+
+static void
+flight_free (InFlight *flight)
+{
+  g_bytes_unref (flight->bytes);
+  g_free (flight);
+}
+
+static void
+world_free (World *world)
+{
+  g_queue_clear_full (&world->wire, (GDestroyNotify) flight_free);
+  for (guint i = 0; i < G_N_ELEMENTS (world->nodes); i++)
+    {
+      tn_pipeline_free (world->nodes[i].pipeline);
+      g_ptr_array_unref (world->nodes[i].received);
+      g_array_unref (world->nodes[i].pongs);
+    }
+  g_free (world);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (World, world_free)
+
+static void
+deliver (World          *world,
+         const InFlight *flight)
+{
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (4096);
+  TnPathAddress from = { .kind = TN_PATH_ADDRESS_RELAY, .relay = { REGION, flight->from } };
+  gsize len;
+  const guint8 *data = g_bytes_get_data (flight->bytes, &len);
+  TnPacket *packet = tn_packet_batch_append (batch, len);
+
+  memcpy (packet->data, data, len);
+  tn_pipeline_from_underlay (flight->to->pipeline, batch, &from, world->now_us);
+}
+
+/* Until nothing is in flight; a millisecond each. */
+static void
+settle (World *world)
+{
+  InFlight *flight;
+
+  while ((flight = g_queue_pop_head (&world->wire)) != NULL)
+    {
+      world->now_us += 1000;
+      deliver (world, flight);
+      flight_free (flight);
+    }
+}
+
+/* A UDP packet of @len bytes in all. */
+static void
+append_udp (TnPacketBatch     *batch,
+            const TnIpAddress *src,
+            const TnIpAddress *dst,
+            guint16            port,
+            gsize              len)
+{
+  TnPacket *packet = tn_packet_batch_append (batch, len);
+
+  g_assert_nonnull (packet);
+  memset (packet->data, 0, len);
+  g_assert_cmpuint (tn_ip_header_write (packet->data, len, src, dst, TN_PROTO_UDP, 1, len - 20), ==, 20);
+  packet->data[21] = 9;
+  packet->data[22] = (guint8) (port >> 8);
+  packet->data[23] = (guint8) port;
+  packet->data[24] = (guint8) ((len - 20) >> 8);
+  packet->data[25] = (guint8) (len - 20);
+}
+
+static void
+send_udp (Node    *from,
+          Node    *to,
+          guint    n)
+{
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (64 * 1024);
+
+  for (guint i = 0; i < n; i++)
+    append_udp (batch, &from->address, &to->address, (guint16) (1000 + i), 100 + i);
+  tn_pipeline_from_overlay (from->pipeline, batch, from->world->now_us);
+}
+
+/* --- Tests --- */
+
+static void
+test_exchange (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+
+  send_udp (a, b, 5);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 5);
+  for (guint i = 0; i < 5; i++)      /* in order, trimmed to their own length */
+    g_assert_cmpuint (g_bytes_get_size (g_ptr_array_index (b->received, i)), ==, 100 + i);
+
+  send_udp (b, a, 1);
+  settle (world);
+  g_assert_cmpuint (a->received->len, ==, 1);
+}
+
+static void
+test_batch_to_two_peers (void)
+{
+  g_autoptr (World) world = world_new ();
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (64 * 1024);
+  Node *a = &world->nodes[0];
+
+  for (guint i = 0; i < 20; i++)
+    append_udp (batch, &a->address, &world->nodes[1 + i % 2].address, 5, 64 + i);
+  tn_pipeline_from_overlay (a->pipeline, batch, world->now_us);
+  settle (world);
+  for (guint n = 1; n <= 2; n++)
+    {
+      g_assert_cmpuint (world->nodes[n].received->len, ==, 10);
+      for (guint i = 0; i < 10; i++)
+        g_assert_cmpuint (g_bytes_get_size (g_ptr_array_index (world->nodes[n].received, i)), ==, 64 + 2 * i + n - 1);
+    }
+}
+
+static void
+test_no_route (void)
+{
+  g_autoptr (World) world = world_new ();
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (4096);
+  Node *a = &world->nodes[0];
+  const guint8 nobody[] = { 100, 64, 9, 9 };
+  TnIpAddress dst = tn_ip_address_from_bytes (nobody, sizeof nobody);
+
+  append_udp (batch, &a->address, &dst, 5, 64);
+  tn_pipeline_from_overlay (a->pipeline, batch, world->now_us);
+  g_assert_cmpuint (tn_pipeline_get_drops (a->pipeline, TN_PIPELINE_DROP_NO_ROUTE), ==, 1);
+  g_assert_true (g_queue_is_empty (&world->wire));
+}
+
+/* Who is authentic still may not speak for another address. */
+static void
+test_foreign_source (void)
+{
+  g_autoptr (World) world = world_new ();
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (4096);
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+
+  append_udp (batch, &world->nodes[2].address, &b->address, 5, 64);
+  tn_pipeline_from_overlay (a->pipeline, batch, world->now_us);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 0);
+  g_assert_cmpuint (tn_pipeline_get_drops (b->pipeline, TN_PIPELINE_DROP_SOURCE), ==, 1);
+}
+
+static void
+test_filter (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+
+  set_filter (b, NULL);      /* no rule: nothing enters */
+  send_udp (a, b, 3);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 0);
+  g_assert_cmpuint (tn_pipeline_get_drops (b->pipeline, TN_PIPELINE_DROP_FILTER), ==, 3);
+
+  set_filter (b, "100.64.0.1");
+  send_udp (a, b, 1);
+  send_udp (&world->nodes[2], b, 1);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 1);
+  g_assert_cmpuint (tn_pipeline_get_drops (b->pipeline, TN_PIPELINE_DROP_FILTER), ==, 4);
+}
+
+/* A full relay loses nothing: packets wait, their source is told to hold back, and both end when the relay takes more. */
+static void
+test_back_pressure (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  TnPathAddress path = { .kind = TN_PATH_ADDRESS_RELAY, .relay = { REGION, b->node_key } };
+
+  send_udp (a, b, 1);
+  settle (world);
+  g_ptr_array_set_size (b->received, 0);
+
+  a->room = 10;
+  send_udp (a, b, 50);
+  send_udp (a, b, 50);
+  g_assert_cmpuint (a->n_blocked, ==, 1);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 10);
+
+  a->room = 30;
+  tn_pipeline_path_writable (a->pipeline, &path, world->now_us);
+  g_assert_cmpuint (a->n_blocked, ==, 1);
+  a->room = G_MAXUINT;
+  tn_pipeline_path_writable (a->pipeline, &path, world->now_us);
+  g_assert_cmpuint (a->n_blocked, ==, 0);
+  g_assert_cmpuint (a->n_block_calls, ==, 2);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 100);
+  for (guint i = 0; i < 100; i++)
+    g_assert_cmpuint (g_bytes_get_size (g_ptr_array_index (b->received, i)), ==, 100 + i % 50);
+  g_assert_cmpuint (tn_pipeline_get_drops (a->pipeline, TN_PIPELINE_DROP_QUEUE_FULL), ==, 0);
+}
+
+/* What does not fit any more is counted, and a peer that goes away takes its queue along. */
+static void
+test_back_pressure_bounded (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+
+  send_udp (a, b, 1);
+  settle (world);
+  a->room = 0;
+  for (guint i = 0; i < 20; i++)
+    send_udp (a, b, 100);
+  g_assert_cmpuint (tn_pipeline_get_drops (a->pipeline, TN_PIPELINE_DROP_QUEUE_FULL), ==, 2000 - 1024);
+
+  tn_pipeline_remove_peer (a->pipeline, b->id, world->now_us);
+  g_assert_cmpuint (a->n_blocked, ==, 0);
+}
+
+static void
+test_ping_tsmp (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  const TnPipelinePong *pong;
+
+  set_filter (b, NULL);      /* no rule is needed */
+  g_assert_true (tn_pipeline_ping_tsmp (a->pipeline, b->id, &b->address, 42, world->now_us));
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 1);
+  pong = &g_array_index (a->pongs, TnPipelinePong, 0);
+  g_assert_cmpuint (pong->token, ==, 42);
+  g_assert_cmpint (pong->latency_us, ==, 4000);      /* handshake there and back, ping, pong */
+  g_assert_cmpint (pong->path.kind, ==, TN_PATH_ADDRESS_RELAY);
+  g_assert_cmpuint (b->received->len, ==, 0);
+}
+
+static void
+test_ping_disco (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  const TnPipelinePong *pong;
+
+  g_assert_false (tn_pipeline_ping_disco (a->pipeline, 999, 0, 1, world->now_us));
+  g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 100, 7, world->now_us));
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 1);
+  pong = &g_array_index (a->pongs, TnPipelinePong, 0);
+  g_assert_cmpuint (pong->token, ==, 7);
+  g_assert_cmpint (pong->latency_us, ==, 2000);
+
+  /* One that nobody waits for any more. */
+  g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 0, 8, world->now_us));
+  tn_pipeline_ping_cancel (a->pipeline, 8);
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 1);
+}
+
+/* A node cannot speak disco for another one through its own relay connection. */
+static void
+test_disco_for_another (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  InFlight *flight;
+
+  g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 0, 7, world->now_us));
+  flight = g_queue_peek_head (&world->wire);
+  flight->from = world->nodes[2].node_key;
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 0);
+  g_assert_cmpuint (tn_pipeline_get_drops (b->pipeline, TN_PIPELINE_DROP_DISCO), ==, 1);
+}
+
+static void
+test_unknown_sender (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+
+  tn_pipeline_remove_peer (b->pipeline, a->id, world->now_us);
+  send_udp (a, b, 1);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 0);
+  g_assert_cmpuint (tn_pipeline_get_drops (b->pipeline, TN_PIPELINE_DROP_UNKNOWN_SENDER), ==, 1);
+}
+
+/* A peer with a new key: the old session is of no use any more, in either direction. */
+static void
+test_key_change (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+
+  send_udp (a, b, 1);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 1);
+
+  tn_node_private_key_generate (&b->node_private);
+  tn_node_private_key_get_public (&b->node_private, &b->node_key);
+  tn_pipeline_set_node_key (b->pipeline, &b->node_private);
+  introduce (a);
+  introduce (&world->nodes[2]);
+  world->now_us += G_USEC_PER_SEC;      /* handshakes of one peer follow each other at a distance */
+  send_udp (a, b, 1);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 2);
+}
+
+int
+main (int   argc,
+      char *argv[])
+{
+  g_test_init (&argc, &argv, NULL);
+
+  g_test_add_func ("/dataplane/pipeline/exchange", test_exchange);
+  g_test_add_func ("/dataplane/pipeline/batch-to-two-peers", test_batch_to_two_peers);
+  g_test_add_func ("/dataplane/pipeline/no-route", test_no_route);
+  g_test_add_func ("/dataplane/pipeline/foreign-source", test_foreign_source);
+  g_test_add_func ("/dataplane/pipeline/filter", test_filter);
+  g_test_add_func ("/dataplane/pipeline/back-pressure", test_back_pressure);
+  g_test_add_func ("/dataplane/pipeline/back-pressure-bounded", test_back_pressure_bounded);
+  g_test_add_func ("/dataplane/pipeline/ping-tsmp", test_ping_tsmp);
+  g_test_add_func ("/dataplane/pipeline/ping-disco", test_ping_disco);
+  g_test_add_func ("/dataplane/pipeline/disco-for-another", test_disco_for_another);
+  g_test_add_func ("/dataplane/pipeline/unknown-sender", test_unknown_sender);
+  g_test_add_func ("/dataplane/pipeline/key-change", test_key_change);
+  return g_test_run ();
+}
