@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tailnet-plugin.h"
+#include "tn-pipeline.h"
+#include "tn-ping-result.h"
+
+G_BEGIN_DECLS
+
+/* The data thread of a device: its pipeline, and the transports around it. Reference counted; every function may be called from any
+ * thread, returns at once and takes effect in order. */
+typedef struct _TnDataPath TnDataPath;
+
+typedef struct
+{
+  const TnNodePrivateKey  *node_key;         /* copied, and erased with the data path */
+  const TnDiscoPrivateKey *disco_key;
+  GPtrArray               *underlays;        /* of TnUnderlayTransport, one for each kind of path */
+  TnOverlayTransport      *overlay;
+  GTlsDatabase            *tls_database;     /* nullable */
+  GProxyResolver          *proxy_resolver;   /* nullable */
+  const char              *app_name;         /* nullable */
+  guint                    mtu;
+} TnDataPathConfig;
+
+/* On the data thread. */
+typedef struct
+{
+  void (*link_state)   (gpointer user_data, guint region, TnUnderlayLinkState state, const GError *error);
+  void (*relay_health) (gpointer user_data, guint region, const char *problem);
+  void (*failed)       (gpointer user_data, const GError *error);       /* a transport is gone for good */
+
+  /* Peers with a tunnel (TnPipelinePeerInfo), at most once a second and only after something happened. */
+  void (*live)         (gpointer user_data, GArray *infos);
+
+  /* The last one: nothing runs any more. */
+  void (*stopped)      (gpointer user_data);
+} TnDataPathCallbacks;
+
+/* What a new map changes. Pointers may be NULL for "as before". */
+typedef struct
+{
+  gboolean         replace_peers;            /* peers that are not in upserts go */
+  GArray          *upserts;                  /* of TnPipelinePeer */
+  GArray          *removed;                  /* of gint64 */
+  TnOverlayRouter *router;
+  TnFilter        *filter;
+  TnFilter        *jailed_filter;
+  GArray          *addresses;                /* of TnIpPrefix: own ones */
+} TnDataPathUpdate;
+
+TnDataPathUpdate *tn_data_path_update_new  (void);
+void              tn_data_path_update_free (TnDataPathUpdate *update);
+
+/* Starts it. @user_data must live until stopped() was called. */
+TnDataPath *tn_data_path_new           (const TnDataPathConfig *config, const TnDataPathCallbacks *callbacks, gpointer user_data);
+TnDataPath *tn_data_path_ref           (TnDataPath *path);
+void        tn_data_path_unref         (TnDataPath *path);
+void        tn_data_path_stop          (TnDataPath *path);
+
+void        tn_data_path_take_update   (TnDataPath *path, TnDataPathUpdate *update);
+void        tn_data_path_set_node_key  (TnDataPath *path, const TnNodePrivateKey *key);
+void        tn_data_path_set_relay_map (TnDataPath *path, TnRelayMap *map);
+void        tn_data_path_set_home      (TnDataPath *path, guint region);
+void        tn_data_path_rebind        (TnDataPath *path);
+void        tn_data_path_connect_peer  (TnDataPath *path, gint64 id);      /* shakes hands ahead of the first packet */
+
+/* Pings by disco or TSMP. @task returns a TnPipelinePong (free with g_free()), or G_IO_ERROR_TIMED_OUT, or TN_ERROR_NO_SUCH_PEER. */
+#define TN_DATA_PATH_PING_TIMEOUT_MS 5000
+void        tn_data_path_ping          (TnDataPath *path, TnPingKind kind, gint64 id, const TnIpAddress *address, guint size, GTask *task);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnDataPath, tn_data_path_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnDataPathUpdate, tn_data_path_update_free)
+
+G_END_DECLS

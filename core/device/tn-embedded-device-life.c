@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-embedded-device-private.h"
+
+#include <string.h>
+
+#include "tn-error.h"
+#include "tn-plugin-loader.h"
+
+/* Ties a runtime to its device, which it must not keep alive: a program that drops a device wants it gone. */
+typedef struct
+{
+  GWeakRef      device;
+  TnStateStore *store;       /* acquired; released when the runtime has closed */
+} Link;
+
+static void
+link_free (Link *link)
+{
+  tn_state_store_release (link->store);
+  g_object_unref (link->store);
+  g_weak_ref_clear (&link->device);
+  g_free (link);
+}
+
+static void
+publish_stopped (TnEmbeddedDevice *self)
+{
+  TnDeviceFacts facts = { .state = TN_DEVICE_STATE_STOPPED };
+
+  self->state = TN_DEVICE_STATE_STOPPED;
+  tn_device_model_publish_facts (self->model, &facts);
+  tn_device_model_flush (self->model);
+}
+
+/* --- What the runtime says --- */
+
+static void
+end_start (TnEmbeddedDevice *self,
+           GError           *error)      /* nullable, taken */
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->start_task);
+
+  if (self->start_cancelled != NULL)
+    g_source_destroy (self->start_cancelled);
+  g_clear_pointer (&self->start_cancelled, g_source_unref);
+  if (task == NULL)
+    g_clear_error (&error);
+  else if (error != NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static void
+runtime_state (gpointer      user_data,
+               TnDeviceState state)
+{
+  g_autoptr (TnEmbeddedDevice) self = g_weak_ref_get (&((Link *) user_data)->device);
+
+  if (self == NULL || self->start_error != NULL)
+    return;
+
+  self->state = state;
+  tn_device_model_flush (self->model);
+  if (state == TN_DEVICE_STATE_RUNNING)
+    end_start (self, NULL);
+}
+
+static void
+runtime_failed (gpointer      user_data,
+                const GError *error)
+{
+  g_autoptr (TnEmbeddedDevice) self = g_weak_ref_get (&((Link *) user_data)->device);
+
+  if (self == NULL || self->runtime == NULL)
+    return;
+
+  if (self->start_task != NULL && self->start_error == NULL)
+    self->start_error = g_error_copy (error);
+  else if (self->start_task == NULL)
+    g_message ("device %s stops: %s", self->hostname, error->message);
+  tn_runtime_close (self->runtime);
+}
+
+static gboolean
+runtime_save_keys (gpointer                 user_data,
+                   const TnNodePrivateKey  *node_key,
+                   const TnNodePublicKey   *old_node_key,
+                   GError                 **error)
+{
+  Link *link = user_data;
+
+  if (node_key == NULL)
+    return tn_identity_forget (link->store, error);
+  return tn_identity_save_node_keys (link->store, node_key, old_node_key, error);
+}
+
+static void
+runtime_closed (gpointer user_data)
+{
+  Link *link = user_data;
+  g_autoptr (TnEmbeddedDevice) self = g_weak_ref_get (&link->device);
+  g_autoptr (GPtrArray) stop_tasks = NULL;
+
+  link_free (link);
+  if (self == NULL)
+    return;
+
+  g_clear_pointer (&self->runtime, tn_runtime_unref);
+  g_clear_object (&self->netstack);
+  stop_tasks = g_steal_pointer (&self->stop_tasks);
+  self->stop_tasks = g_ptr_array_new_with_free_func (g_object_unref);
+  publish_stopped (self);
+
+  if (self->start_task != NULL)
+    end_start (self, self->start_error != NULL ? g_steal_pointer (&self->start_error)
+                                               : g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "device was stopped"));
+  g_clear_error (&self->start_error);
+  for (guint i = 0; i < stop_tasks->len; i++)
+    g_task_return_boolean (g_ptr_array_index (stop_tasks, i), TRUE);
+}
+
+/* --- Start --- */
+
+static GPtrArray *
+make_underlays (TnEmbeddedDevice  *self,
+                GError           **error)
+{
+  g_autoptr (GPtrArray) underlays = g_ptr_array_new_with_free_func (g_object_unref);
+  guint n = self->transport_names != NULL ? g_strv_length (self->transport_names) : 0;
+
+  for (guint i = 0; i < MAX (n, 1); i++)      /* without names: the one of the highest priority */
+    {
+      const char *name = n > 0 ? self->transport_names[i] : NULL;
+      GType type = tn_plugin_loader_find (TN_UNDERLAY_TRANSPORT_EXTENSION_POINT_NAME, name, error);
+
+      if (type == G_TYPE_INVALID)
+        return NULL;
+      g_ptr_array_add (underlays, g_object_new (type, NULL));
+    }
+  return g_steal_pointer (&underlays);
+}
+
+static TnNetstack *
+make_netstack (TnEmbeddedDevice  *self,
+               GError           **error)
+{
+  GType type = tn_plugin_loader_find (TN_NETSTACK_EXTENSION_POINT_NAME, self->netstack_name, error);
+
+  return type != G_TYPE_INVALID ? g_object_new (type, NULL) : NULL;
+}
+
+static const TnRuntimeCallbacks runtime_callbacks = {
+  .state = runtime_state,
+  .failed = runtime_failed,
+  .save_keys = runtime_save_keys,
+  .closed = runtime_closed,
+};
+
+/* With the store acquired. */
+static gboolean
+start_runtime (TnEmbeddedDevice  *self,
+               GError           **error)
+{
+  g_autoptr (TnIdentity) identity = tn_identity_load (self->state_store, error);
+  g_autoptr (GPtrArray) underlays = NULL;
+  g_autoptr (TnNetstack) netstack = NULL;
+  TnRuntimeConfig config = {
+    .hostname = self->hostname,
+    .control_url = self->control_url,
+    .auth_key = self->auth_key,
+    .tags = (const char *const *) self->tags,
+    .app_name = self->app_name,
+    .ephemeral = self->ephemeral,
+    .tls_database = self->tls_database,
+    .identity = identity,
+    .model = self->model,
+    .context = self->main_context,
+  };
+  Link *link;
+
+  if (identity == NULL)
+    return FALSE;
+  if ((underlays = make_underlays (self, error)) == NULL || (netstack = make_netstack (self, error)) == NULL)
+    return FALSE;
+
+  config.underlays = underlays;
+  config.netstack = netstack;
+  link = g_new0 (Link, 1);
+  g_weak_ref_init (&link->device, self);
+  link->store = g_object_ref (self->state_store);
+  self->netstack = g_object_ref (netstack);
+  self->runtime = tn_runtime_new (&config, &runtime_callbacks, link);
+  return TRUE;
+}
+
+static gboolean
+start_cancelled_cb (GCancellable *cancellable,
+                    gpointer      data)
+{
+  TnEmbeddedDevice *self = data;
+
+  g_cancellable_set_error_if_cancelled (cancellable, self->start_error == NULL ? &self->start_error : NULL);
+  tn_runtime_close (self->runtime);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+watch_cancellable (TnEmbeddedDevice *self,
+                   GCancellable     *cancellable)
+{
+  if (cancellable == NULL)
+    return;
+
+  self->start_cancelled = g_cancellable_source_new (cancellable);
+  g_source_set_callback (self->start_cancelled, G_SOURCE_FUNC (start_cancelled_cb), self, NULL);
+  g_source_attach (self->start_cancelled, self->main_context);
+}
+
+void
+tn_embedded_device_start_async (TnDevice            *device,
+                                GCancellable        *cancellable,
+                                GAsyncReadyCallback  callback,
+                                gpointer             user_data)
+{
+  TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  GError *error = NULL;
+
+  g_task_set_source_tag (task, tn_embedded_device_start_async);
+  if (g_task_return_error_if_cancelled (task))
+    return;
+  if (self->start_task != NULL || self->stop_tasks->len > 0)
+    {
+      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_PENDING, "device is %s already",
+                               self->start_task != NULL ? "starting" : "stopping");
+      return;
+    }
+  if (self->runtime != NULL && self->state == TN_DEVICE_STATE_RUNNING)
+    {
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+
+  if (self->runtime == NULL)
+    {
+      TnDeviceFacts facts = { .state = TN_DEVICE_STATE_STARTING };
+
+      if (!tn_state_store_acquire (self->state_store, &error))
+        {
+          g_task_return_error (task, error);
+          return;
+        }
+      self->state = TN_DEVICE_STATE_STARTING;
+      tn_device_model_publish_facts (self->model, &facts);
+      if (!start_runtime (self, &error))
+        {
+          tn_state_store_release (self->state_store);
+          publish_stopped (self);
+          g_task_return_error (task, error);
+          return;
+        }
+    }
+  self->start_task = g_steal_pointer (&task);
+  watch_cancellable (self, cancellable);
+}
+
+gboolean
+tn_embedded_device_start_finish (TnDevice      *device,
+                                 GAsyncResult  *result,
+                                 GError       **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/* --- Stop --- */
+
+void
+tn_embedded_device_stop_async (TnDevice            *device,
+                               GCancellable        *cancellable,
+                               GAsyncReadyCallback  callback,
+                               gpointer             user_data)
+{
+  TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, tn_embedded_device_stop_async);
+  /* Once begun it is carried through: a device that is half stopped is of no use to anybody. */
+  g_task_set_check_cancellable (task, FALSE);
+  if (self->runtime == NULL)
+    {
+      g_task_return_boolean (task, TRUE);
+      g_object_unref (task);
+      return;
+    }
+  g_ptr_array_add (self->stop_tasks, task);
+  tn_runtime_close (self->runtime);
+}
+
+gboolean
+tn_embedded_device_stop_finish (TnDevice      *device,
+                                GAsyncResult  *result,
+                                GError       **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/* --- Login and logout --- */
+
+void
+tn_embedded_device_login_async (TnDevice            *device,
+                                GCancellable        *cancellable,
+                                GAsyncReadyCallback  callback,
+                                gpointer             user_data)
+{
+  TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, tn_embedded_device_login_async);
+  if (self->runtime == NULL)
+    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "device %s is stopped", self->hostname);
+  else
+    tn_runtime_login (self->runtime, task);
+}
+
+gboolean
+tn_embedded_device_login_finish (TnDevice      *device,
+                                 GAsyncResult  *result,
+                                 GError       **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static void
+logout_cb (GObject      *object,
+           GAsyncResult *result,
+           gpointer      user_data)
+{
+  TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (object);
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+
+  if (!g_task_propagate_boolean (G_TASK (result), &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+  if (self->runtime == NULL)
+    {
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+  g_ptr_array_add (self->stop_tasks, g_steal_pointer (&task));
+  tn_runtime_close (self->runtime);
+}
+
+void
+tn_embedded_device_logout_async (TnDevice            *device,
+                                 GCancellable        *cancellable,
+                                 GAsyncReadyCallback  callback,
+                                 gpointer             user_data)
+{
+  TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+  g_autoptr (GTask) logout = NULL;
+
+  g_task_set_source_tag (task, tn_embedded_device_logout_async);
+  if (self->runtime == NULL)
+    {
+      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "device %s is stopped", self->hostname);
+      g_object_unref (task);
+      return;
+    }
+  logout = g_task_new (self, cancellable, logout_cb, task);
+  tn_runtime_logout (self->runtime, logout);
+}
+
+gboolean
+tn_embedded_device_logout_finish (TnDevice      *device,
+                                  GAsyncResult  *result,
+                                  GError       **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}

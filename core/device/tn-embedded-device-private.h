@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tn-device-model.h"
+#include "tn-embedded-device.h"
+#include "tn-runtime.h"
+
+G_BEGIN_DECLS
+
+struct _TnEmbeddedDevice
+{
+  GObject         parent_instance;
+
+  /* Immutable after construction. */
+  char           *hostname;
+  char           *control_url;
+  char           *app_name;
+  char           *netstack_name;         /* nullable: the one of the highest priority */
+  char          **transport_names;       /* nullable: the best one */
+  char          **tags;
+  TnStateStore   *state_store;
+  GTlsDatabase   *tls_database;          /* nullable */
+  GMainContext   *main_context;
+  gboolean        ephemeral;
+
+  char           *auth_key;              /* nullable; erased once a runtime has it, and when freed */
+  TnDeviceModel  *model;
+
+  /* Only in main_context. */
+  TnRuntime      *runtime;               /* NULL: stopped */
+  TnNetstack     *netstack;              /* of the runtime */
+  GTask          *start_task;            /* nullable */
+  GSource        *start_cancelled;       /* nullable */
+  GPtrArray      *stop_tasks;            /* of GTask */
+  GError         *start_error;           /* nullable: why it is being closed while starting */
+  TnDeviceState   state;
+};
+
+/* tn-embedded-device-life.c */
+void     tn_embedded_device_start_async   (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean tn_embedded_device_start_finish  (TnDevice *device, GAsyncResult *result, GError **error);
+void     tn_embedded_device_stop_async    (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean tn_embedded_device_stop_finish   (TnDevice *device, GAsyncResult *result, GError **error);
+void     tn_embedded_device_login_async   (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean tn_embedded_device_login_finish  (TnDevice *device, GAsyncResult *result, GError **error);
+void     tn_embedded_device_logout_async  (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean tn_embedded_device_logout_finish (TnDevice *device, GAsyncResult *result, GError **error);
+
+/* tn-embedded-device-sockets.c */
+void     tn_embedded_device_implement_sockets (TnDeviceInterface *iface);
+
+G_END_DECLS

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tn-data-path.h"
+#include "tn-netmap.h"
+#include "tn-node-data.h"
+
+G_BEGIN_DECLS
+
+/* From what the control server says to what the application sees (TnNodeData), and to what packets need (TnDataPathUpdate). One
+ * thread; a change costs what changed. */
+typedef struct _TnNetmapBridge TnNetmapBridge;
+
+TnNetmapBridge   *tn_netmap_bridge_new        (void);
+void              tn_netmap_bridge_free       (TnNetmapBridge *bridge);
+
+/* What the data path has to learn. Nothing came before: @changes is NULL. */
+TnDataPathUpdate *tn_netmap_bridge_update     (TnNetmapBridge *bridge, const TnNetmap *netmap, const TnNetmapChanges *changes);
+
+TnNodeData       *tn_netmap_bridge_node_data  (TnNetmapBridge *bridge, const TnNetmap *netmap, const TnNetmapNode *node);
+
+/* The MagicDNS suffix: what follows the own name's first label; "" while unknown. Free with g_free(). */
+char             *tn_netmap_bridge_dns_suffix (const TnNetmap *netmap);
+
+/* Nodes that peers stand for in the data path: a peer's stable id by its node id; NULL: none. */
+const char       *tn_netmap_bridge_stable_id  (TnNetmapBridge *bridge, gint64 id);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnNetmapBridge, tn_netmap_bridge_free)
+
+G_END_DECLS

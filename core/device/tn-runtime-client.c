@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-runtime-private.h"
+
+#include "tn-context.h"
+#include "tn-error.h"
+
+/* --- Keys: saved in the device's context, where the store lives --- */
+
+typedef struct
+{
+  TnRuntime        *runtime;
+  TnNodePrivateKey *key;           /* NULL: forget all of them */
+  TnNodePublicKey   old_key;
+  gboolean          has_old_key;
+  GError           *error;
+} Saving;
+
+static void
+saving_free (gpointer data)
+{
+  Saving *saving = data;
+
+  tn_secret_free (saving->key);
+  g_clear_error (&saving->error);
+  tn_runtime_unref (saving->runtime);
+  g_free (saving);
+}
+
+static gboolean
+saved_cb (gpointer data)
+{
+  Saving *saving = data;
+  TnRuntime *runtime = saving->runtime;
+
+  if (runtime->client == NULL || saving->key == NULL)
+    return G_SOURCE_REMOVE;
+
+  if (saving->error == NULL)
+    {
+      memcpy (runtime->node_key, saving->key, TN_KEY_LEN);
+      tn_data_path_set_node_key (runtime->data, saving->key);
+    }
+  tn_control_client_keys_saved (runtime->client, saving->error);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+save_in_context (gpointer data)
+{
+  Saving *saving = data;
+  TnRuntime *runtime = saving->runtime;
+  Saving *answer = g_new0 (Saving, 1);
+
+  answer->runtime = tn_runtime_ref (runtime);
+  answer->key = g_steal_pointer (&saving->key);
+  runtime->callbacks.save_keys (runtime->user_data, answer->key, saving->has_old_key ? &saving->old_key : NULL, &answer->error);
+  tn_thread_call (runtime->control, saved_cb, answer, saving_free);
+}
+
+static void
+save_keys (TnRuntime              *runtime,
+           const TnNodePrivateKey *key,
+           const TnNodePublicKey  *old_key)
+{
+  Saving *saving = g_new0 (Saving, 1);
+
+  saving->runtime = tn_runtime_ref (runtime);
+  saving->key = key != NULL ? tn_secret_dup (key, TN_KEY_LEN) : NULL;
+  saving->has_old_key = old_key != NULL;
+  if (old_key != NULL)
+    saving->old_key = *old_key;
+  tn_context_invoke (runtime->context, save_in_context, saving, saving_free);
+}
+
+static void
+client_save_keys (TnControlClient        *client,
+                  const TnNodePrivateKey *key,
+                  const TnNodePublicKey  *old_key,
+                  gpointer                user_data)
+{
+  save_keys (user_data, key, old_key);
+}
+
+/* --- State --- */
+
+static void
+set_auth_url (TnRuntime  *runtime,
+              const char *auth_url)
+{
+  if (g_strcmp0 (auth_url, runtime->auth_url) == 0)
+    return;
+
+  g_free (runtime->auth_url);
+  runtime->auth_url = g_strdup (auth_url);
+  tn_runtime_publish_facts (runtime);
+}
+
+static void
+end_logins (TnRuntime    *runtime,
+            const GError *error)
+{
+  g_autoptr (GPtrArray) logins = g_steal_pointer (&runtime->logins);
+
+  runtime->logins = g_ptr_array_new_with_free_func (g_object_unref);
+  for (guint i = 0; i < logins->len; i++)
+    {
+      if (error != NULL)
+        g_task_return_error (g_ptr_array_index (logins, i), g_error_copy (error));
+      else
+        g_task_return_boolean (g_ptr_array_index (logins, i), TRUE);
+    }
+}
+
+static void
+client_changed (TnControlClient *client,
+                gpointer         user_data)
+{
+  TnRuntime *runtime = user_data;
+  const GError *error = tn_control_client_get_error (client);
+  TnControlState state = tn_control_client_get_state (client);
+
+  if (runtime->closing)
+    return;
+
+  set_auth_url (runtime, state == TN_CONTROL_NEEDS_LOGIN ? tn_control_client_get_auth_url (client) : NULL);
+  tn_runtime_set_health (runtime, "control-connection", TN_HEALTH_SEVERITY_MEDIUM, "Control server not reachable",
+                         error != NULL ? error->message : NULL);
+  switch (state)
+    {
+    case TN_CONTROL_NEEDS_LOGIN:
+      tn_runtime_set_state (runtime, TN_DEVICE_STATE_NEEDS_LOGIN);
+      break;
+    case TN_CONTROL_NEEDS_APPROVAL:
+      tn_runtime_set_state (runtime, TN_DEVICE_STATE_NEEDS_APPROVAL);
+      break;
+    case TN_CONTROL_RUNNING:
+      end_logins (runtime, NULL);
+      break;      /* the map says what the node may do */
+    case TN_CONTROL_REFUSED:
+      end_logins (runtime, error);
+      tn_runtime_fail (runtime, error);
+      break;
+    case TN_CONTROL_CONNECTING:
+    case TN_CONTROL_STOPPED:
+    default:
+      break;
+    }
+}
+
+static void
+client_netmap (TnControlClient       *client,
+               const TnNetmap        *netmap,
+               const TnNetmapChanges *changes,
+               gpointer               user_data)
+{
+  tn_runtime_apply_netmap (user_data, netmap, changes);
+}
+
+/* --- Life --- */
+
+static TnHostinfo *
+make_hostinfo (TnRuntime *runtime)
+{
+  TnHostinfo *hostinfo = tn_hostinfo_new_for_system ();
+
+  g_free (hostinfo->hostname);
+  hostinfo->hostname = g_strdup (runtime->hostname);
+  g_free (hostinfo->app);
+  hostinfo->app = g_strdup (runtime->app_name);
+  g_free (hostinfo->ipn_version);
+  hostinfo->ipn_version = g_strdup (TN_VERSION);
+  hostinfo->tags = g_strdupv (runtime->tags);
+  hostinfo->userspace = TN_TRISTATE_YES;
+  hostinfo->userspace_router = TN_TRISTATE_YES;
+  return hostinfo;
+}
+
+void
+tn_runtime_start_client (TnRuntime *runtime)
+{
+  static const TnControlHandler handler = { .save_keys = client_save_keys, .changed = client_changed, .netmap = client_netmap };
+  g_autoptr (TnHostinfo) hostinfo = make_hostinfo (runtime);
+  g_autoptr (GError) error = NULL;
+  TnControlConfig config = {
+    .server_url = runtime->control_url,
+    .machine_key = *runtime->machine_key,
+    .node_key = *runtime->node_key,
+    .old_node_key = runtime->old_node_key,
+    .auth_key = runtime->auth_key,
+    .ephemeral = runtime->ephemeral,
+    .hostinfo = hostinfo,
+    .tls_database = runtime->tls_database,
+  };
+
+  tn_disco_private_key_get_public (runtime->disco_key, &config.disco_key);
+  runtime->client = tn_control_client_new (&config, &handler, runtime, &error);
+  tn_machine_private_key_clear (&config.machine_key);
+  tn_node_private_key_clear (&config.node_key);
+  if (runtime->client == NULL)
+    tn_runtime_fail (runtime, error);
+  else
+    tn_control_client_start (runtime->client);
+}
+
+static gboolean
+client_gone_cb (gpointer data)
+{
+  TnRuntime *runtime = ((TnRuntimeCall *) data)->runtime;
+
+  g_clear_pointer (&runtime->client, tn_control_client_unref);
+  runtime->client_closed = TRUE;
+  tn_runtime_check_closed (runtime);
+  return G_SOURCE_REMOVE;
+}
+
+/* A client may not be freed from a callback of its own. */
+static void
+client_stopped (TnControlClient *client,
+                const GError    *error,
+                gpointer         user_data)
+{
+  g_autoptr (TnRuntime) runtime = user_data;
+
+  tn_runtime_call (runtime, client_gone_cb, NULL);
+}
+
+void
+tn_runtime_close_client (TnRuntime *runtime)
+{
+  g_autoptr (GError) error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
+
+  end_logins (runtime, error);
+  if (runtime->client != NULL)
+    tn_control_client_stop (runtime->client, client_stopped, tn_runtime_ref (runtime));
+  else
+    runtime->client_closed = TRUE;
+}
+
+void
+tn_runtime_tell_net_info (TnRuntime *runtime)
+{
+  TnNetInfo net_info;
+
+  if (runtime->client == NULL)
+    return;
+  tn_runtime_fill_net_info (runtime, &net_info);
+  tn_control_client_set_net_info (runtime->client, &net_info);
+  tn_net_info_clear (&net_info);
+}
+
+/* --- Login and logout --- */
+
+static gboolean
+login_cb (gpointer data)
+{
+  TnRuntimeCall *call = data;
+  TnRuntime *runtime = call->runtime;
+  GTask *task = call->data;
+
+  if (runtime->client == NULL)
+    {
+      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
+      g_object_unref (task);
+      return G_SOURCE_REMOVE;
+    }
+  g_ptr_array_add (runtime->logins, task);
+  tn_control_client_login (runtime->client, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_runtime_login (TnRuntime *runtime,
+                  GTask     *task)
+{
+  tn_runtime_call (runtime, login_cb, g_object_ref (task));
+}
+
+static void
+logged_out (TnControlClient *client,
+            const GError    *error,
+            gpointer         user_data)
+{
+  g_autoptr (GTask) task = user_data;
+
+  if (error != NULL)
+    g_task_return_error (task, g_error_copy (error));
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static gboolean
+logout_cb (gpointer data)
+{
+  TnRuntimeCall *call = data;
+  TnRuntime *runtime = call->runtime;
+  GTask *task = call->data;
+
+  if (runtime->client == NULL)
+    {
+      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
+      g_object_unref (task);
+      return G_SOURCE_REMOVE;
+    }
+  /* Whatever the server says, nobody may log in with these keys from here again. */
+  save_keys (runtime, NULL, NULL);
+  tn_control_client_logout (runtime->client, logged_out, task);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_runtime_logout (TnRuntime *runtime,
+                   GTask     *task)
+{
+  tn_runtime_call (runtime, logout_cb, g_object_ref (task));
+}

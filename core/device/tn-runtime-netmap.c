@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-runtime-private.h"
+
+/* --- For the application --- */
+
+static void
+publish_all_peers (TnRuntime      *runtime,
+                   const TnNetmap *netmap)
+{
+  g_autoptr (GPtrArray) peers = g_ptr_array_new_full (netmap->peers->len, (GDestroyNotify) tn_node_data_unref);
+
+  for (guint i = 0; i < netmap->peers->len; i++)
+    g_ptr_array_add (peers, tn_netmap_bridge_node_data (runtime->bridge, netmap, g_ptr_array_index (netmap->peers, i)));
+  tn_device_model_publish_peers (runtime->model, peers);
+}
+
+static void
+publish_ids (TnRuntime      *runtime,
+             const TnNetmap *netmap,
+             GArray         *ids)
+{
+  for (guint i = 0; i < ids->len; i++)
+    {
+      const TnNetmapNode *node = tn_netmap_lookup (netmap, g_array_index (ids, gint64, i));
+      g_autoptr (TnNodeData) data = NULL;
+
+      if (node == NULL)
+        continue;
+      data = tn_netmap_bridge_node_data (runtime->bridge, netmap, node);
+      tn_device_model_publish_peer (runtime->model, data);
+    }
+}
+
+/* Before the bridge forgets their stable ids. */
+static void
+publish_removed (TnRuntime *runtime,
+                 GArray    *ids)
+{
+  for (guint i = 0; i < ids->len; i++)
+    {
+      const char *stable_id = tn_netmap_bridge_stable_id (runtime->bridge, g_array_index (ids, gint64, i));
+
+      if (stable_id != NULL)
+        tn_device_model_publish_removed (runtime->model, stable_id);
+    }
+}
+
+static void
+publish_peers (TnRuntime             *runtime,
+               const TnNetmap        *netmap,
+               const TnNetmapChanges *changes)
+{
+  /* Profiles and relay codes show in nodes: their rare changes show in all of them. */
+  if (changes == NULL || changes->users || changes->relays)
+    {
+      publish_all_peers (runtime, netmap);
+      return;
+    }
+  publish_ids (runtime, netmap, changes->added);
+  publish_ids (runtime, netmap, changes->changed);
+}
+
+static void
+publish_self (TnRuntime      *runtime,
+              const TnNetmap *netmap)
+{
+  g_autoptr (TnNodeData) self = tn_netmap_bridge_node_data (runtime->bridge, netmap, netmap->self);
+
+  self->online = TRUE;      /* nobody else can know better */
+  tn_device_model_publish_self (runtime->model, self);
+}
+
+static void
+update_facts (TnRuntime      *runtime,
+              const TnNetmap *netmap)
+{
+  g_free (runtime->tailnet_name);
+  runtime->tailnet_name = g_strdup (netmap->domain);
+  g_free (runtime->dns_suffix);
+  runtime->dns_suffix = tn_netmap_bridge_dns_suffix (netmap);
+  runtime->key_expiry_us = netmap->self->key_expiry_us;
+  runtime->magic_dns = netmap->magic_dns;
+  tn_runtime_publish_facts (runtime);
+}
+
+static void
+update_health (TnRuntime      *runtime,
+               const TnNetmap *netmap)
+{
+  g_autofree char *text = netmap->health != NULL && netmap->health[0] != NULL ? g_strjoinv ("; ", netmap->health) : NULL;
+
+  tn_runtime_set_health (runtime, "control", TN_HEALTH_SEVERITY_MEDIUM, "The control server reports a problem", text);
+}
+
+/* --- What other threads may ask for --- */
+
+static void
+keep_shared (TnRuntime              *runtime,
+             const TnNetmap         *netmap,
+             const TnDataPathUpdate *update)
+{
+  g_mutex_lock (&runtime->lock);
+  if (update->filter != NULL)
+    {
+      g_clear_pointer (&runtime->filter, tn_filter_unref);
+      runtime->filter = tn_filter_ref (update->filter);
+    }
+  if (netmap->relays != runtime->relays)
+    {
+      g_clear_pointer (&runtime->relays, tn_relay_map_unref);
+      runtime->relays = netmap->relays != NULL ? tn_relay_map_ref (netmap->relays) : NULL;
+    }
+  for (guint i = 0; i < netmap->self->n_addresses; i++)
+    {
+      const TnIpAddress *address = &netmap->self->addresses[i].address;
+      TnIpAddress *place = address->version == 4 ? &runtime->address4 : &runtime->address6;
+
+      *place = *address;
+    }
+  g_mutex_unlock (&runtime->lock);
+}
+
+/* --- All of it --- */
+
+static TnDeviceState
+state_of (const TnNetmap *netmap)
+{
+  gint64 expiry_us = netmap->self->key_expiry_us;
+
+  if (expiry_us != 0 && expiry_us <= g_get_real_time ())
+    return TN_DEVICE_STATE_NEEDS_LOGIN;
+  return netmap->self->machine_authorized ? TN_DEVICE_STATE_RUNNING : TN_DEVICE_STATE_NEEDS_APPROVAL;
+}
+
+void
+tn_runtime_apply_netmap (TnRuntime             *runtime,
+                         const TnNetmap        *netmap,
+                         const TnNetmapChanges *changes)
+{
+  TnDataPathUpdate *update;
+
+  if (runtime->closing || netmap->self == NULL)
+    return;
+  if (!runtime->has_netmap)
+    changes = NULL;
+  runtime->has_netmap = TRUE;
+
+  /* Packets first: the data thread works while this one tells the application. */
+  if (changes != NULL)
+    publish_removed (runtime, changes->removed);
+  update = tn_netmap_bridge_update (runtime->bridge, netmap, changes);
+  keep_shared (runtime, netmap, update);
+  tn_data_path_take_update (runtime->data, update);
+  if ((changes == NULL || changes->relays) && netmap->relays != NULL)
+    {
+      tn_data_path_set_relay_map (runtime->data, netmap->relays);
+      tn_runtime_update_netcheck (runtime, netmap->relays);
+    }
+
+  publish_peers (runtime, netmap, changes);
+  if (changes == NULL || changes->self || changes->users || changes->relays)
+    publish_self (runtime, netmap);
+  if (changes == NULL || changes->health)
+    update_health (runtime, netmap);
+  if (changes == NULL || changes->self || changes->domain || changes->dns)
+    update_facts (runtime, netmap);
+  tn_runtime_set_state (runtime, state_of (netmap));
+}

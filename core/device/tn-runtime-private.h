@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tn-control-client.h"
+#include "tn-health-item-private.h"
+#include "tn-netcheck.h"
+#include "tn-netmap-bridge.h"
+#include "tn-runtime.h"
+#include "tn-secret.h"
+#include "tn-thread.h"
+
+G_BEGIN_DECLS
+
+#define TN_RUNTIME_MTU 1280      /* bytes: what every path between nodes of a tailnet carries */
+
+struct _TnRuntime
+{
+  gatomicrefcount     ref_count;
+
+  /* Immutable. */
+  TnRuntimeCallbacks  callbacks;
+  gpointer            user_data;
+  TnThread           *control;
+  GMainContext       *context;
+  TnDeviceModel      *model;
+  TnDataPath         *data;
+  char               *hostname;
+  char               *control_url;
+  char               *app_name;
+  char              **tags;
+  GTlsDatabase       *tls_database;
+  gboolean            ephemeral;
+
+  /* Of the control thread alone. */
+  char               *auth_key;
+  TnMachinePrivateKey *machine_key;
+  TnNodePrivateKey   *node_key;
+  TnNodePublicKey     old_node_key;
+  TnDiscoPrivateKey  *disco_key;
+  TnControlClient    *client;              /* NULL: not yet, or no more */
+  TnNetcheck         *netcheck;            /* NULL until there is a relay map */
+  TnNetcheckResult   *measured;            /* nullable: the latest one */
+  GPtrArray          *logins;              /* of GTask: logins asked for */
+  TnNetmapBridge     *bridge;
+  gboolean            has_netmap;
+  GHashTable         *health;              /* code -> TnHealthItem */
+  TnDeviceState       state;
+  char               *auth_url;
+  char               *tailnet_name;
+  char               *dns_suffix;
+  char               *home_code;
+  guint               home;
+  gint64              key_expiry_us;
+  gboolean            magic_dns;
+  gboolean            closing;
+  gboolean            client_closed;
+  gboolean            data_stopped;
+  gboolean            closed;
+
+  GMutex              lock;                /* guards what follows, which any thread may ask for */
+  TnFilter           *filter;
+  TnRelayMap         *relays;
+  TnIpAddress         address4;
+  TnIpAddress         address6;
+};
+
+/* A call into the control thread. @func gets a TnRuntimeCall. */
+typedef struct
+{
+  TnRuntime *runtime;
+  gpointer   data;
+} TnRuntimeCall;
+
+/* tn-runtime.c; on the control thread */
+void tn_runtime_call          (TnRuntime *runtime, GSourceFunc func, gpointer data);      /* any thread */
+void tn_runtime_fail          (TnRuntime *runtime, const GError *error);     /* any thread */
+void tn_runtime_publish_facts (TnRuntime *runtime);
+void tn_runtime_set_state     (TnRuntime *runtime, TnDeviceState state);
+void tn_runtime_set_health    (TnRuntime *runtime, const char *code, TnHealthSeverity severity, const char *title, const char *text);
+void tn_runtime_check_closed  (TnRuntime *runtime);
+
+/* tn-runtime-client.c; on the control thread */
+void tn_runtime_start_client  (TnRuntime *runtime);
+void tn_runtime_close_client  (TnRuntime *runtime);
+void tn_runtime_tell_net_info (TnRuntime *runtime);
+
+/* tn-runtime-netmap.c; on the control thread */
+void tn_runtime_apply_netmap  (TnRuntime *runtime, const TnNetmap *netmap, const TnNetmapChanges *changes);     /* NULL: all of it is new */
+
+/* tn-runtime-netcheck.c; on the control thread */
+void tn_runtime_update_netcheck (TnRuntime *runtime, TnRelayMap *relays);
+void tn_runtime_stop_netcheck   (TnRuntime *runtime);
+void tn_runtime_fill_net_info   (TnRuntime *runtime, TnNetInfo *net_info);      /* clear it with tn_net_info_clear() */
+
+G_END_DECLS

@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-runtime-private.h"
+
+#include "tn-context.h"
+#include "tn-error.h"
+
+/* --- To the device: every callback crosses into its context --- */
+
+typedef struct
+{
+  TnRuntime    *runtime;
+  TnDeviceState state;
+  GError       *error;
+} Message;
+
+static void
+message_free (gpointer data)
+{
+  Message *message = data;
+
+  g_clear_error (&message->error);
+  tn_runtime_unref (message->runtime);
+  g_free (message);
+}
+
+static void
+tell (TnRuntime     *runtime,
+      void         (*func) (gpointer),
+      TnDeviceState  state,
+      const GError  *error)
+{
+  Message *message = g_new0 (Message, 1);
+
+  message->runtime = tn_runtime_ref (runtime);
+  message->state = state;
+  message->error = error != NULL ? g_error_copy (error) : NULL;
+  tn_context_invoke (runtime->context, func, message, message_free);
+}
+
+static void
+state_in_context (gpointer data)
+{
+  Message *message = data;
+
+  message->runtime->callbacks.state (message->runtime->user_data, message->state);
+}
+
+static void
+failed_in_context (gpointer data)
+{
+  Message *message = data;
+
+  message->runtime->callbacks.failed (message->runtime->user_data, message->error);
+}
+
+static void
+closed_in_context (gpointer data)
+{
+  Message *message = data;
+
+  message->runtime->callbacks.closed (message->runtime->user_data);
+}
+
+/* Any thread. */
+void
+tn_runtime_fail (TnRuntime    *runtime,
+                 const GError *error)
+{
+  tell (runtime, failed_in_context, TN_DEVICE_STATE_STOPPED, error);
+}
+
+/* --- Calls into the control thread --- */
+
+static void
+call_free (gpointer data)
+{
+  TnRuntimeCall *call = data;
+
+  tn_runtime_unref (call->runtime);
+  g_free (call);
+}
+
+void
+tn_runtime_call (TnRuntime   *runtime,
+                 GSourceFunc  func,
+                 gpointer     data)
+{
+  TnRuntimeCall *call = g_new (TnRuntimeCall, 1);
+
+  *call = (TnRuntimeCall) { tn_runtime_ref (runtime), data };
+  tn_thread_call (runtime->control, func, call, call_free);
+}
+
+/* --- State --- */
+
+static void
+copy_facts (TnRuntime     *runtime,
+            TnDeviceFacts *facts)
+{
+  *facts = (TnDeviceFacts) {
+    .state = runtime->state,
+    .auth_url = runtime->auth_url,
+    .tailnet_name = runtime->tailnet_name,
+    .dns_suffix = runtime->dns_suffix,
+    .home_region = runtime->home_code,
+    .key_expiry_us = runtime->key_expiry_us,
+    .magic_dns = runtime->magic_dns,
+  };
+}
+
+void
+tn_runtime_publish_facts (TnRuntime *runtime)
+{
+  TnDeviceFacts facts;
+
+  if (runtime->closing)
+    return;
+  copy_facts (runtime, &facts);
+  tn_device_model_publish_facts (runtime->model, &facts);
+}
+
+void
+tn_runtime_set_state (TnRuntime     *runtime,
+                      TnDeviceState  state)
+{
+  if (runtime->closing || state == runtime->state)
+    return;
+
+  runtime->state = state;
+  tn_runtime_publish_facts (runtime);
+  tell (runtime, state_in_context, state, NULL);
+}
+
+/* --- Health --- */
+
+void
+tn_runtime_set_health (TnRuntime        *runtime,
+                       const char       *code,
+                       TnHealthSeverity  severity,
+                       const char       *title,
+                       const char       *text)      /* NULL: the condition is over */
+{
+  g_autoptr (GPtrArray) items = NULL;
+  GHashTableIter iter;
+  gpointer item;
+
+  if (text == NULL && !g_hash_table_remove (runtime->health, code))
+    return;
+  if (text != NULL)
+    g_hash_table_insert (runtime->health, g_strdup (code), tn_health_item_new (code, severity, title, text));
+
+  items = g_ptr_array_new_with_free_func (g_object_unref);
+  g_hash_table_iter_init (&iter, runtime->health);
+  while (g_hash_table_iter_next (&iter, NULL, &item))
+    g_ptr_array_add (items, g_object_ref (item));
+  tn_device_model_publish_health (runtime->model, items);
+}
+
+/* --- Close --- */
+
+void
+tn_runtime_check_closed (TnRuntime *runtime)
+{
+  if (!runtime->closing || !runtime->client_closed || !runtime->data_stopped || runtime->closed)
+    return;
+
+  runtime->closed = TRUE;
+  tell (runtime, closed_in_context, TN_DEVICE_STATE_STOPPED, NULL);
+}
+
+static gboolean
+close_cb (gpointer data)
+{
+  TnRuntime *runtime = ((TnRuntimeCall *) data)->runtime;
+
+  if (runtime->closing)
+    return G_SOURCE_REMOVE;
+
+  runtime->closing = TRUE;
+  tn_runtime_stop_netcheck (runtime);
+  tn_runtime_close_client (runtime);
+  tn_data_path_stop (runtime->data);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_runtime_close (TnRuntime *runtime)
+{
+  tn_runtime_call (runtime, close_cb, NULL);
+}
+
+/* --- Data path: its callbacks come on the data thread --- */
+
+typedef struct
+{
+  TnRuntime           *runtime;
+  guint                region;
+  TnUnderlayLinkState  state;
+  char                *text;      /* nullable */
+} LinkReport;
+
+static void
+link_report_free (gpointer data)
+{
+  LinkReport *report = data;
+
+  g_free (report->text);
+  tn_runtime_unref (report->runtime);
+  g_free (report);
+}
+
+static void
+post_link_report (TnRuntime           *runtime,
+                  GSourceFunc          func,
+                  guint                region,
+                  TnUnderlayLinkState  state,
+                  const char          *text)
+{
+  LinkReport *report = g_new0 (LinkReport, 1);
+
+  report->runtime = tn_runtime_ref (runtime);
+  report->region = region;
+  report->state = state;
+  report->text = g_strdup (text);
+  tn_thread_call (runtime->control, func, report, link_report_free);
+}
+
+static gboolean
+link_state_cb (gpointer data)
+{
+  LinkReport *report = data;
+  g_autofree char *code = g_strdup_printf ("relay-%u", report->region);
+  g_autofree char *text = NULL;
+
+  if (report->state == TN_UNDERLAY_LINK_CONNECTING)
+    return G_SOURCE_REMOVE;
+  if (report->state == TN_UNDERLAY_LINK_DOWN && report->text != NULL)
+    text = g_strdup_printf ("relay region %u cannot be reached: %s", report->region, report->text);
+  tn_runtime_set_health (report->runtime, code, TN_HEALTH_SEVERITY_MEDIUM, "Relay not reachable", text);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+relay_health_cb (gpointer data)
+{
+  LinkReport *report = data;
+  g_autofree char *code = g_strdup_printf ("relay-health-%u", report->region);
+
+  tn_runtime_set_health (report->runtime, code, TN_HEALTH_SEVERITY_MEDIUM, "Relay reports a problem", report->text);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+data_link_state (gpointer             user_data,
+                 guint                region,
+                 TnUnderlayLinkState  state,
+                 const GError        *error)
+{
+  post_link_report (user_data, link_state_cb, region, state, error != NULL ? error->message : NULL);
+}
+
+static void
+data_relay_health (gpointer    user_data,
+                   guint       region,
+                   const char *problem)
+{
+  post_link_report (user_data, relay_health_cb, region, TN_UNDERLAY_LINK_UP, problem);
+}
+
+static void
+data_failed (gpointer      user_data,
+             const GError *error)
+{
+  tn_runtime_fail (user_data, error);
+}
+
+static gboolean
+live_cb (gpointer data)
+{
+  TnRuntimeCall *call = data;
+  TnRuntime *runtime = call->runtime;
+  g_autoptr (GArray) infos = call->data;
+
+  for (guint i = 0; i < infos->len; i++)
+    {
+      const TnPipelinePeerInfo *info = &g_array_index (infos, TnPipelinePeerInfo, i);
+      const char *stable_id = tn_netmap_bridge_stable_id (runtime->bridge, info->id);
+      TnNodeLive live = TN_NODE_LIVE_INIT;
+
+      if (stable_id == NULL)
+        continue;
+      tn_runtime_describe_path (runtime, &info->path, &live.path);
+      live.path.latency_us = info->latency_us;
+      live.path.since_us = info->path_since_wall_ns / 1000;
+      live.rx_bytes = info->stats.rx_bytes;
+      live.tx_bytes = info->stats.tx_bytes;
+      live.last_handshake_us = info->stats.last_handshake_wall_ns / 1000;
+      tn_device_model_publish_live (runtime->model, stable_id, &live);
+    }
+  return G_SOURCE_REMOVE;
+}
+
+static void
+data_live (gpointer  user_data,
+           GArray   *infos)
+{
+  tn_runtime_call (user_data, live_cb, g_array_ref (infos));
+}
+
+static gboolean
+data_stopped_cb (gpointer data)
+{
+  TnRuntime *runtime = ((TnRuntimeCall *) data)->runtime;
+
+  runtime->data_stopped = TRUE;
+  tn_runtime_check_closed (runtime);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+data_stopped (gpointer user_data)
+{
+  tn_runtime_call (user_data, data_stopped_cb, NULL);
+}
+
+static void
+start_data_path (TnRuntime             *runtime,
+                 const TnRuntimeConfig *config)
+{
+  static const TnDataPathCallbacks callbacks = {
+    .link_state = data_link_state,
+    .relay_health = data_relay_health,
+    .failed = data_failed,
+    .live = data_live,
+    .stopped = data_stopped,
+  };
+  TnDataPathConfig data_config = {
+    .node_key = runtime->node_key,
+    .disco_key = runtime->disco_key,
+    .underlays = config->underlays,
+    .overlay = TN_OVERLAY_TRANSPORT (config->netstack),
+    .tls_database = config->tls_database,
+    .app_name = config->app_name,
+    .mtu = TN_RUNTIME_MTU,
+  };
+
+  runtime->data = tn_data_path_new (&data_config, &callbacks, runtime);
+}
+
+/* --- Life --- */
+
+static gboolean
+start_cb (gpointer data)
+{
+  TnRuntime *runtime = ((TnRuntimeCall *) data)->runtime;
+
+  if (!runtime->closing)
+    tn_runtime_start_client (runtime);
+  return G_SOURCE_REMOVE;
+}
+
+static char **
+dup_strv (const char *const *strings)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint i = 0; strings != NULL && strings[i] != NULL; i++)
+    g_strv_builder_add (builder, strings[i]);
+  return g_strv_builder_end (builder);
+}
+
+TnRuntime *
+tn_runtime_new (const TnRuntimeConfig    *config,
+                const TnRuntimeCallbacks *callbacks,
+                gpointer                  user_data)
+{
+  TnRuntime *runtime = g_new0 (TnRuntime, 1);
+
+  g_atomic_ref_count_init (&runtime->ref_count);
+  g_mutex_init (&runtime->lock);
+  runtime->callbacks = *callbacks;
+  runtime->user_data = user_data;
+  runtime->control = tn_thread_ref_control ();
+  runtime->context = g_main_context_ref (config->context);
+  runtime->model = tn_device_model_ref (config->model);
+  runtime->hostname = g_strdup (config->hostname);
+  runtime->control_url = g_strdup (config->control_url);
+  runtime->auth_key = g_strdup (config->auth_key);
+  runtime->tags = dup_strv (config->tags);
+  runtime->app_name = g_strdup (config->app_name);
+  runtime->ephemeral = config->ephemeral;
+  g_set_object (&runtime->tls_database, config->tls_database);
+  runtime->machine_key = tn_secret_dup (config->identity->machine_key, TN_KEY_LEN);
+  runtime->node_key = tn_secret_dup (config->identity->node_key, TN_KEY_LEN);
+  runtime->old_node_key = config->identity->old_node_key;
+  runtime->disco_key = tn_secret_alloc (TN_KEY_LEN);
+  tn_disco_private_key_generate (runtime->disco_key);
+  runtime->bridge = tn_netmap_bridge_new ();
+  runtime->logins = g_ptr_array_new_with_free_func (g_object_unref);
+  runtime->health = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
+  runtime->state = TN_DEVICE_STATE_STARTING;
+  start_data_path (runtime, config);
+  tn_runtime_call (runtime, start_cb, NULL);
+  return runtime;
+}
+
+TnRuntime *
+tn_runtime_ref (TnRuntime *runtime)
+{
+  g_atomic_ref_count_inc (&runtime->ref_count);
+  return runtime;
+}
+
+void
+tn_runtime_unref (TnRuntime *runtime)
+{
+  if (!g_atomic_ref_count_dec (&runtime->ref_count))
+    return;
+
+  g_clear_pointer (&runtime->data, tn_data_path_unref);
+  g_clear_pointer (&runtime->bridge, tn_netmap_bridge_free);
+  g_clear_pointer (&runtime->measured, tn_netcheck_result_unref);
+  g_clear_pointer (&runtime->logins, g_ptr_array_unref);
+  g_clear_pointer (&runtime->health, g_hash_table_unref);
+  g_clear_pointer (&runtime->filter, tn_filter_unref);
+  g_clear_pointer (&runtime->relays, tn_relay_map_unref);
+  g_clear_object (&runtime->tls_database);
+  tn_device_model_unref (runtime->model);
+  if (runtime->auth_key != NULL)
+    explicit_bzero (runtime->auth_key, strlen (runtime->auth_key));
+  g_free (runtime->auth_key);
+  g_free (runtime->hostname);
+  g_free (runtime->control_url);
+  g_free (runtime->app_name);
+  g_free (runtime->auth_url);
+  g_free (runtime->tailnet_name);
+  g_free (runtime->dns_suffix);
+  g_free (runtime->home_code);
+  g_strfreev (runtime->tags);
+  tn_secret_free (runtime->machine_key);
+  tn_secret_free (runtime->node_key);
+  tn_secret_free (runtime->disco_key);
+  g_main_context_unref (runtime->context);
+  tn_thread_unref (runtime->control);
+  g_mutex_clear (&runtime->lock);
+  g_free (runtime);
+}
+
+/* --- From any thread --- */
+
+TnDataPath *
+tn_runtime_get_data_path (TnRuntime *runtime)
+{
+  return runtime->data;
+}
+
+void
+tn_runtime_describe_path (TnRuntime           *runtime,
+                          const TnPathAddress *address,
+                          TnPathData          *path)
+{
+  TnRelayRegion *region;
+
+  if (address->kind == TN_PATH_ADDRESS_UDP)
+    {
+      path->kind = address->udp.vni == TN_PATH_NO_VNI ? TN_PATH_KIND_DIRECT : TN_PATH_KIND_PEER_RELAY;
+      path->endpoint = address->udp.endpoint;
+    }
+  else if (address->kind == TN_PATH_ADDRESS_RELAY)
+    {
+      path->kind = TN_PATH_KIND_RELAY;
+      path->region = address->relay.region;
+      g_mutex_lock (&runtime->lock);
+      region = runtime->relays != NULL ? tn_relay_map_lookup (runtime->relays, path->region) : NULL;
+      if (region != NULL && region->code != NULL)
+        g_strlcpy (path->region_code, region->code, sizeof path->region_code);
+      g_mutex_unlock (&runtime->lock);
+    }
+}
+
+static void
+collect_grant (const char         *name,
+               const char *const  *values,
+               gpointer            data)
+{
+  static const char *const none[] = { NULL };
+
+  g_variant_builder_add ((GVariantBuilder *) data, "{s^as}", name, values != NULL ? values : none);
+}
+
+GVariant *
+tn_runtime_dup_grants (TnRuntime         *runtime,
+                       const TnIpAddress *source)
+{
+  const TnIpAddress *own = source->version == 4 ? &runtime->address4 : &runtime->address6;
+  GVariantBuilder builder;
+  g_autoptr (TnFilter) filter = NULL;
+
+  g_mutex_lock (&runtime->lock);
+  if (runtime->filter != NULL)
+    filter = tn_filter_ref (runtime->filter);
+  g_mutex_unlock (&runtime->lock);
+  if (filter == NULL)
+    return NULL;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{sas}"));
+  tn_filter_foreach_capability (filter, source, own, collect_grant, &builder);
+  return g_variant_ref_sink (g_variant_builder_end (&builder));
+}
