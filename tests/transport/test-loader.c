@@ -270,7 +270,7 @@ test_ensure (void)
   g_assert_nonnull (strstr (error->message, "4711"));
   g_clear_error (&error);
 
-  g_assert_cmpuint (tn_plugin_loader_find (TN_NETSTACK_EXTENSION_POINT_NAME, NULL, &error), ==, G_TYPE_INVALID);
+  g_assert_cmpuint (tn_plugin_loader_find (TN_OVERLAY_TRANSPORT_EXTENSION_POINT_NAME, "none", &error), ==, G_TYPE_INVALID);
   g_assert_error (error, TN_ERROR, TN_ERROR_PLUGIN);
   remove_folder (folder);
 }

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <gio/gunixinputstream.h>
+#include <gio/gunixoutputstream.h>
+#include <unistd.h>
+
+#include "tn-cli.h"
+
+/* Both directions of a connection, from standard input and to standard output. */
+typedef struct
+{
+  TnCli        *cli;
+  TnConnection *connection;
+  gboolean      sent;            /* standard input ended, and so did our half of the connection */
+  gboolean      received;
+  GError       *error;
+} Pump;
+
+static void
+note_error (Pump   *pump,
+            GError *error)      /* taken */
+{
+  if (pump->error == NULL)
+    pump->error = error;
+  else
+    g_error_free (error);
+}
+
+static void
+sent_cb (GObject      *object,
+         GAsyncResult *result,
+         gpointer      user_data)
+{
+  Pump *pump = user_data;
+  GError *error = NULL;
+
+  if (g_output_stream_splice_finish (G_OUTPUT_STREAM (object), result, &error) < 0 ||
+      !tn_connection_shutdown (pump->connection, FALSE, TRUE, &error))
+    note_error (pump, error);
+  pump->sent = TRUE;
+  g_main_context_wakeup (NULL);
+}
+
+static void
+received_cb (GObject      *object,
+             GAsyncResult *result,
+             gpointer      user_data)
+{
+  Pump *pump = user_data;
+  GError *error = NULL;
+
+  if (g_output_stream_splice_finish (G_OUTPUT_STREAM (object), result, &error) < 0)
+    note_error (pump, error);
+  pump->received = TRUE;
+  g_main_context_wakeup (NULL);
+}
+
+/* Ends when both directions have; at a terminal also when the other side alone has, since nobody there sees that it waits. */
+static int
+pump_connection (TnCli        *cli,
+                 TnConnection *connection)
+{
+  g_autoptr (GInputStream) in = g_unix_input_stream_new (STDIN_FILENO, FALSE);
+  g_autoptr (GOutputStream) out = g_unix_output_stream_new (STDOUT_FILENO, FALSE);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Pump pump = { .cli = cli, .connection = connection };
+  int code = TN_CLI_DONE;
+
+  g_output_stream_splice_async (g_io_stream_get_output_stream (G_IO_STREAM (connection)), in, G_OUTPUT_STREAM_SPLICE_NONE,
+                                G_PRIORITY_DEFAULT, cancellable, sent_cb, &pump);
+  g_output_stream_splice_async (out, g_io_stream_get_input_stream (G_IO_STREAM (connection)), G_OUTPUT_STREAM_SPLICE_NONE,
+                                G_PRIORITY_DEFAULT, cancellable, received_cb, &pump);
+  while (!(pump.received && (pump.sent || isatty (STDIN_FILENO))) && pump.error == NULL && !g_cancellable_is_cancelled (cli->cancellable))
+    g_main_context_iteration (NULL, TRUE);
+  if (pump.error != NULL)
+    code = tn_cli_fail (pump.error);
+
+  g_cancellable_cancel (cancellable);
+  while (!pump.received || !pump.sent)
+    g_main_context_iteration (NULL, TRUE);
+  g_clear_error (&pump.error);
+  return code;
+}
+
+static TnConnection *
+wait_for_caller (TnCli    *cli,
+                 guint16   port,
+                 GError  **error)
+{
+  g_autoptr (GAsyncResult) listening = NULL;
+  g_autoptr (GAsyncResult) accepted = NULL;
+  g_autoptr (TnListener) listener = NULL;
+  TnConnection *connection;
+
+  tn_device_listen_async (cli->device, port, NULL, cli->cancellable, tn_cli_done_cb, &listening);
+  tn_cli_wait (&listening);
+  listener = tn_device_listen_finish (cli->device, listening, error);
+  if (listener == NULL)
+    return NULL;
+
+  if (cli->verbose)
+    g_printerr (_("Listening on port %u.\n"), tn_listener_get_port (listener));
+  tn_listener_accept_async (listener, cli->cancellable, tn_cli_done_cb, &accepted);
+  tn_cli_wait (&accepted);
+  connection = tn_listener_accept_finish (listener, accepted, error);
+  tn_listener_close (listener);
+  if (connection != NULL && tn_connection_get_peer (connection) != NULL)
+    g_printerr (_("Connection from %s.\n"), tn_node_get_name (tn_connection_get_peer (connection)));
+  return connection;
+}
+
+static TnConnection *
+call (TnCli       *cli,
+      const char  *host,
+      guint16      port,
+      GError     **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  tn_device_connect_to_host_async (cli->device, host, port, cli->cancellable, tn_cli_done_cb, &result);
+  tn_cli_wait (&result);
+  return tn_device_connect_to_host_finish (cli->device, result, error);
+}
+
+static int
+run (TnCli  *cli,
+     int     argc,
+     char  **argv)
+{
+  g_autoptr (TnConnection) connection = NULL;
+  g_autoptr (GError) error = NULL;
+  gboolean listen = FALSE;
+  GOptionEntry entries[] = {
+    { "listen", 'l', 0, G_OPTION_ARG_NONE, &listen, N_("Wait for one connection instead of making one"), NULL },
+    { NULL },
+  };
+  guint16 port;
+  int code;
+
+  if (!tn_cli_parse (&tn_cli_nc, entries, &argc, &argv, &code))
+    return code;
+  if (argc != (listen ? 2 : 3))
+    return tn_cli_usage (listen ? _("“nc -l” takes one port") : _("“nc” takes a host and a port"));
+  if ((port = tn_cli_port (argv[argc - 1])) == 0)
+    return TN_CLI_USAGE;
+  if (!tn_cli_start (cli))
+    return TN_CLI_FAILED;
+
+  connection = listen ? wait_for_caller (cli, port, &error) : call (cli, argv[1], port, &error);
+  return connection != NULL ? pump_connection (cli, connection) : tn_cli_fail (error);
+}
+
+const TnCliCommand tn_cli_nc = { "nc", "HOST PORT | -l PORT", N_("Connect standard input and output to a port"), run };

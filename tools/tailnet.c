@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tn-cli.h"
+
+static const TnCliCommand *const commands[] = {
+  &tn_cli_up,
+  &tn_cli_status,
+  &tn_cli_ip,
+  &tn_cli_whoami,
+  &tn_cli_whois,
+  &tn_cli_ping,
+  &tn_cli_nc,
+  &tn_cli_version,
+};
+
+static const TnCliCommand *
+find_command (const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (strcmp (commands[i]->name, name) == 0)
+      return commands[i];
+  return NULL;
+}
+
+static char *
+list_commands (void)
+{
+  GString *text = g_string_new (_("Commands:\n"));
+
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    {
+      g_autofree char *head = g_strdup_printf ("%s %s", commands[i]->name, commands[i]->arguments);
+
+      g_string_append_printf (text, "  %-32s %s\n", head, _(commands[i]->summary));
+    }
+  g_string_append (text, _("\nWith --state or --ephemeral this program is the node itself, for as long as it runs. While one of them runs, others\n"
+                           "with the same --state talk to it. “tailnet COMMAND --help” says more about a command."));
+  return g_string_free (text, FALSE);
+}
+
+/* Options may come before the command only: what follows it is the command's. */
+static gboolean
+parse_options (TnCli   *cli,
+               int     *argc,
+               char  ***argv,
+               GError **error)
+{
+  gboolean version = FALSE;
+  GOptionEntry entries[] = {
+    { "state", 's', 0, G_OPTION_ARG_FILENAME, &cli->state_dir, N_("Folder that keeps the node's keys"), N_("DIR") },
+    { "ephemeral", 'e', 0, G_OPTION_ARG_NONE, &cli->ephemeral, N_("Be a node that is gone when the program ends"), NULL },
+    { "login-server", 'l', 0, G_OPTION_ARG_STRING, &cli->control_url, N_("URL of the control server"), N_("URL") },
+    { "auth-key", 'k', 0, G_OPTION_ARG_STRING, &cli->auth_key, N_("Key to join with: itself, file:PATH or env:NAME"), N_("KEY") },
+    { "hostname", 'n', 0, G_OPTION_ARG_STRING, &cli->hostname, N_("Name to ask for"), N_("NAME") },
+    { "tag", 't', 0, G_OPTION_ARG_STRING_ARRAY, &cli->tags, N_("Tag to ask for; may be given again"), N_("tag:NAME") },
+    { "ca", 0, 0, G_OPTION_ARG_FILENAME, &cli->ca_file, N_("Certificate authorities to trust instead of the system's"), N_("FILE") },
+    { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
+    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &cli->verbose, N_("Say what happens, on standard error"), NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &version, N_("Print the version"), NULL },
+    { NULL },
+  };
+  g_autoptr (GOptionContext) context = g_option_context_new (_("COMMAND [ARGUMENT…]"));
+  g_autofree char *description = list_commands ();
+
+  g_option_context_set_summary (context, _("A node of a tailnet, without root and without a service."));
+  g_option_context_set_description (context, description);
+  g_option_context_set_strict_posix (context, TRUE);
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
+  if (!g_option_context_parse (context, argc, argv, error))
+    return FALSE;
+
+  if (version)
+    {
+      tn_cli_version.run (cli, 1, *argv);
+      exit (TN_CLI_DONE);
+    }
+  if (*argc > 1 && strcmp ((*argv)[1], "--") == 0)
+    {
+      (*argv)[1] = (*argv)[0];
+      (*argv)++;
+      (*argc)--;
+    }
+  return TRUE;
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_autoptr (GError) error = NULL;
+  const TnCliCommand *command;
+  TnCli cli = { 0 };
+  int code;
+
+  setlocale (LC_ALL, "");
+  bindtextdomain (GETTEXT_PACKAGE, TN_LOCALE_DIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
+  g_set_prgname ("tailnet");
+
+  if (!parse_options (&cli, &argc, &argv, &error))
+    return tn_cli_usage ("%s", error->message);
+  if (argc < 2)
+    return tn_cli_usage (_("no command given; “tailnet --help” lists them"));
+  command = find_command (argv[1]);
+  if (command == NULL)
+    return tn_cli_usage (_("unknown command “%s”; “tailnet --help” lists them"), argv[1]);
+
+  cli.cancellable = g_cancellable_new ();
+  code = command->run (&cli, argc - 1, argv + 1);
+  tn_cli_stop (&cli);
+  g_clear_object (&cli.cancellable);
+  g_free (cli.state_dir);
+  g_free (cli.control_url);
+  g_free (cli.auth_key);
+  g_free (cli.hostname);
+  g_strfreev (cli.tags);
+  g_free (cli.ca_file);
+  return code;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <glib/gi18n.h>
+
+#include "tailnet.h"
+
+G_BEGIN_DECLS
+
+/* Exit codes. */
+enum
+{
+  TN_CLI_DONE = 0,
+  TN_CLI_FAILED = 1,
+  TN_CLI_USAGE = 2,
+};
+
+/* What every command gets: the options that stand before its name, and a device on demand. */
+typedef struct
+{
+  char         *state_dir;
+  gboolean      ephemeral;
+  char         *control_url;
+  char         *auth_key;          /* as given: "file:PATH", "env:NAME" or the key */
+  char         *hostname;
+  char        **tags;
+  char         *ca_file;
+  gboolean      json;
+  gboolean      verbose;
+
+  TnDevice     *device;            /* NULL until tn_cli_open() */
+  GCancellable *cancellable;       /* cancelled by SIGINT and SIGTERM */
+} TnCli;
+
+typedef struct
+{
+  const char  *name;
+  const char  *arguments;          /* "HOST PORT", for the help */
+  const char  *summary;
+  int        (*run) (TnCli *cli, int argc, char **argv);     /* argv[0] is the name */
+} TnCliCommand;
+
+/* A device for this command, not started. FALSE: the reason was printed. */
+gboolean      tn_cli_open       (TnCli *cli);
+
+/* The same, and started: waits until it runs. A login URL is printed on the way. */
+gboolean      tn_cli_start      (TnCli *cli);
+void          tn_cli_stop       (TnCli *cli);
+
+/* Prints "tailnet: …" on standard error and returns TN_CLI_FAILED or TN_CLI_USAGE. */
+int           tn_cli_fail       (const GError *error);
+int           tn_cli_usage      (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
+/* Parses the options of a command; FALSE with *code: stop with that (after --help, say). What is left in @argv are arguments. */
+gboolean      tn_cli_parse      (const TnCliCommand *command, GOptionEntry *entries, int *argc, char ***argv, int *code);
+
+/* Waits for an _async call: pass tn_cli_done_cb and &result; the result is the caller's. */
+void          tn_cli_done_cb    (GObject *object, GAsyncResult *result, gpointer user_data);
+GAsyncResult *tn_cli_wait       (GAsyncResult **result);
+
+/* A port number in @text; 0: none, and the reason was printed. */
+guint16       tn_cli_port       (const char *text);
+
+extern const TnCliCommand tn_cli_up, tn_cli_status, tn_cli_ip, tn_cli_whoami, tn_cli_whois, tn_cli_ping, tn_cli_nc,
+                          tn_cli_version;
+
+G_END_DECLS
