@@ -7,9 +7,9 @@ static void
 test_integers (void)
 {
   TnReader r = TN_READER_INIT (data, sizeof data);
-  guint8 u8;
-  guint16 be16, le16;
-  guint32 be32, le32;
+  guint8 u8 = 0;
+  guint16 be16 = 0, le16 = 0;
+  guint32 be32 = 0, le32 = 0;
 
   g_assert_true (tn_reader_u8 (&r, &u8) && tn_reader_u16be (&r, &be16) && tn_reader_u16le (&r, &le16) &&
                  tn_reader_u32be (&r, &be32) && tn_reader_u32le (&r, &le32));
@@ -25,7 +25,7 @@ static void
 test_long_integers (void)
 {
   TnReader r = TN_READER_INIT (data, 16);
-  guint64 be, le;
+  guint64 be = 0, le = 0;
 
   g_assert_true (tn_reader_u64be (&r, &be) && tn_reader_u64le (&r, &le));
   g_assert_cmphex (be, ==, G_GUINT64_CONSTANT (0x0102030405060708));
