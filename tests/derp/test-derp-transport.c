@@ -599,8 +599,9 @@ fake_asked_cb (GObject      *object,
 {
   GIOStream *stream = user_data;
   FakeRelay *fake = g_object_get_data (G_OBJECT (stream), "fake");
-  g_autoptr (GBytes) bytes = g_input_stream_read_bytes_finish (G_INPUT_STREAM (object), result, NULL);
+  GBytes *asked = g_input_stream_read_bytes_finish (G_INPUT_STREAM (object), result, NULL);
 
+  g_clear_pointer (&asked, g_bytes_unref);
   g_output_stream_write_all_async (g_io_stream_get_output_stream (stream), fake->answer, fake->len,
                                    G_PRIORITY_DEFAULT, NULL, fake_answered_cb, stream);
 }

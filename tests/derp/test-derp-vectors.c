@@ -227,12 +227,10 @@ typedef struct
 
 /* The frames of @link as the vectors write them, sorted. */
 static JsonArray *
-take_frames (TnVector           *v,
-             Connection         *connection,
+take_frames (Connection            *connection,
              const TnNodePublicKey *server)
 {
   g_autoptr (GByteArray) output = tn_testkit_relay_take_output (connection->link);
-  g_autoptr (GPtrArray) texts = g_ptr_array_new_with_free_func (g_free);
   JsonArray *frames = json_array_new ();
   TnDerpFrame frame;
   TnReader r;
@@ -362,7 +360,7 @@ check_step (TnVector              *v,
 
       if (!connection->open)
         continue;
-      frames = take_frames (v, connection, server);
+      frames = take_frames (connection, server);
       actual = frames_text (frames);
       if (!g_str_equal (actual, expected))
         tn_vector_fail (v, "step %u, connection %u:\n  %s, expected\n  %s", n_step, i, actual, expected);
