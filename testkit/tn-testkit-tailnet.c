@@ -9,6 +9,7 @@
 #include "tn-testkit-certificate.h"
 #include "tn-testkit-control-private.h"
 #include "tn-testkit-derp.h"
+#include "tn-testkit-stun.h"
 
 #define FIRST_REGION 900      /* 900 to 999 are for private use */
 #define MAX_RELAYS 99
@@ -17,7 +18,7 @@
 /**
  * TnTestkitTailnet:
  *
- * A whole tailnet but for its nodes, in this process: a control server, relays and what goes with them.
+ * A whole tailnet but for its nodes, in this process: a control server, relays and a STUN server beside them.
  *
  * ```c
  * g_autoptr (TnTestkitTailnet) tailnet = tn_testkit_tailnet_new ();
@@ -38,6 +39,7 @@ struct _TnTestkitTailnet
   gboolean          tls;
   TnTestkitControl *control;
   GPtrArray        *relays;           /* of TnTestkitDerp; touched in the thread of the control server only */
+  TnTestkitStun    *stun;             /* likewise; one for all relays */
   char             *auth_key;         /* NULL before the first start */
   GTlsDatabase     *tls_database;     /* likewise */
   char             *tls_file;         /* what it was made from, and reads again whenever it likes */
@@ -80,10 +82,19 @@ start_relays (TnTestkitServer *server,
               gpointer         data)
 {
   RelayCall *call = data;
+  TnTestkitTailnet *self = call->self;
 
-  for (guint i = 0; i < call->self->relays->len; i++)
-    if (!tn_testkit_derp_start (g_ptr_array_index (call->self->relays, i), call->error))
-      return;
+  if (!tn_testkit_stun_start (self->stun, call->error))
+    return;
+
+  for (guint i = 0; i < self->relays->len; i++)
+    {
+      TnTestkitDerp *relay = g_ptr_array_index (self->relays, i);
+
+      tn_testkit_derp_set_stun_port (relay, tn_testkit_stun_get_port (self->stun));
+      if (!tn_testkit_derp_start (relay, call->error))
+        return;
+    }
   call->ok = TRUE;
 }
 
@@ -95,6 +106,7 @@ stop_relays (TnTestkitServer *server,
 
   for (guint i = 0; i < self->relays->len; i++)
     tn_testkit_derp_stop (g_ptr_array_index (self->relays, i));
+  tn_testkit_stun_stop (self->stun);
 }
 
 static void
@@ -105,6 +117,7 @@ drop_relays (TnTestkitServer *server,
 
   stop_relays (server, data);
   g_clear_pointer (&self->relays, g_ptr_array_unref);
+  g_clear_object (&self->stun);
 }
 
 static char *
@@ -191,6 +204,7 @@ tn_testkit_tailnet_constructed (GObject *object)
                                                  "region", FIRST_REGION + i,
                                                  "address", self->listen_address,
                                                  NULL));
+  self->stun = g_object_new (TN_TESTKIT_TYPE_STUN, "address", self->listen_address, NULL);
 }
 
 static void
