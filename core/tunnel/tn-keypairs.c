@@ -21,15 +21,25 @@ forget (TnKeypair    **slot,
   g_clear_pointer (slot, tn_keypair_free);
 }
 
-/* The one that initiated has the responder's answer, so both have the keys. A next session that never was confirmed is still
- * worth keeping to receive with: it is younger than the current one. */
+/* The next session crossed with the current one: it is not newer. */
+static gboolean
+next_is_crossed (const TnKeypairs *keypairs)
+{
+  return keypairs->next != NULL && keypairs->current != NULL && keypairs->next->derived < keypairs->current->derived;
+}
+
+/* The one that initiated has the responder's answer, so both have the keys. A next session from before that never was confirmed
+ * is still worth keeping to receive with: it is younger than the current one. */
 static void
 take_as_initiator (TnKeypairs   *keypairs,
                    TnIndexTable *table,
                    TnKeypair    *keypair)
 {
   forget (&keypairs->previous, table);
-  if (keypairs->next != NULL)
+  if (next_is_crossed (keypairs))
+    forget (&keypairs->next, table);
+
+  if (keypairs->next != NULL && keypairs->next->begun < keypair->begun)
     {
       keypairs->previous = g_steal_pointer (&keypairs->next);
       forget (&keypairs->current, table);
@@ -58,12 +68,18 @@ tn_keypairs_take (TnKeypairs   *keypairs,
 gboolean
 tn_keypairs_confirm (TnKeypairs   *keypairs,
                      TnIndexTable *table,
-                     TnKeypair    *keypair)
+                     TnKeypair    *keypair,
+                     gboolean      prefers_own)
 {
   if (keypair != keypairs->next)
     return FALSE;
 
   forget (&keypairs->previous, table);
+  if (prefers_own && next_is_crossed (keypairs))
+    {
+      keypairs->previous = g_steal_pointer (&keypairs->next);
+      return FALSE;
+    }
   keypairs->previous = keypairs->current;
   keypairs->current = g_steal_pointer (&keypairs->next);
   return TRUE;

@@ -16,11 +16,17 @@ struct _TnKeypair
   guint32         local_index;       /* in what the peer sends */
   guint32         remote_index;      /* in what we send */
   gboolean        is_initiator;
+  guint64         begun;             /* order among the tunnel's handshakes: when our initiation went out or the peer's came in */
+  guint64         derived;           /* when the keys were there */
   TnReplay        replay;
 };
 
 /* Sessions of a peer (WireGuard paper §6.3): all three receive, only the current one sends. A responder may not use its new keys
- * before the initiator has: until then they wait as the next ones. */
+ * before the initiator has: until then they wait as the next ones.
+ *
+ * If initiations cross on the way, both sides may end up with two new sessions. Neither knows which of them the other will use
+ * (other implementations give up their own), so the peer's stays the next one until something comes by it; and if something
+ * does, both settle on the session whose initiator has the greater key. */
 typedef struct
 {
   TnKeypair *previous;
@@ -31,8 +37,9 @@ typedef struct
 /* Takes @keypair, which is in @table already, and forgets those that it supersedes. */
 void     tn_keypairs_take    (TnKeypairs *keypairs, TnIndexTable *table, TnKeypair *keypair);
 
-/* An authentic packet came with @keypair: TRUE if that makes the next session the current one. */
-gboolean tn_keypairs_confirm (TnKeypairs *keypairs, TnIndexTable *table, TnKeypair *keypair);
+/* An authentic packet came with @keypair: TRUE if that makes the next session the current one. @prefers_own: of crossed sessions
+ * ours is the one to settle on. */
+gboolean tn_keypairs_confirm (TnKeypairs *keypairs, TnIndexTable *table, TnKeypair *keypair, gboolean prefers_own);
 
 void     tn_keypairs_clear   (TnKeypairs *keypairs, TnIndexTable *table);
 

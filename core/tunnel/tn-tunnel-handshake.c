@@ -7,7 +7,8 @@
 
 /* Unlike other implementations, which have one handshake a peer for both roles, an initiation of ours stays open while we answer
  * the peer's: the answer needs no state once it is sent. If both sides start at once, each gets a session from its own
- * initiation and both are good to receive with, where a shared state would leave both waiting for the first retransmission. */
+ * initiation and both are good to receive with, where a shared state would leave both waiting for the first retransmission.
+ * tn-keypairs.h says how they settle on one. */
 
 static guint32
 draw_index (TnTunnel     *tunnel,
@@ -46,6 +47,7 @@ make_initiation (TnTunnel            *tunnel,
   tunnel->hooks.random (tunnel->user_data, ephemeral, sizeof ephemeral);
   tn_handshake_timestamp (timestamp, tn_tunnel_wall_time (tunnel));
   peer->local_index = draw_index (tunnel, peer, NULL);
+  peer->begun = ++tunnel->n_steps;
   peer->has_initiated = tn_handshake_initiate (&peer->initiator, &tunnel->identity, &peer->remote, tunnel->aead,
                                            ephemeral, timestamp, peer->local_index, message);
   explicit_bzero (ephemeral, sizeof ephemeral);
@@ -99,6 +101,7 @@ new_keypair (TnTunnel              *tunnel,
              const TnHandshakeKeys *keys,
              guint32                local_index,
              guint32                remote_index,
+             guint64                begun,
              gboolean               is_initiator)
 {
   TnKeypair *keypair = g_new0 (TnKeypair, 1);
@@ -108,6 +111,8 @@ new_keypair (TnTunnel              *tunnel,
   keypair->local_index = local_index;
   keypair->remote_index = remote_index;
   keypair->is_initiator = is_initiator;
+  keypair->begun = begun;
+  keypair->derived = ++tunnel->n_steps;
   return keypair;
 }
 
@@ -177,7 +182,7 @@ respond (TnTunnel             *tunnel,
       return;
     }
 
-  keypair = new_keypair (tunnel, &keys, index, responder->remote_index, FALSE);
+  keypair = new_keypair (tunnel, &keys, index, responder->remote_index, ++tunnel->n_steps, FALSE);
   tn_index_table_lookup (&tunnel->indices, index)->keypair = keypair;
   tn_keypairs_take (&peer->keypairs, &tunnel->indices, keypair);
   tn_timers_session_derived (tunnel, peer);
@@ -230,7 +235,7 @@ begin_session (TnTunnel              *tunnel,
                const TnHandshakeKeys *keys,
                guint32                remote_index)
 {
-  TnKeypair *keypair = new_keypair (tunnel, keys, entry->index, remote_index, TRUE);
+  TnKeypair *keypair = new_keypair (tunnel, keys, entry->index, remote_index, peer->begun, TRUE);
 
   entry->keypair = keypair;
   peer->has_initiated = FALSE;

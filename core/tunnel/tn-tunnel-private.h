@@ -46,6 +46,7 @@ struct _TnTunnelPeer
 
   gboolean              has_initiated;               /* initiator and local_index are those of the last initiation */
   guint32               local_index;
+  guint64               begun;                       /* see TnKeypair */
   TnHandshakeInitiator  initiator;
   guint                 attempts;
   gint64                last_handshake_sent_us;
@@ -69,6 +70,7 @@ struct _TnTunnel
   guint                 mtu;
   TnIndexTable          indices;
   guint64               drops[TN_TUNNEL_N_DROPS];
+  guint64               n_steps;                     /* of handshakes, so far: their order */
 
   TnTunnelPeer        **heap;                        /* by wake_us */
   guint                 n_heap;

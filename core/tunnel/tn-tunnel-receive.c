@@ -86,6 +86,13 @@ keep_keys_fresh (TnTunnel     *tunnel,
   tn_tunnel_initiate (tunnel, peer, FALSE);
 }
 
+static gboolean
+prefers_own (TnTunnel     *tunnel,
+             TnTunnelPeer *peer)
+{
+  return memcmp (tunnel->identity.public_key.bytes, peer->remote.public_key.bytes, TN_KEY_LEN) > 0;
+}
+
 static TnTunnelVerdict
 receive_data (TnTunnel      *tunnel,
               TnPacket      *packet,
@@ -102,7 +109,7 @@ receive_data (TnTunnel      *tunnel,
   strip (packet);
   (*peer)->stats.rx_bytes += datagram_len;
   tn_timers_any_received (tunnel, *peer);
-  if (tn_keypairs_confirm (&(*peer)->keypairs, &tunnel->indices, keypair))
+  if (tn_keypairs_confirm (&(*peer)->keypairs, &tunnel->indices, keypair, prefers_own (tunnel, *peer)))
     tn_tunnel_session_confirmed (tunnel, *peer);
   keep_keys_fresh (tunnel, *peer);
   if (packet->len == 0)
