@@ -113,7 +113,7 @@ head_cb (GObject      *object,
   g_autoptr (GError) error = NULL;
   g_autoptr (GInputStream) stream = soup_session_send_finish (SOUP_SESSION (object), result, &error);
 
-  if (error != NULL)
+  if (stream == NULL)
     g_debug ("control: ping not answered: %s", error->message);
 }
 

@@ -116,7 +116,7 @@ start_server (void)
   g_autofree char *socket = g_build_filename (server.dir, "headscale.sock", NULL);
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_MERGE);
   g_autoptr (GFile) file = g_file_new_for_path (socket);
-  g_autoptr (GFileMonitor) monitor = g_file_monitor_file (file, G_FILE_MONITOR_NONE, NULL, NULL);
+  G_GNUC_UNUSED g_autoptr (GFileMonitor) monitor = g_file_monitor_file (file, G_FILE_MONITOR_NONE, NULL, NULL);
   g_autoptr (GError) error = NULL;
 
   g_subprocess_launcher_set_stdout_file_path (launcher, log);

@@ -14,8 +14,8 @@ touch_rule (const TnFilterRule *rule,
 static void
 touch_node (const TnNetmapNode *node)
 {
-  g_autofree char *json = tn_netmap_node_to_json (node);
-  g_autofree char *app = tn_netmap_node_dup_hostinfo_string (node, "App");
+  G_GNUC_UNUSED g_autofree char *json = tn_netmap_node_to_json (node);
+  G_GNUC_UNUSED g_autofree char *app = tn_netmap_node_dup_hostinfo_string (node, "App");
   GHashTable *location = tn_netmap_node_dup_location (node);
 
   (void) tn_netmap_node_get_service_port (node, "peerapi4");
