@@ -5,6 +5,8 @@
 #include <gio/gunixoutputstream.h>
 #include <unistd.h>
 
+#include "tn-cli-datagram.h"
+#include "tn-cli-pump.h"
 #include "tn-cli.h"
 
 /* Both directions of a connection, from standard input and to standard output. */
@@ -35,8 +37,7 @@ sent_cb (GObject      *object,
   Pump *pump = user_data;
   GError *error = NULL;
 
-  if (g_output_stream_splice_finish (G_OUTPUT_STREAM (object), result, &error) < 0 ||
-      !tn_connection_shutdown (pump->connection, FALSE, TRUE, &error))
+  if (!tn_cli_pump_finish (result, &error) || !tn_connection_shutdown (pump->connection, FALSE, TRUE, &error))
     note_error (pump, error);
   pump->sent = TRUE;
   g_main_context_wakeup (NULL);
@@ -50,7 +51,7 @@ received_cb (GObject      *object,
   Pump *pump = user_data;
   GError *error = NULL;
 
-  if (g_output_stream_splice_finish (G_OUTPUT_STREAM (object), result, &error) < 0)
+  if (!tn_cli_pump_finish (result, &error))
     note_error (pump, error);
   pump->received = TRUE;
   g_main_context_wakeup (NULL);
@@ -67,14 +68,14 @@ pump_connection (TnCli        *cli,
   Pump pump = { .cli = cli, .connection = connection };
   int code = TN_CLI_DONE;
 
-  g_output_stream_splice_async (g_io_stream_get_output_stream (G_IO_STREAM (connection)), in, G_OUTPUT_STREAM_SPLICE_NONE,
-                                G_PRIORITY_DEFAULT, cancellable, sent_cb, &pump);
-  g_output_stream_splice_async (out, g_io_stream_get_input_stream (G_IO_STREAM (connection)), G_OUTPUT_STREAM_SPLICE_NONE,
-                                G_PRIORITY_DEFAULT, cancellable, received_cb, &pump);
+  tn_cli_pump_async (in, g_io_stream_get_output_stream (G_IO_STREAM (connection)), cancellable, sent_cb, &pump);
+  tn_cli_pump_async (g_io_stream_get_input_stream (G_IO_STREAM (connection)), out, cancellable, received_cb, &pump);
   while (!(pump.received && (pump.sent || isatty (STDIN_FILENO))) && pump.error == NULL && !g_cancellable_is_cancelled (cli->cancellable))
     g_main_context_iteration (NULL, TRUE);
   if (pump.error != NULL)
-    code = tn_cli_fail (pump.error);
+    code = tn_cli_fail (cli, pump.error);
+  else if (g_cancellable_is_cancelled (cli->cancellable))
+    code = TN_CLI_FAILED;
 
   g_cancellable_cancel (cancellable);
   while (!pump.received || !pump.sent)
@@ -88,39 +89,25 @@ wait_for_caller (TnCli    *cli,
                  guint16   port,
                  GError  **error)
 {
-  g_autoptr (GAsyncResult) listening = NULL;
   g_autoptr (GAsyncResult) accepted = NULL;
-  g_autoptr (TnListener) listener = NULL;
+  g_autoptr (TnListener) listener = tn_cli_listen (cli, port, error);
+  g_autofree char *caller = NULL;
   TnConnection *connection;
 
-  tn_device_listen_async (cli->device, port, NULL, cli->cancellable, tn_cli_done_cb, &listening);
-  tn_cli_wait (&listening);
-  listener = tn_device_listen_finish (cli->device, listening, error);
   if (listener == NULL)
     return NULL;
 
-  if (cli->verbose)
-    g_printerr (_("Listening on port %u.\n"), tn_listener_get_port (listener));
+  g_printerr (_("Listening on port %u.\n"), tn_listener_get_port (listener));
   tn_listener_accept_async (listener, cli->cancellable, tn_cli_done_cb, &accepted);
   tn_cli_wait (&accepted);
   connection = tn_listener_accept_finish (listener, accepted, error);
   tn_listener_close (listener);
-  if (connection != NULL && tn_connection_get_peer (connection) != NULL)
-    g_printerr (_("Connection from %s.\n"), tn_node_get_name (tn_connection_get_peer (connection)));
+  if (connection == NULL)
+    return NULL;
+
+  caller = tn_cli_dup_caller (connection);
+  g_printerr (_("Connection from %s.\n"), caller);
   return connection;
-}
-
-static TnConnection *
-call (TnCli       *cli,
-      const char  *host,
-      guint16      port,
-      GError     **error)
-{
-  g_autoptr (GAsyncResult) result = NULL;
-
-  tn_device_connect_to_host_async (cli->device, host, port, cli->cancellable, tn_cli_done_cb, &result);
-  tn_cli_wait (&result);
-  return tn_device_connect_to_host_finish (cli->device, result, error);
 }
 
 static int
@@ -130,9 +117,12 @@ run (TnCli  *cli,
 {
   g_autoptr (TnConnection) connection = NULL;
   g_autoptr (GError) error = NULL;
-  gboolean listen = FALSE;
+  gboolean listen = FALSE, udp = FALSE;
+  int quit_s = -1;
   GOptionEntry entries[] = {
     { "listen", 'l', 0, G_OPTION_ARG_NONE, &listen, N_("Wait for one connection instead of making one"), NULL },
+    { "udp", 'u', 0, G_OPTION_ARG_NONE, &udp, N_("Datagrams: one for each read from standard input"), NULL },
+    { "wait", 'w', 0, G_OPTION_ARG_INT, &quit_s, N_("With --udp: end after so long without a datagram, once the input ended"), N_("SECONDS") },
     { NULL },
   };
   guint16 port;
@@ -141,14 +131,19 @@ run (TnCli  *cli,
   if (!tn_cli_parse (&tn_cli_nc, entries, &argc, &argv, &code))
     return code;
   if (argc != (listen ? 2 : 3))
-    return tn_cli_usage (listen ? _("“nc -l” takes one port") : _("“nc” takes a host and a port"));
+    return listen ? tn_cli_usage (_("“nc -l” takes one port, got %d arguments"), argc - 1)
+                  : tn_cli_usage (_("“nc” takes a host and a port, got %d arguments"), argc - 1);
+  if (quit_s < -1)
+    return tn_cli_usage (_("“%d” is no number of seconds"), quit_s);
   if ((port = tn_cli_port (argv[argc - 1])) == 0)
     return TN_CLI_USAGE;
   if (!tn_cli_start (cli))
     return TN_CLI_FAILED;
+  if (udp)
+    return tn_cli_datagrams (cli, listen ? NULL : argv[1], port, quit_s);
 
-  connection = listen ? wait_for_caller (cli, port, &error) : call (cli, argv[1], port, &error);
-  return connection != NULL ? pump_connection (cli, connection) : tn_cli_fail (error);
+  connection = listen ? wait_for_caller (cli, port, &error) : tn_cli_connect (cli, argv[1], port, &error);
+  return connection != NULL ? pump_connection (cli, connection) : tn_cli_fail (cli, error);
 }
 
 const TnCliCommand tn_cli_nc = { "nc", "HOST PORT | -l PORT", N_("Connect standard input and output to a port"), run };

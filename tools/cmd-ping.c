@@ -54,8 +54,9 @@ pause_ms (TnCli *cli,
     g_source_remove (id);
 }
 
-/* TRUE: there was an answer. */
-static gboolean
+typedef enum { PING_ANSWERED, PING_LOST, PING_HOPELESS } PingOutcome;
+
+static PingOutcome
 ping_once (TnCli      *cli,
            const char *host,
            TnPingKind  kind,
@@ -71,12 +72,12 @@ ping_once (TnCli      *cli,
   pong = tn_device_ping_finish (cli->device, result, &error);
   if (pong == NULL)
     {
-      tn_cli_fail (error);
-      return FALSE;
+      tn_cli_fail (cli, error);
+      return error->domain == TN_ERROR || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT) ? PING_HOPELESS : PING_LOST;
     }
   print_pong (cli, pong);
   *direct = tn_ping_result_get_path (pong) != NULL && tn_path_get_kind (tn_ping_result_get_path (pong)) == TN_PATH_KIND_DIRECT;
-  return TRUE;
+  return PING_ANSWERED;
 }
 
 static int
@@ -96,13 +97,14 @@ run (TnCli  *cli,
     { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
     { NULL },
   };
+  PingOutcome outcome;
   TnPingKind kind;
   int answers = 0, code;
 
   if (!tn_cli_parse (&tn_cli_ping, entries, &argc, &argv, &code))
     return code;
   if (argc != 2)
-    return tn_cli_usage (_("“ping” takes one host"));
+    return tn_cli_usage (_("“ping” takes one host, got %d"), argc - 1);
   if (tsmp && icmp)
     return tn_cli_usage (_("--tsmp and --icmp exclude each other"));
   if (count < 0 || interval_ms < 0)
@@ -117,9 +119,10 @@ run (TnCli  *cli,
     {
       if (i > 0)
         pause_ms (cli, (guint) interval_ms);
-      if (ping_once (cli, argv[1], kind, size, &direct))
+      outcome = ping_once (cli, argv[1], kind, size, &direct);
+      if (outcome == PING_ANSWERED)
         answers++;
-      if (until_direct && direct)
+      if (outcome == PING_HOPELESS || (until_direct && direct))
         break;
     }
   return answers > 0 && (!until_direct || direct) ? TN_CLI_DONE : TN_CLI_FAILED;

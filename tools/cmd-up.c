@@ -15,6 +15,7 @@ run (TnCli  *cli,
     return code;
   if (argc > 1)
     return tn_cli_usage (_("“up” takes no argument, got “%s”"), argv[1]);
+  cli->patient = TRUE;
   if (!tn_cli_start (cli))
     return TN_CLI_FAILED;
 

@@ -15,6 +15,8 @@ static const TnCliCommand *const commands[] = {
   &tn_cli_whois,
   &tn_cli_ping,
   &tn_cli_nc,
+  &tn_cli_serve,
+  &tn_cli_perf,
   &tn_cli_version,
 };
 
@@ -43,6 +45,31 @@ list_commands (void)
   return g_string_free (text, FALSE);
 }
 
+static char *
+dup_variable (const char *name,
+              const char *other_name)
+{
+  const char *value = g_getenv (name);
+
+  if ((value == NULL || *value == '\0') && other_name != NULL)
+    value = g_getenv (other_name);
+  return value != NULL && *value != '\0' ? g_strdup (value) : NULL;
+}
+
+/* Variables as tsnet and containerboot know them; options go first. */
+static void
+take_environment (TnCli *cli)
+{
+  if (cli->auth_key == NULL)
+    cli->auth_key = dup_variable ("TS_AUTHKEY", "TS_AUTH_KEY");
+  if (cli->control_url == NULL)
+    cli->control_url = dup_variable ("TS_CONTROL_URL", NULL);
+  if (cli->hostname == NULL)
+    cli->hostname = dup_variable ("TS_HOSTNAME", NULL);
+  if (cli->state_dir == NULL && !cli->ephemeral)
+    cli->state_dir = dup_variable ("TS_STATE_DIR", NULL);
+}
+
 /* Options may come before the command only: what follows it is the command's. */
 static gboolean
 parse_options (TnCli   *cli,
@@ -59,6 +86,7 @@ parse_options (TnCli   *cli,
     { "hostname", 'n', 0, G_OPTION_ARG_STRING, &cli->hostname, N_("Name to ask for"), N_("NAME") },
     { "tag", 't', 0, G_OPTION_ARG_STRING_ARRAY, &cli->tags, N_("Tag to ask for; may be given again"), N_("tag:NAME") },
     { "ca", 0, 0, G_OPTION_ARG_FILENAME, &cli->ca_file, N_("Certificate authorities to trust instead of the system's"), N_("FILE") },
+    { "timeout", 0, 0, G_OPTION_ARG_INT, &cli->timeout_s, N_("Give up joining or connecting after so long (20; 0: never)"), N_("SECONDS") },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &cli->verbose, N_("Say what happens, on standard error"), NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &version, N_("Print the version"), NULL },
@@ -80,6 +108,13 @@ parse_options (TnCli   *cli,
       tn_cli_version.run (cli, 1, *argv);
       exit (TN_CLI_DONE);
     }
+  if (cli->timeout_s < -1)
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("“%d” is no number of seconds"), cli->timeout_s);
+      return FALSE;
+    }
+  cli->timeout_given = cli->timeout_s >= 0;
+  take_environment (cli);
   if (*argc > 1 && strcmp ((*argv)[1], "--") == 0)
     {
       (*argv)[1] = (*argv)[0];
@@ -95,7 +130,7 @@ main (int    argc,
 {
   g_autoptr (GError) error = NULL;
   const TnCliCommand *command;
-  TnCli cli = { 0 };
+  TnCli cli = { .timeout_s = -1 };
   int code;
 
   setlocale (LC_ALL, "");

@@ -9,11 +9,32 @@
 
 /* --- Errors --- */
 
-int
-tn_cli_fail (const GError *error)
+/* Joining goes on trying for as long as it may; what it last tripped over is a health item. */
+static char *
+dup_first_health (TnCli *cli)
 {
+  GListModel *health = cli->device != NULL ? tn_device_get_health (cli->device) : NULL;
+  g_autoptr (TnHealthItem) item = health != NULL ? g_list_model_get_item (health, 0) : NULL;
+
+  return item != NULL ? g_strdup (tn_health_item_get_text (item)) : NULL;
+}
+
+int
+tn_cli_fail (TnCli        *cli,
+             const GError *error)
+{
+  g_autofree char *reason = NULL;
+
   if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_printerr ("tailnet: %s\n", error->message);
+  else if (cli->timed_out)
+    {
+      reason = dup_first_health (cli);
+      if (reason != NULL)
+        g_printerr (_("tailnet: gave up after %d s: %s\n"), cli->timeout_s, reason);
+      else
+        g_printerr (_("tailnet: gave up after %d s without an answer\n"), cli->timeout_s);
+    }
   return TN_CLI_FAILED;
 }
 
@@ -98,6 +119,83 @@ tn_cli_wait (GAsyncResult **result)
   return *result;
 }
 
+static gboolean
+deadline_cb (gpointer data)
+{
+  TnCli *cli = data;
+
+  cli->timed_out = TRUE;
+  g_cancellable_cancel (cli->cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_cli_begin (TnCli *cli,
+              int    default_s)
+{
+  int limit_s = cli->timeout_s >= 0 ? cli->timeout_s : default_s;
+
+  tn_cli_end (cli);
+  if (limit_s == 0)
+    return;
+
+  cli->timeout_s = limit_s;
+  cli->deadline = g_timeout_source_new_seconds ((guint) limit_s);
+  g_source_set_callback (cli->deadline, deadline_cb, cli, NULL);
+  g_source_attach (cli->deadline, NULL);
+}
+
+void
+tn_cli_end (TnCli *cli)
+{
+  if (cli->deadline != NULL)
+    g_source_destroy (cli->deadline);
+  g_clear_pointer (&cli->deadline, g_source_unref);
+}
+
+/* --- Connections --- */
+
+TnConnection *
+tn_cli_connect (TnCli       *cli,
+                const char  *host,
+                guint16      port,
+                GError     **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  tn_cli_begin (cli, TN_CLI_TIMEOUT_S);
+  tn_device_connect_to_host_async (cli->device, host, port, cli->cancellable, tn_cli_done_cb, &result);
+  tn_cli_wait (&result);
+  tn_cli_end (cli);
+  return tn_device_connect_to_host_finish (cli->device, result, error);
+}
+
+TnListener *
+tn_cli_listen (TnCli    *cli,
+               guint16   port,
+               GError  **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  tn_device_listen_async (cli->device, port, NULL, cli->cancellable, tn_cli_done_cb, &result);
+  tn_cli_wait (&result);
+  return tn_device_listen_finish (cli->device, result, error);
+}
+
+char *
+tn_cli_dup_caller (TnConnection *connection)
+{
+  TnNode *peer = tn_connection_get_peer (connection);
+  GSocketAddress *remote = tn_connection_get_remote_address (connection);
+  g_autofree char *address = NULL;
+
+  if (G_IS_INET_SOCKET_ADDRESS (remote))
+    address = g_inet_address_to_string (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (remote)));
+  if (peer == NULL)
+    return g_strdup (address != NULL ? address : "?");
+  return g_strdup_printf ("%s (%s)", tn_node_get_name (peer), address != NULL ? address : "?");
+}
+
 /* --- Device --- */
 
 static gboolean
@@ -178,11 +276,12 @@ tn_cli_open (TnCli *cli)
   if (cli->verbose)
     g_setenv ("G_MESSAGES_DEBUG", "all", TRUE);
 
+  signal (SIGPIPE, SIG_IGN);      /* a reader that leaves is an error of that write */
   g_unix_signal_add (SIGINT, interrupted_cb, cli->cancellable);
   g_unix_signal_add (SIGTERM, interrupted_cb, cli->cancellable);
   cli->device = make_device (cli, &error);
   if (cli->device == NULL)
-    tn_cli_fail (error);
+    tn_cli_fail (cli, error);
   return cli->device != NULL;
 }
 
@@ -191,6 +290,10 @@ login_required_cb (TnDevice   *device,
                    const char *url,
                    gpointer    user_data)
 {
+  TnCli *cli = user_data;
+
+  if (!cli->timeout_given)      /* from here on it is a person who takes the time */
+    tn_cli_end (cli);
   g_printerr (_("To log in, visit:\n\n    %s\n\n"), url);
 }
 
@@ -199,8 +302,13 @@ state_cb (TnDevice   *device,
           GParamSpec *pspec,
           gpointer    user_data)
 {
-  if (tn_device_get_state (device) == TN_DEVICE_STATE_NEEDS_APPROVAL)
-    g_printerr (_("An administrator has to approve this node first.\n"));
+  TnCli *cli = user_data;
+
+  if (tn_device_get_state (device) != TN_DEVICE_STATE_NEEDS_APPROVAL)
+    return;
+  if (!cli->timeout_given)
+    tn_cli_end (cli);
+  g_printerr (_("An administrator has to approve this node first.\n"));
 }
 
 gboolean
@@ -212,13 +320,15 @@ tn_cli_start (TnCli *cli)
   if (!tn_cli_open (cli))
     return FALSE;
 
-  g_signal_connect (cli->device, "login-required", G_CALLBACK (login_required_cb), NULL);
-  g_signal_connect (cli->device, "notify::state", G_CALLBACK (state_cb), NULL);
+  g_signal_connect (cli->device, "login-required", G_CALLBACK (login_required_cb), cli);
+  g_signal_connect (cli->device, "notify::state", G_CALLBACK (state_cb), cli);
+  tn_cli_begin (cli, cli->patient ? 0 : TN_CLI_TIMEOUT_S);
   tn_device_start_async (cli->device, cli->cancellable, tn_cli_done_cb, &result);
   tn_cli_wait (&result);
+  tn_cli_end (cli);
   if (!tn_device_start_finish (cli->device, result, &error))
     {
-      tn_cli_fail (error);
+      tn_cli_fail (cli, error);
       return FALSE;
     }
   return TRUE;
@@ -229,6 +339,7 @@ tn_cli_stop (TnCli *cli)
 {
   g_autoptr (GAsyncResult) result = NULL;
 
+  tn_cli_end (cli);
   if (cli->device == NULL)
     return;
 

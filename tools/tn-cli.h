@@ -16,6 +16,8 @@ enum
   TN_CLI_USAGE = 2,
 };
 
+#define TN_CLI_TIMEOUT_S 20      /* for joining and connecting, without --timeout */
+
 /* What every command gets: the options that stand before its name, and a device on demand. */
 typedef struct
 {
@@ -26,11 +28,16 @@ typedef struct
   char         *hostname;
   char        **tags;
   char         *ca_file;
+  gboolean      timeout_given;
+  int           timeout_s;         /* -1: not given */
+  gboolean      patient;           /* joining may take as long as it takes */
   gboolean      json;
   gboolean      verbose;
 
   TnDevice     *device;            /* NULL until tn_cli_open() */
-  GCancellable *cancellable;       /* cancelled by SIGINT and SIGTERM */
+  GCancellable *cancellable;       /* cancelled by SIGINT, SIGTERM, and when time is up */
+  GSource      *deadline;          /* nullable */
+  gboolean      timed_out;
 } TnCli;
 
 typedef struct
@@ -48,8 +55,13 @@ gboolean      tn_cli_open       (TnCli *cli);
 gboolean      tn_cli_start      (TnCli *cli);
 void          tn_cli_stop       (TnCli *cli);
 
+/* From tn_cli_begin() to tn_cli_end() something has to happen within --timeout; else it is cancelled, and tn_cli_fail() says so.
+ * @default_s: without --timeout, 0 for no limit. */
+void          tn_cli_begin      (TnCli *cli, int default_s);
+void          tn_cli_end        (TnCli *cli);
+
 /* Prints "tailnet: …" on standard error and returns TN_CLI_FAILED or TN_CLI_USAGE. */
-int           tn_cli_fail       (const GError *error);
+int           tn_cli_fail       (TnCli *cli, const GError *error);
 int           tn_cli_usage      (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
 /* Parses the options of a command; FALSE with *code: stop with that (after --help, say). What is left in @argv are arguments. */
@@ -59,10 +71,19 @@ gboolean      tn_cli_parse      (const TnCliCommand *command, GOptionEntry *entr
 void          tn_cli_done_cb    (GObject *object, GAsyncResult *result, gpointer user_data);
 GAsyncResult *tn_cli_wait       (GAsyncResult **result);
 
+/* Connects; limited in time. NULL: @error says why. */
+TnConnection *tn_cli_connect    (TnCli *cli, const char *host, guint16 port, GError **error);
+
+/* Listens on @port of all own addresses. */
+TnListener   *tn_cli_listen     (TnCli *cli, guint16 port, GError **error);
+
+/* "db (100.64.0.7)", or the address alone. */
+char         *tn_cli_dup_caller (TnConnection *connection);
+
 /* A port number in @text; 0: none, and the reason was printed. */
 guint16       tn_cli_port       (const char *text);
 
 extern const TnCliCommand tn_cli_up, tn_cli_status, tn_cli_ip, tn_cli_whoami, tn_cli_whois, tn_cli_ping, tn_cli_nc,
-                          tn_cli_version;
+                          tn_cli_perf, tn_cli_serve, tn_cli_version;
 
 G_END_DECLS
