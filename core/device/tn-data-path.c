@@ -9,6 +9,8 @@
 #include "tn-thread.h"
 
 #define LIVE_INTERVAL_S 1
+#define LINGER_LOOK_MS  10
+#define LINGER_MAX_US   (3 * G_USEC_PER_SEC)      /* what a peer has to take the last bytes of closed connections */
 
 struct _TnDataPath
 {
@@ -31,6 +33,8 @@ struct _TnDataPath
   GSource             *live;             /* NULL: nothing happened since it was told last */
   gboolean             overlay_started;
   guint                n_started;        /* of the underlays */
+  GSource             *linger;           /* stopping, as soon as closed connections are through */
+  gint64               linger_until_us;
   GHashTable          *pings;            /* guint64 * in it -> Ping */
   guint64              last_token;
 };
@@ -475,14 +479,10 @@ start_cb (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-static gboolean
-stop_cb (gpointer data)
+static void
+stop_now (TnDataPath *path)
 {
-  TnDataPath *path = ((Call *) data)->path;
-
-  if (path->pipeline == NULL)
-    return G_SOURCE_REMOVE;
-
+  g_clear_pointer (&path->linger, g_source_unref);
   g_hash_table_remove_all (path->pings);
   if (path->overlay_started)
     TN_OVERLAY_TRANSPORT_GET_IFACE (path->overlay)->stop (path->overlay);
@@ -495,6 +495,52 @@ stop_cb (gpointer data)
   g_clear_pointer (&path->timer, g_source_unref);
   g_clear_pointer (&path->pipeline, tn_pipeline_free);
   path->callbacks.stopped (path->user_data);
+}
+
+static gboolean
+is_lingering (TnDataPath *path)
+{
+  TnOverlayTransportInterface *iface = TN_OVERLAY_TRANSPORT_GET_IFACE (path->overlay);
+
+  return path->overlay_started && iface->is_lingering != NULL && iface->is_lingering (path->overlay) &&
+         tn_boot_time_us () < path->linger_until_us;
+}
+
+static gboolean
+linger_cb (gpointer data)
+{
+  TnDataPath *path = data;
+
+  if (is_lingering (path))
+    return G_SOURCE_CONTINUE;
+
+  stop_now (path);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+unref_path (gpointer data)
+{
+  tn_data_path_unref (data);
+}
+
+static gboolean
+stop_cb (gpointer data)
+{
+  TnDataPath *path = ((Call *) data)->path;
+
+  if (path->pipeline == NULL || path->linger != NULL)
+    return G_SOURCE_REMOVE;
+
+  path->linger_until_us = tn_boot_time_us () + LINGER_MAX_US;
+  if (!is_lingering (path))
+    {
+      stop_now (path);
+      return G_SOURCE_REMOVE;
+    }
+  path->linger = g_timeout_source_new (LINGER_LOOK_MS);
+  g_source_set_callback (path->linger, linger_cb, tn_data_path_ref (path), unref_path);
+  g_source_attach (path->linger, tn_thread_get_context (path->thread));
   return G_SOURCE_REMOVE;
 }
 

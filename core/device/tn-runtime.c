@@ -178,9 +178,9 @@ close_cb (gpointer data)
   if (runtime->closing)
     return G_SOURCE_REMOVE;
 
+  /* The client goes last: an ephemeral node that has logged out is nobody to its peers, who would refuse its last bytes. */
   runtime->closing = TRUE;
   tn_runtime_stop_netcheck (runtime);
-  tn_runtime_close_client (runtime);
   tn_data_path_stop (runtime->data);
   return G_SOURCE_REMOVE;
 }
@@ -315,6 +315,7 @@ data_stopped_cb (gpointer data)
   TnRuntime *runtime = ((TnRuntimeCall *) data)->runtime;
 
   runtime->data_stopped = TRUE;
+  tn_runtime_close_client (runtime);
   tn_runtime_check_closed (runtime);
   return G_SOURCE_REMOVE;
 }

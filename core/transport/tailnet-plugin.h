@@ -131,6 +131,9 @@ struct _TnOverlayTransportInterface
   /* IP packets into the host. Inbound never waits for outbound: what it cannot take now is dropped and counted. */
   void     (*write)       (TnOverlayTransport *self, TnPacketBatch *batch);
 
+  /* Something that a program sent before it closed its connection has not arrived yet. Nullable. */
+  gboolean (*is_lingering) (TnOverlayTransport *self);
+
   /* Back-pressure: while @destination is blocked its path is full; a netstack holds its connections to it back, without loss. */
   void     (*set_blocked) (TnOverlayTransport *self, const TnIpAddress *destination, gboolean blocked);
 };

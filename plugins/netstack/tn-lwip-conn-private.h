@@ -3,6 +3,7 @@
 
 #include "lwip/tcp.h"
 #include "tn-lwip-conn.h"
+#include "tn-lwip-pace.h"
 
 G_BEGIN_DECLS
 
@@ -36,6 +37,8 @@ struct _TnLwipConn
   struct tcp_pcb *pcb;             /* NULL: none yet, or gone. It holds a reference */
   gsize           given;           /* bytes of tx that lwIP has */
   TnLwipCursor    cursor;          /* behind them */
+  TnLwipPace      pace;
+  guint32         ssthresh;        /* lwIP's, which moves when it finds a loss */
   gboolean        end_given;
   gboolean        pcb_gone;        /* its reference is to be dropped */
   int             abort_code;      /* why we abort it */

@@ -154,6 +154,19 @@ stopped_cb (TnLwipNetifUser *user)
   abort_with (self, G_IO_ERROR_CLOSED, "the network stack was stopped");
 }
 
+/* Until the other side has acknowledged our end, too. */
+static gboolean
+lingers_cb (TnLwipNetifUser *user)
+{
+  TnLwipConn *self = (TnLwipConn *) ((char *) user - G_STRUCT_OFFSET (TnLwipConn, user));
+  gboolean ended;
+
+  g_mutex_lock (&self->lock);
+  ended = self->closed || self->tx_shut;
+  g_mutex_unlock (&self->lock);
+  return ended && self->pcb != NULL && self->pcb->state != FIN_WAIT_2 && self->pcb->state != TIME_WAIT && self->pcb->state != CLOSED;
+}
+
 void
 tn_lwip_conn_unreachable (TnLwipConn *self)
 {
@@ -183,10 +196,11 @@ push (TnLwipConn *self)
       more = self->tx.len - self->given > n;
       g_mutex_unlock (&self->lock);
       n = MIN (n, MIN (tcp_sndbuf (self->pcb), G_MAXUINT16));
-      if (data == NULL || n == 0)
+      if (data == NULL || n == 0 || (n = MIN (n, tn_lwip_pace_room (&self->pace))) == 0)
         break;
       if (tcp_write (self->pcb, data, (u16_t) n, more ? TCP_WRITE_FLAG_MORE : 0) != ERR_OK)
         break;     /* its queue is full: goes on when something has been acknowledged */
+      tn_lwip_pace_sent (&self->pace, n, g_get_monotonic_time ());
       self->given += n;
       self->cursor.offset += n;
       more = TRUE;
@@ -226,6 +240,8 @@ sent_cb (void           *arg,
   TnLwipConn *self = arg;
   gboolean wake;
 
+  tn_lwip_pace_acked (&self->pace, len, pcb->ssthresh != self->ssthresh, g_get_monotonic_time ());
+  self->ssthresh = pcb->ssthresh;
   g_mutex_lock (&self->lock);
   tn_lwip_bytes_skip (&self->tx, len);
   self->given -= len;
@@ -322,6 +338,8 @@ tn_lwip_conn_init_tcp (TnLwipConn *self)
   self->job.run = conn_run;
   self->flush.run = flush_run;
   self->user.stopped = stopped_cb;
+  self->user.lingers = lingers_cb;
+  tn_lwip_pace_init (&self->pace);
 }
 
 static void
@@ -329,6 +347,7 @@ adopt (TnLwipConn     *self,
        struct tcp_pcb *pcb)
 {
   self->pcb = pcb;
+  self->ssthresh = pcb->ssthresh;
   tn_lwip_conn_ref (self);
   tcp_arg (pcb, self);
   tcp_ext_arg_set (pcb, 0, self);

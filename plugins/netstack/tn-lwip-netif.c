@@ -439,3 +439,30 @@ tn_lwip_netif_is_blocked (TnLwipNetif       *self,
   g_mutex_unlock (&self->lock);
   return blocked;
 }
+
+typedef struct
+{
+  TnLwipNetif *self;
+  gboolean     lingering;
+} Lingering;
+
+static void
+look_for_lingering (gpointer data)
+{
+  Lingering *call = data;
+
+  for (GList *link = call->self->users.head; link != NULL && !call->lingering; link = link->next)
+    {
+      TnLwipNetifUser *user = link->data;
+
+      call->lingering = user->lingers != NULL && user->lingers (user);
+    }
+}
+
+gboolean
+tn_lwip_netif_is_lingering (TnLwipNetif *self)
+{
+  Lingering call = { .self = self };
+
+  return tn_lwip_netif_call (self, look_for_lingering, &call) && call.lingering;
+}

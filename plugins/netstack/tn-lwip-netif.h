@@ -32,6 +32,7 @@ gboolean     tn_lwip_netif_is_blocked  (TnLwipNetif *self, const TnIpAddress *de
 gboolean     tn_lwip_netif_post        (TnLwipNetif *self, TnLwipJob *job);     /* FALSE: stopped; else it runs before the interface ends */
 gboolean     tn_lwip_netif_call        (TnLwipNetif *self, void (*func) (gpointer data), gpointer data);     /* waits; FALSE: stopped */
 guint64      tn_lwip_netif_get_dropped (TnLwipNetif *self);
+gboolean     tn_lwip_netif_is_lingering (TnLwipNetif *self);     /* waits for the lwIP thread */
 
 /* What has to end when the interface does. In the lwIP thread. */
 typedef struct _TnLwipNetifUser TnLwipNetifUser;
@@ -40,6 +41,7 @@ struct _TnLwipNetifUser
   GList   link;
   void  (*stopped) (TnLwipNetifUser *user);
   void  (*resumed) (TnLwipNetifUser *user);     /* nullable: there is room again after tn_lwip_netif_is_full() */
+  gboolean (*lingers) (TnLwipNetifUser *user);  /* nullable: it is closed, but not all that was sent has arrived */
 };
 
 struct netif *tn_lwip_netif_get         (TnLwipNetif *self);     /* NULL: gone */

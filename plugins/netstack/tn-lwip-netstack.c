@@ -97,6 +97,14 @@ tn_lwip_netstack_write (TnOverlayTransport *overlay,
     tn_lwip_netif_write (self->netif, batch);
 }
 
+static gboolean
+tn_lwip_netstack_is_lingering (TnOverlayTransport *overlay)
+{
+  TnLwipNetstack *self = TN_LWIP_NETSTACK (overlay);
+
+  return self->netif != NULL && tn_lwip_netif_is_lingering (self->netif);
+}
+
 static void
 tn_lwip_netstack_set_blocked (TnOverlayTransport *overlay,
                               const TnIpAddress  *destination,
@@ -113,6 +121,7 @@ tn_lwip_netstack_overlay_init (TnOverlayTransportInterface *iface)
 {
   iface->start = tn_lwip_netstack_start;
   iface->stop = tn_lwip_netstack_stop;
+  iface->is_lingering = tn_lwip_netstack_is_lingering;
   iface->write = tn_lwip_netstack_write;
   iface->set_blocked = tn_lwip_netstack_set_blocked;
 }

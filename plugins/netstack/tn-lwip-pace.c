@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-lwip-pace.h"
+
+#define PACKET         1500
+#define WINDOW_START   (16 * 1024)
+#define WINDOW_MIN     (8 * 1024)
+#define CEILING_STEP   2480                       /* two packets, or a 32nd, */
+#define CEILING_US     (250 * 1000)               /* so often: a loss costs hundreds of milliseconds */
+#define MIN_RTT_AGE_US (10 * G_USEC_PER_SEC)
+#define ROUND_MIN_US   200                        /* shorter ones say nothing of a rate */
+#define GROWTH         1.25                       /* a round that brought less than this was flat */
+#define FLAT_ROUNDS    3
+
+void
+tn_lwip_pace_init (TnLwipPace *pace)
+{
+  *pace = (TnLwipPace) { .window = WINDOW_START, .ceiling = G_MAXSIZE, .starting = TRUE };
+}
+
+gsize
+tn_lwip_pace_room (TnLwipPace *pace)
+{
+  gsize under_way = (gsize) (pace->sent - pace->acked);
+  gsize room = under_way < pace->window ? pace->window - under_way : 0;
+
+  if (room < PACKET)
+    pace->limited = TRUE;
+  return room;
+}
+
+/* A round trip begins with a byte that is sent now: one that left earlier would make it look short. */
+void
+tn_lwip_pace_sent (TnLwipPace *pace,
+                   gsize       len,
+                   gint64      now_us)
+{
+  pace->sent += len;
+  if (pace->round_end != 0)
+    return;
+
+  pace->round_end = pace->sent;
+  pace->round_start_us = now_us;
+  pace->round_start_acked = pace->acked;
+  pace->limited = FALSE;
+  pace->lost = FALSE;
+}
+
+static double
+best_rate (const TnLwipPace *pace)
+{
+  double best = 0;
+
+  for (guint i = 0; i < TN_LWIP_PACE_N_RATES; i++)
+    best = MAX (best, pace->rates[i]);
+  return best;
+}
+
+static void
+note_round (TnLwipPace *pace,
+            gint64      now_us)
+{
+  gint64 rtt_us = MAX (now_us - pace->round_start_us, 1);
+  double rate = (double) (pace->acked - pace->round_start_acked) / (double) rtt_us;
+
+  if (pace->min_rtt_us == 0 || rtt_us < pace->min_rtt_us || now_us - pace->min_rtt_at_us > MIN_RTT_AGE_US)
+    {
+      pace->min_rtt_us = rtt_us;
+      pace->min_rtt_at_us = now_us;
+    }
+  /* A round that the application did not fill tells what it wanted, not what the path can do. */
+  if (rtt_us >= ROUND_MIN_US && (pace->limited || rate > best_rate (pace)))
+    pace->rates[pace->n_rounds++ % TN_LWIP_PACE_N_RATES] = rate;
+}
+
+static void
+grow (TnLwipPace *pace)
+{
+  double best = best_rate (pace);
+
+  if (best >= pace->full_rate * GROWTH)
+    {
+      pace->full_rate = best;
+      pace->n_flat = 0;
+    }
+  else
+    pace->n_flat++;
+
+  if (pace->n_flat < FLAT_ROUNDS && !pace->lost)
+    pace->window *= 2;
+  else
+    pace->starting = FALSE;
+}
+
+static void
+move_ceiling (TnLwipPace *pace,
+              gint64      now_us)
+{
+  if (pace->lost)
+    pace->ceiling = MAX (pace->window * 7 / 10, WINDOW_MIN);
+  else if (pace->ceiling == G_MAXSIZE || now_us - pace->dared_us < CEILING_US)
+    return;
+  else
+    pace->ceiling += MAX (CEILING_STEP, pace->ceiling / 32);
+  pace->dared_us = now_us;
+}
+
+static void
+end_round (TnLwipPace *pace,
+           gint64      now_us)
+{
+  note_round (pace, now_us);
+  move_ceiling (pace, now_us);
+
+  if (pace->starting && pace->limited)
+    grow (pace);
+  if (!pace->starting)
+    pace->window = (gsize) (2 * best_rate (pace) * (double) pace->min_rtt_us);
+  pace->window = MIN (MAX (pace->window, WINDOW_MIN), pace->ceiling);
+}
+
+void
+tn_lwip_pace_acked (TnLwipPace *pace,
+                    gsize       len,
+                    gboolean    lost,
+                    gint64      now_us)
+{
+  pace->acked = MIN (pace->acked + len, pace->sent);
+  pace->lost |= lost;
+  if (pace->round_end == 0 || pace->acked < pace->round_end)
+    return;
+
+  end_round (pace, now_us);
+  pace->round_end = 0;
+}
