@@ -181,7 +181,10 @@ send_disco (TnPipeline           *pipeline,
   packet = tn_packet_batch_append (pipeline->scratch, len + TN_DISCO_OVERHEAD);
   pipeline->hooks.random (pipeline->user_data, nonce, sizeof nonce);
   tn_disco_seal (peer->disco_shared, &pipeline->disco_public, nonce, plain, len, packet->data);
-  tn_pipeline_send_to (pipeline, to, packet);
+  if (to->kind == TN_PATH_ADDRESS_NONE)
+    tn_pipeline_park_out (pipeline, peer, packet);
+  else
+    tn_pipeline_send_to (pipeline, to, packet);
   return TRUE;
 }
 
@@ -197,7 +200,7 @@ tn_pipeline_ping_disco (TnPipeline *pipeline,
   TnPendingPing *ping;
 
   pipeline->now_us = now_us;
-  if (peer == NULL || peer->path.kind == TN_PATH_ADDRESS_NONE || !ensure_disco_shared (pipeline, peer))
+  if (peer == NULL || !ensure_disco_shared (pipeline, peer))
     return FALSE;
 
   ping = add_ping (pipeline, peer, token);
@@ -271,7 +274,13 @@ tn_pipeline_disco_receive (TnPipeline          *pipeline,
 
   /* The relay vouches for the node key; that it names its own disco key stops one node from speaking for another. */
   tn_disco_get_sender (packet->data, &sender);
-  if (peer == NULL || !tn_disco_public_key_equal (&sender, &peer->disco_key) || !ensure_disco_shared (pipeline, peer) ||
+  if (peer == NULL || !tn_disco_public_key_equal (&sender, &peer->disco_key))
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_DISCO, 1);
+      tn_pipeline_park_in (pipeline, from, packet);
+      return;
+    }
+  if (!ensure_disco_shared (pipeline, peer) ||
       packet->len < TN_DISCO_OVERHEAD || packet->len - TN_DISCO_OVERHEAD > sizeof plain ||
       !tn_disco_open (peer->disco_shared, packet->data, packet->len, plain) ||
       !tn_disco_parse (&message, plain, packet->len - TN_DISCO_OVERHEAD))

@@ -41,6 +41,20 @@ typedef struct
   gboolean tsmp;
 } TnPendingPing;
 
+/* A first message between two nodes of which one does not know the other well enough yet. */
+#define TN_PARKED_MAX 16
+#define TN_PARKED_LEN 256       /* bytes: an initiation, or a ping */
+typedef struct
+{
+  guint           kind;         /* 0: free */
+  gboolean        outgoing;
+  gint64          at_us;
+  TnNodePublicKey key;          /* of the other node */
+  TnPathAddress   from;         /* unless outgoing */
+  guint32         len;
+  guint8          data[TN_PARKED_LEN];
+} TnParked;
+
 struct _TnPipeline
 {
   TnTunnel         *tunnel;
@@ -64,6 +78,7 @@ struct _TnPipeline
   TnPacketBatch    *in;                     /* descriptors of packets for the host; no slab */
   TnPacketBatch    *scratch;                /* for packets that are made here */
   guint64           drops[TN_PIPELINE_N_DROPS];
+  TnParked          parked[TN_PARKED_MAX];
   TnPipelineHooks   hooks;
   gpointer          user_data;
 };
@@ -87,6 +102,14 @@ void         tn_pipeline_seal_and_send  (TnPipeline *pipeline, TnPeerState *peer
 void         tn_pipeline_unblock        (TnPipeline *pipeline, TnPeerState *peer);
 void         tn_pipeline_tunnel_send    (gpointer user_data, TnTunnelPeer *tunnel_peer, gconstpointer reply_to, TnTunnelMessage message,
                                          TnPacket *packets, guint n_packets);
+
+/* tn-pipeline-receive.c */
+void         tn_pipeline_receive_again  (TnPipeline *pipeline, TnPacket *packet, const TnPathAddress *from);     /* a first message */
+
+/* tn-pipeline-parked.c; all but first messages are ignored */
+void         tn_pipeline_park_out       (TnPipeline *pipeline, TnPeerState *peer, const TnPacket *packet);
+void         tn_pipeline_park_in        (TnPipeline *pipeline, const TnPathAddress *from, const TnPacket *packet);
+void         tn_pipeline_unpark         (TnPipeline *pipeline, TnPeerState *peer);      /* its key, disco key or path is known now */
 
 /* tn-pipeline-ping.c */
 void         tn_pipeline_disco_receive  (TnPipeline *pipeline, const TnPacket *packet, const TnPathAddress *from);

@@ -121,6 +121,7 @@ receive_one (TnPipeline          *pipeline,
   if (from->kind == TN_PATH_ADDRESS_RELAY && tn_pipeline_peer_by_key (pipeline, &from->relay.key) == NULL)
     {
       tn_pipeline_count (pipeline, TN_PIPELINE_DROP_UNKNOWN_SENDER, 1);
+      tn_pipeline_park_in (pipeline, from, packet);
       return;
     }
 
@@ -133,6 +134,14 @@ receive_one (TnPipeline          *pipeline,
   heard_from (pipeline, peer, from);
   if (verdict == TN_TUNNEL_DATA && accept_inner (pipeline, peer, packet, from))
     pipeline->in->packets[pipeline->in->n_packets++] = *packet;
+}
+
+void
+tn_pipeline_receive_again (TnPipeline          *pipeline,
+                           TnPacket            *packet,
+                           const TnPathAddress *from)
+{
+  receive_one (pipeline, packet, from);
 }
 
 void

@@ -30,6 +30,7 @@ tn_pipeline_choose_path (TnPipeline  *pipeline,
   /* What waited for the old path must not wait for an event that only the old one has. */
   if (peer->blocked)
     tn_pipeline_path_writable (pipeline, &peer->path, pipeline->now_us);
+  tn_pipeline_unpark (pipeline, peer);
 }
 
 /* --- Back-pressure --- */
@@ -165,6 +166,8 @@ tn_pipeline_send (TnPipeline    *pipeline,
   if (peer->path.kind == TN_PATH_ADDRESS_NONE)
     {
       tn_pipeline_count (pipeline, TN_PIPELINE_DROP_NO_PATH, batch->n_packets);
+      for (guint i = 0; i < batch->n_packets; i++)
+        tn_pipeline_park_out (pipeline, peer, &batch->packets[i]);
       return;
     }
 

@@ -207,6 +207,7 @@ tn_pipeline_upsert_peer (TnPipeline           *pipeline,
   /* Two nodes with one key is the server's mistake: the later one counts. The table's key lies in the state that it names. */
   g_hash_table_replace (pipeline->peers_by_key, &peer->key, peer);
   tn_pipeline_choose_path (pipeline, peer);
+  tn_pipeline_unpark (pipeline, peer);
 }
 
 void

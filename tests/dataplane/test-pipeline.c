@@ -516,6 +516,7 @@ test_disco_for_another (void)
   g_assert_cmpuint (tn_pipeline_get_drops (b->pipeline, TN_PIPELINE_DROP_DISCO), ==, 1);
 }
 
+/* A handshake that is ahead of the map is answered as soon as the map has come. */
 static void
 test_unknown_sender (void)
 {
@@ -528,6 +529,61 @@ test_unknown_sender (void)
   settle (world);
   g_assert_cmpuint (b->received->len, ==, 0);
   g_assert_cmpuint (tn_pipeline_get_drops (b->pipeline, TN_PIPELINE_DROP_UNKNOWN_SENDER), ==, 1);
+
+  world->now_us += G_USEC_PER_SEC;
+  introduce (b);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 1);
+}
+
+/* The same, of a node that has started anew, and so has a new disco key. */
+static void
+test_unknown_disco_key (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  TnPipelinePeer old = { .id = a->id, .key = a->node_key, .home_region = REGION };
+
+  tn_disco_private_key_get_public (&world->nodes[2].disco_private, &old.disco_key);
+  tn_pipeline_upsert_peer (b->pipeline, &old, world->now_us);
+  g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 0, 7, world->now_us));
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 0);
+  introduce (b);
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 1);
+
+  /* What is old is not answered: who asked has given up. */
+  tn_pipeline_upsert_peer (b->pipeline, &old, world->now_us);
+  g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 0, 8, world->now_us));
+  settle (world);
+  world->now_us += 6 * G_USEC_PER_SEC;
+  introduce (b);
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 1);
+}
+
+/* Nobody knows yet where the peer can be reached. */
+static void
+test_no_home_yet (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  TnPipelinePeer homeless = { .id = b->id, .key = b->node_key, .disco_key = b->disco_key };
+
+  tn_pipeline_upsert_peer (a->pipeline, &homeless, world->now_us);
+  g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 0, 7, world->now_us));
+  send_udp (a, b, 1);
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 0);
+  world->now_us += G_USEC_PER_SEC;
+  introduce (a);
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 1);
+  g_assert_cmpint (g_array_index (a->pongs, TnPipelinePong, 0).latency_us, <, G_USEC_PER_SEC);
+  g_assert_cmpuint (b->received->len, ==, 1);
 }
 
 /* A peer with a new key: the old session is of no use any more, in either direction. */
@@ -570,6 +626,8 @@ main (int   argc,
   g_test_add_func ("/dataplane/pipeline/ping-disco", test_ping_disco);
   g_test_add_func ("/dataplane/pipeline/disco-for-another", test_disco_for_another);
   g_test_add_func ("/dataplane/pipeline/unknown-sender", test_unknown_sender);
+  g_test_add_func ("/dataplane/pipeline/unknown-disco-key", test_unknown_disco_key);
+  g_test_add_func ("/dataplane/pipeline/no-home-yet", test_no_home_yet);
   g_test_add_func ("/dataplane/pipeline/key-change", test_key_change);
   return g_test_run ();
 }
