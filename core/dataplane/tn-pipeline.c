@@ -329,6 +329,16 @@ tn_pipeline_dup_infos (TnPipeline *pipeline)
   return infos;
 }
 
+void
+tn_pipeline_get_path (TnPipeline    *pipeline,
+                      gint64         id,
+                      TnPathAddress *path)
+{
+  TnPeerState *peer = tn_pipeline_peer_by_id (pipeline, id);
+
+  *path = peer != NULL ? peer->path : (TnPathAddress) { .kind = TN_PATH_ADDRESS_NONE };
+}
+
 guint64
 tn_pipeline_get_drops (const TnPipeline *pipeline,
                        TnPipelineDrop    reason)

@@ -101,6 +101,9 @@ typedef struct
 /* Of the peers that have a tunnel: an array of TnPipelinePeerInfo. */
 GArray     *tn_pipeline_dup_infos     (TnPipeline *pipeline);
 
+/* Kind NONE: the peer is unknown, or nothing leads to it. */
+void        tn_pipeline_get_path      (TnPipeline *pipeline, gint64 id, TnPathAddress *path);
+
 typedef enum
 {
   TN_PIPELINE_DROP_NO_ROUTE,        /* no peer has the destination */

@@ -411,6 +411,47 @@ tn_data_path_ping (TnDataPath        *path,
   data_path_call (path, ping_cb, ping, ping_free);
 }
 
+/* --- Which way --- */
+
+typedef struct
+{
+  gint64  id;
+  GTask  *task;
+} PathQuestion;
+
+static void
+path_question_free (gpointer data)
+{
+  PathQuestion *question = data;
+
+  g_object_unref (question->task);
+  g_free (question);
+}
+
+static gboolean
+ask_path_cb (gpointer data)
+{
+  TnDataPath *path = ((Call *) data)->path;
+  PathQuestion *question = ((Call *) data)->data;
+  TnPathAddress address = { .kind = TN_PATH_ADDRESS_NONE };
+
+  if (path->pipeline != NULL)
+    tn_pipeline_get_path (path->pipeline, question->id, &address);
+  g_task_return_pointer (question->task, g_memdup2 (&address, sizeof address), g_free);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_data_path_ask_path (TnDataPath *path,
+                       gint64      id,
+                       GTask      *task)
+{
+  PathQuestion *question = g_new (PathQuestion, 1);
+
+  *question = (PathQuestion) { id, g_object_ref (task) };
+  data_path_call (path, ask_path_cb, question, path_question_free);
+}
+
 /* --- Life --- */
 
 static gboolean
@@ -682,6 +723,7 @@ update_cb (gpointer data)
   if (update->addresses != NULL)
     apply_addresses (path, update->addresses);
   settle (path);
+  path->callbacks.updated (path->user_data);
   return G_SOURCE_REMOVE;
 }
 

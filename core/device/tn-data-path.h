@@ -30,6 +30,9 @@ typedef struct
   void (*relay_health) (gpointer user_data, guint region, const char *problem);
   void (*failed)       (gpointer user_data, const GError *error);       /* a transport is gone for good */
 
+  /* An update is in force: addresses, peers and filter are what it says. */
+  void (*updated)      (gpointer user_data);
+
   /* Peers with a tunnel (TnPipelinePeerInfo), at most once a second and only after something happened. */
   void (*live)         (gpointer user_data, GArray *infos);
 
@@ -68,6 +71,9 @@ void        tn_data_path_connect_peer  (TnDataPath *path, gint64 id);      /* sh
 /* Pings by disco or TSMP. @task returns a TnPipelinePong (free with g_free()), or G_IO_ERROR_TIMED_OUT, or TN_ERROR_NO_SUCH_PEER. */
 #define TN_DATA_PATH_PING_TIMEOUT_MS 5000
 void        tn_data_path_ping          (TnDataPath *path, TnPingKind kind, gint64 id, const TnIpAddress *address, guint size, GTask *task);
+
+/* @task returns the path in use towards a peer, a TnPathAddress (free with g_free()), kind NONE if there is none. */
+void        tn_data_path_ask_path (TnDataPath *path, gint64 id, GTask *task);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnDataPath, tn_data_path_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnDataPathUpdate, tn_data_path_update_free)

@@ -311,6 +311,7 @@ typedef struct
   TnPingKind    kind;
   GInetAddress *address;
   TnNode       *node;
+  gint64        latency_us;
 } PingTarget;
 
 static void
@@ -349,9 +350,27 @@ pong_cb (GObject      *object,
       return;
     }
 
-  tn_runtime_describe_path (self->runtime, &pong->path, &path);
+  if (self->runtime != NULL)      /* else: stopped behind the answer */
+    tn_runtime_describe_path (self->runtime, &pong->path, &path);
   path.latency_us = pong->latency_us;
   g_task_return_pointer (task, tn_ping_result_new (target->kind, target->address, target->node, pong->latency_us, &path),
+                         g_object_unref);
+}
+
+static void
+echo_path_cb (GObject      *object,
+              GAsyncResult *result,
+              gpointer      user_data)
+{
+  TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (object);
+  g_autoptr (GTask) task = user_data;
+  PingTarget *target = g_task_get_task_data (task);
+  g_autofree TnPathAddress *address = g_task_propagate_pointer (G_TASK (result), NULL);
+  TnPathData path = { .latency_us = target->latency_us };
+
+  if (address != NULL && self->runtime != NULL)
+    tn_runtime_describe_path (self->runtime, address, &path);
+  g_task_return_pointer (task, tn_ping_result_new (target->kind, target->address, target->node, target->latency_us, &path),
                          g_object_unref);
 }
 
@@ -361,18 +380,21 @@ echo_cb (GObject      *object,
          gpointer      user_data)
 {
   g_autoptr (GTask) task = user_data;
+  TnEmbeddedDevice *self = g_task_get_source_object (task);
   PingTarget *target = g_task_get_task_data (task);
-  const TnNodeLive *live = tn_node_get_live (target->node);
-  TnPathData path = live != NULL ? live->path : (TnPathData) { 0 };
+  g_autoptr (GTask) question = NULL;
   GError *error = NULL;
 
-  path.latency_us = TN_NETSTACK_GET_IFACE (object)->ping_finish (TN_NETSTACK (object), result, &error);
-  if (path.latency_us < 0)
+  target->latency_us = TN_NETSTACK_GET_IFACE (object)->ping_finish (TN_NETSTACK (object), result, &error);
+  if (target->latency_us < 0 || self->runtime == NULL)
     {
-      return_ping_error (task, error);
+      return_ping_error (task, error != NULL ? error : g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped"));
       return;
     }
-  g_task_return_pointer (task, tn_ping_result_new (target->kind, target->address, target->node, path.latency_us, &path), g_object_unref);
+
+  /* The stack knows nothing of paths. */
+  question = g_task_new (self, NULL, echo_path_cb, g_steal_pointer (&task));
+  tn_data_path_ask_path (tn_runtime_get_data_path (self->runtime), tn_node_get_data (target->node)->node_id, question);
 }
 
 static void

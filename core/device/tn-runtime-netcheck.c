@@ -30,7 +30,7 @@ tn_runtime_fill_net_info (TnRuntime *runtime,
 {
   const TnNetcheckResult *result = runtime->measured;
 
-  *net_info = (TnNetInfo) { .home_region = runtime->home };
+  *net_info = (TnNetInfo) { .home_region = runtime->announced_home };
   if (result == NULL)
     return;
 
@@ -50,6 +50,18 @@ tn_runtime_fill_net_info (TnRuntime *runtime,
 
 /* --- Which relay is home --- */
 
+/* Not before the relay knows us: what peers send there would be lost, and they try again after seconds. */
+static void
+announce_home (TnRuntime *runtime,
+               guint      region)
+{
+  if (region == runtime->announced_home)
+    return;
+
+  runtime->announced_home = region;
+  tn_runtime_tell_net_info (runtime);
+}
+
 static void
 home_changed (gpointer user_data,
               guint    region)
@@ -62,8 +74,24 @@ home_changed (gpointer user_data,
   g_free (runtime->home_code);
   runtime->home_code = found != NULL ? g_strdup (found->code) : NULL;
   tn_data_path_set_home (runtime->data, region);
-  tn_runtime_tell_net_info (runtime);
+  if (region == 0 || g_hash_table_contains (runtime->relays_up, GUINT_TO_POINTER (region)))
+    announce_home (runtime, region);
   tn_runtime_publish_facts (runtime);
+}
+
+void
+tn_runtime_relay_changed (TnRuntime *runtime,
+                          guint      region,
+                          gboolean   up)
+{
+  if (!up)
+    {
+      g_hash_table_remove (runtime->relays_up, GUINT_TO_POINTER (region));
+      return;      /* it is still home: it comes back, or netcheck finds another */
+    }
+  g_hash_table_add (runtime->relays_up, GUINT_TO_POINTER (region));
+  if (region == runtime->home)
+    announce_home (runtime, region);
 }
 
 static void

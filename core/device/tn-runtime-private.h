@@ -45,11 +45,15 @@ struct _TnRuntime
   gboolean            has_netmap;
   GHashTable         *health;              /* code -> TnHealthItem */
   TnDeviceState       state;
+  TnDeviceState       wanted_state;        /* not told yet: running waits for the data thread */
+  gboolean            data_ready;
   char               *auth_url;
   char               *tailnet_name;
   char               *dns_suffix;
   char               *home_code;
   guint               home;
+  guint               announced_home;      /* what control was told */
+  GHashTable         *relays_up;           /* set of regions with a connection */
   gint64              key_expiry_us;
   gboolean            magic_dns;
   gboolean            closing;
@@ -90,6 +94,7 @@ void tn_runtime_apply_netmap  (TnRuntime *runtime, const TnNetmap *netmap, const
 /* tn-runtime-netcheck.c; on the control thread */
 void tn_runtime_update_netcheck (TnRuntime *runtime, TnRelayMap *relays);
 void tn_runtime_stop_netcheck   (TnRuntime *runtime);
+void tn_runtime_relay_changed   (TnRuntime *runtime, guint region, gboolean up);
 void tn_runtime_fill_net_info   (TnRuntime *runtime, TnNetInfo *net_info);      /* clear it with tn_net_info_clear() */
 
 G_END_DECLS

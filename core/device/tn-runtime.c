@@ -125,7 +125,9 @@ void
 tn_runtime_set_state (TnRuntime     *runtime,
                       TnDeviceState  state)
 {
-  if (runtime->closing || state == runtime->state)
+  runtime->wanted_state = state;
+  /* Who is told that the node runs may use its sockets at once. */
+  if (runtime->closing || state == runtime->state || (state == TN_DEVICE_STATE_RUNNING && !runtime->data_ready))
     return;
 
   runtime->state = state;
@@ -236,6 +238,7 @@ link_state_cb (gpointer data)
 
   if (report->state == TN_UNDERLAY_LINK_CONNECTING)
     return G_SOURCE_REMOVE;
+  tn_runtime_relay_changed (report->runtime, report->region, report->state == TN_UNDERLAY_LINK_UP);
   if (report->state == TN_UNDERLAY_LINK_DOWN && report->text != NULL)
     text = g_strdup_printf ("relay region %u cannot be reached: %s", report->region, report->text);
   tn_runtime_set_health (report->runtime, code, TN_HEALTH_SEVERITY_MEDIUM, "Relay not reachable", text);
@@ -274,6 +277,25 @@ data_failed (gpointer      user_data,
              const GError *error)
 {
   tn_runtime_fail (user_data, error);
+}
+
+static gboolean
+updated_cb (gpointer data)
+{
+  TnRuntime *runtime = ((TnRuntimeCall *) data)->runtime;
+
+  if (runtime->data_ready)
+    return G_SOURCE_REMOVE;
+
+  runtime->data_ready = TRUE;
+  tn_runtime_set_state (runtime, runtime->wanted_state);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+data_updated (gpointer user_data)
+{
+  tn_runtime_call (user_data, updated_cb, NULL);
 }
 
 static gboolean
@@ -334,6 +356,7 @@ start_data_path (TnRuntime             *runtime,
     .link_state = data_link_state,
     .relay_health = data_relay_health,
     .failed = data_failed,
+    .updated = data_updated,
     .live = data_live,
     .stopped = data_stopped,
   };
@@ -400,8 +423,9 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   tn_disco_private_key_generate (runtime->disco_key);
   runtime->bridge = tn_netmap_bridge_new ();
   runtime->logins = g_ptr_array_new_with_free_func (g_object_unref);
+  runtime->relays_up = g_hash_table_new (NULL, NULL);
   runtime->health = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
-  runtime->state = TN_DEVICE_STATE_STARTING;
+  runtime->state = runtime->wanted_state = TN_DEVICE_STATE_STARTING;
   start_data_path (runtime, config);
   tn_runtime_call (runtime, start_cb, NULL);
   return runtime;
@@ -424,6 +448,7 @@ tn_runtime_unref (TnRuntime *runtime)
   g_clear_pointer (&runtime->bridge, tn_netmap_bridge_free);
   g_clear_pointer (&runtime->measured, tn_netcheck_result_unref);
   g_clear_pointer (&runtime->logins, g_ptr_array_unref);
+  g_clear_pointer (&runtime->relays_up, g_hash_table_unref);
   g_clear_pointer (&runtime->health, g_hash_table_unref);
   g_clear_pointer (&runtime->filter, tn_filter_unref);
   g_clear_pointer (&runtime->relays, tn_relay_map_unref);

@@ -109,7 +109,8 @@ tn_thread_call (TnThread       *thread,
 {
   g_autoptr (GSource) source = g_idle_source_new ();
 
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  /* Ahead of I/O: whoever hears of a change may send a packet that needs it, and the source of packets is older than this one. */
+  g_source_set_priority (source, G_PRIORITY_HIGH);
   g_source_set_callback (source, func, data, destroy);
   g_source_attach (source, thread->context);
 }
