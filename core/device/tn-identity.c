@@ -23,7 +23,7 @@ load_text (TnStateStore  *store,
   if (bytes == NULL)
     return NULL;
   data = g_bytes_get_data (bytes, &len);
-  return g_strchomp (g_strndup (data, len));
+  return g_strchomp (g_strndup (data != NULL ? data : "", len));      /* NULL: nothing in it */
 }
 
 static void

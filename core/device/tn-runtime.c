@@ -170,6 +170,7 @@ tn_runtime_check_closed (TnRuntime *runtime)
 
   runtime->closed = TRUE;
   tell (runtime, closed_in_context, TN_DEVICE_STATE_STOPPED, NULL);
+  tn_runtime_unref (runtime);      /* of tn_runtime_new(): nothing calls back any more */
 }
 
 static gboolean
@@ -426,6 +427,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->relays_up = g_hash_table_new (NULL, NULL);
   runtime->health = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
   runtime->state = runtime->wanted_state = TN_DEVICE_STATE_STARTING;
+  tn_runtime_ref (runtime);      /* until closed: client and data path call back, whoever has dropped the device */
   start_data_path (runtime, config);
   tn_runtime_call (runtime, start_cb, NULL);
   return runtime;

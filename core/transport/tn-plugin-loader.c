@@ -16,6 +16,7 @@
 
 G_LOCK_DEFINE_STATIC (loader);
 static GHashTable *loaded_names;     /* plugin name -> path; under the lock */
+static GPtrArray *loaded_modules;     /* of GIOModule */
 static GHashTable *loaded_paths;     /* canonical paths of what is loaded; under the lock */
 static GString *searched;            /* folders looked at by ensure(), for people; under the lock */
 
@@ -201,6 +202,7 @@ load_plugin (const char *path,
   /* Never unused again, and open for good: threads of it may outlive its last object, and a GTypeModule is never finalized once it
    * has registered a type. */
   g_debug ("loaded plugin %s %s (%s) from %s", descriptor->name, descriptor->version, descriptor->licence, path);
+  g_ptr_array_add (loaded_modules, io_module);
   g_hash_table_insert (loaded_names, g_strdup (descriptor->name), g_strdup (path));
   if (canonical != NULL)
     g_hash_table_add (loaded_paths, g_strdup (canonical));
@@ -264,6 +266,7 @@ prepare (void)
   if (loaded_names != NULL)
     return;
   loaded_names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  loaded_modules = g_ptr_array_new ();
   loaded_paths = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   searched = g_string_new (NULL);
   register_extension_points ();

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include "device-kit.h"
+
+#define MANY 100
+
+static TnTestkitTailnet *tailnet;
+
+static TnTestkitControl *
+control (void)
+{
+  return tn_testkit_tailnet_get_control (tailnet);
+}
+
+/* --- Start and stop --- */
+
+static void
+test_start_twice (void)
+{
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "twice", NULL, TRUE);
+  g_autoptr (GAsyncResult) first = NULL;
+  g_autoptr (GAsyncResult) second = NULL;
+  g_autoptr (GError) error = NULL;
+
+  tn_device_start_async (device, NULL, kit_result_cb, &first);
+  tn_device_start_async (device, NULL, kit_result_cb, &second);
+  g_assert_false (tn_device_start_finish (device, kit_wait (&second), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_PENDING);
+  g_clear_error (&error);
+  g_assert_true (tn_device_start_finish (device, kit_wait (&first), &error));
+  g_assert_true (kit_start (device, &error));      /* it runs already */
+  kit_stop (device);
+  kit_stop (device);
+}
+
+static void
+test_stop_while_starting (void)
+{
+  for (guint i = 0; i < 10; i++)
+    {
+      g_autoptr (TnDevice) device = kit_device_new (tailnet, "hasty", NULL, TRUE);
+      g_autoptr (GAsyncResult) result = NULL;
+      g_autoptr (GError) error = NULL;
+
+      tn_device_start_async (device, NULL, kit_result_cb, &result);
+      for (guint j = 0; j < i; j++)
+        g_main_context_iteration (NULL, FALSE);
+      kit_stop (device);
+      if (!tn_device_start_finish (device, kit_wait (&result), &error))
+        g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      g_assert_true (kit_start (device, NULL));
+      kit_stop (device);
+    }
+}
+
+static void
+test_cancel_start (void)
+{
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "unsure", NULL, TRUE);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  tn_device_start_async (device, cancellable, kit_result_cb, &result);
+  g_cancellable_cancel (cancellable);
+  g_assert_false (tn_device_start_finish (device, kit_wait (&result), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (tn_device_get_state (device), ==, TN_DEVICE_STATE_STOPPED);
+}
+
+/* The same store is the same node, and needs no key again. */
+static void
+test_restart (void)
+{
+  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+  g_autofree char *id = NULL;
+
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (TnDevice) device = kit_device_new (tailnet, "steady", store, i == 0);
+      g_autoptr (TnNode) self = NULL;
+      g_autoptr (GError) error = NULL;
+
+      kit_start (device, &error);
+      g_assert_no_error (error);
+      self = tn_device_dup_self_node (device);
+      if (id == NULL)
+        id = g_strdup (tn_node_get_stable_id (self));
+      g_assert_cmpstr (tn_node_get_stable_id (self), ==, id);
+      kit_stop (device);
+    }
+}
+
+static void
+test_store_in_use (void)
+{
+  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+  g_autoptr (TnDevice) one = kit_device_new (tailnet, "one", store, TRUE);
+  g_autoptr (TnDevice) two = kit_device_new (tailnet, "two", store, TRUE);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (kit_start (one, NULL));
+  g_assert_false (kit_start (two, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
+  g_assert_cmpint (tn_device_get_state (two), ==, TN_DEVICE_STATE_STOPPED);
+  kit_stop (one);
+  g_assert_true (kit_start (two, NULL));
+  kit_stop (two);
+}
+
+/* --- Login --- */
+
+static gboolean
+has_url (gpointer data)
+{
+  g_autofree char *url = tn_device_dup_auth_url (data);
+
+  return url != NULL;
+}
+
+static void
+login_required_cb (TnDevice   *device,
+                   const char *url,
+                   gpointer    data)
+{
+  *(guint *) data += 1;
+}
+
+static void
+test_login (void)
+{
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "person", NULL, FALSE);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (TnNode) self = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *url = NULL;
+  guint n_signals = 0;
+
+  g_signal_connect (device, "login-required", G_CALLBACK (login_required_cb), &n_signals);
+  tn_device_start_async (device, NULL, kit_result_cb, &result);
+  kit_wait_for ("a URL", has_url, device);
+  kit_wait_state (device, TN_DEVICE_STATE_NEEDS_LOGIN);
+  g_assert_cmpuint (n_signals, ==, 1);
+  g_assert_null (kit_connect (device, "bob", 80, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_NEEDS_LOGIN);
+  g_clear_error (&error);
+
+  url = tn_device_dup_auth_url (device);
+  g_assert_true (tn_testkit_control_approve (control (), url, "ada@example.test", &error));
+  g_assert_true (tn_device_start_finish (device, kit_wait (&result), &error));
+  g_assert_no_error (error);
+  g_assert_false (has_url (device));
+  self = tn_device_dup_self_node (device);
+  g_assert_cmpstr (tn_user_get_login_name (tn_node_get_user (self)), ==, "ada@example.test");
+  kit_stop (device);
+}
+
+static void
+test_approval (void)
+{
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "new", NULL, TRUE);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_object_set (control (), "require-approval", TRUE, NULL);
+  tn_device_start_async (device, NULL, kit_result_cb, &result);
+  kit_wait_state (device, TN_DEVICE_STATE_NEEDS_APPROVAL);
+  g_assert_null (result);
+  g_object_set (control (), "require-approval", FALSE, NULL);
+  g_assert_true (tn_testkit_control_authorize_node (control (), "new", &error));
+  g_assert_true (tn_device_start_finish (device, kit_wait (&result), &error));
+  g_assert_no_error (error);
+  kit_stop (device);
+}
+
+static void
+test_logout (void)
+{
+  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "leaving", store, TRUE);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GAsyncResult) again = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (kit_start (device, &error));
+  tn_device_logout_async (device, NULL, kit_result_cb, &result);
+  g_assert_true (tn_device_logout_finish (device, kit_wait (&result), &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (tn_device_get_state (device), ==, TN_DEVICE_STATE_STOPPED);
+
+  /* Another node, and without a key nobody lets it in. */
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), NULL);
+  tn_device_start_async (device, NULL, kit_result_cb, &again);
+  kit_wait_state (device, TN_DEVICE_STATE_NEEDS_LOGIN);
+  kit_stop (device);
+  g_assert_false (tn_device_start_finish (device, kit_wait (&again), &error));
+}
+
+/* --- Two tailnets, one address --- */
+
+static void
+test_same_address (void)
+{
+  g_autoptr (TnTestkitTailnet) other = kit_tailnet_new ();
+  TnTestkitTailnet *fresh = kit_tailnet_new ();
+  TnTestkitTailnet *tailnets[] = { fresh, other };
+  TnDevice *clients[2], *servers[2];
+  TnConnection *ends[4];
+  char *addresses[2];
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (TnNode) self = NULL;
+
+      servers[i] = kit_device_join (tailnets[i], "server");
+      clients[i] = kit_device_join (tailnets[i], "client");
+      self = tn_device_dup_self_node (servers[i]);
+      addresses[i] = g_strdup (tn_node_get_addresses (self)[0]);
+    }
+  g_assert_cmpstr (addresses[0], ==, addresses[1]);
+  for (guint i = 0; i < 2; i++)
+    kit_pair (clients[i], servers[i], addresses[i], 80, &ends[2 * i], &ends[2 * i + 1]);
+  for (guint i = 0; i < 2; i++)
+    {
+      TnNode *peer = tn_connection_get_peer (ends[2 * i]);
+      g_autoptr (TnNode) self = tn_device_dup_self_node (servers[i]);
+
+      g_assert_cmpstr (tn_node_get_public_key (peer), ==, tn_node_get_public_key (self));
+      kit_echo (ends[2 * i], ends[2 * i + 1], i == 0 ? "one tailnet" : "another");
+    }
+  for (guint i = 0; i < 4; i++)
+    g_object_unref (ends[i]);
+  for (guint i = 0; i < 2; i++)
+    {
+      kit_free (clients[i]);
+      kit_free (servers[i]);
+      g_clear_pointer (&addresses[i], g_free);
+    }
+  g_object_unref (fresh);
+}
+
+/* --- Nothing is left --- */
+
+static gboolean
+is_offline (gpointer data)
+{
+  g_autoptr (TnTestkitNode) node = tn_testkit_control_lookup_node (control (), data);
+
+  return node != NULL && !tn_testkit_node_get_online (node);
+}
+
+/* A device that is dropped finishes by itself. */
+static void
+test_drop (void)
+{
+  TnDevice *device = kit_device_join (tailnet, "dropped");
+  g_autoptr (TnTestkitNode) node = tn_testkit_control_lookup_node (control (), "dropped");
+  g_autoptr (GAsyncResult) result = NULL;
+
+  g_assert_true (tn_testkit_node_get_online (node));
+  g_assert_finalize_object (device);
+  kit_wait_for ("the server to miss the node", is_offline, (char[]) { "dropped" });
+
+  /* A call keeps what it needs. */
+  device = kit_device_new (tailnet, "called", NULL, TRUE);
+  tn_device_start_async (device, NULL, kit_result_cb, &result);
+  g_object_unref (device);
+  g_assert_true (tn_device_start_finish (device, kit_wait (&result), NULL));
+  g_clear_object (&result);
+  kit_wait_for ("the server to miss the node", is_offline, (char[]) { "called" });
+}
+
+static gboolean
+threads_ended (gpointer data)
+{
+  return kit_count_entries ("/proc/self/task") <= GPOINTER_TO_UINT (data);
+}
+
+static gsize
+resident_pages (void)
+{
+  g_autofree char *text = NULL;
+
+  g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
+  return (gsize) g_ascii_strtoull (strchr (text, ' '), NULL, 10);
+}
+
+static void
+test_hundred_times (void)
+{
+  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "again", store, TRUE);
+  guint n = g_test_slow () ? 10 * MANY : MANY;
+  guint n_fds = 0, n_threads = 0;
+  gsize pages = 0;
+
+  for (guint i = 0; i < n; i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      kit_start (device, &error);
+      g_assert_no_error (error);
+      kit_stop (device);
+      if (i == n / 4)      /* pools and caches have what they want */
+        {
+          n_fds = kit_count_entries ("/proc/self/fd");
+          n_threads = kit_count_entries ("/proc/self/task");
+          pages = resident_pages ();
+        }
+    }
+  /* Those of the servers come and go a moment later. */
+  kit_wait_for ("threads to end", threads_ended, GUINT_TO_POINTER (n_threads + 2));
+  g_assert_cmpuint (kit_count_entries ("/proc/self/fd"), <=, n_fds + 8);
+  g_test_message ("resident: %" G_GSIZE_FORMAT " pages, then %" G_GSIZE_FORMAT, pages, resident_pages ());
+#ifndef __SANITIZE_ADDRESS__
+  g_assert_cmpuint (resident_pages (), <, pages + 1024);      /* 4 MiB: 50 kB each would show */
+#endif
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  int code;
+
+  g_test_init (&argc, &argv, NULL);
+  tailnet = kit_tailnet_new ();
+
+  g_test_add_func ("/device/embedded-life/start-twice", test_start_twice);
+  g_test_add_func ("/device/embedded-life/stop-while-starting", test_stop_while_starting);
+  g_test_add_func ("/device/embedded-life/cancel-start", test_cancel_start);
+  g_test_add_func ("/device/embedded-life/restart", test_restart);
+  g_test_add_func ("/device/embedded-life/store-in-use", test_store_in_use);
+  g_test_add_func ("/device/embedded-life/login", test_login);
+  g_test_add_func ("/device/embedded-life/approval", test_approval);
+  g_test_add_func ("/device/embedded-life/logout", test_logout);
+  g_test_add_func ("/device/embedded-life/same-address", test_same_address);
+  g_test_add_func ("/device/embedded-life/drop", test_drop);
+  g_test_add_func ("/device/embedded-life/hundred-times", test_hundred_times);
+
+  code = g_test_run ();
+  g_object_unref (tailnet);
+  return code;
+}
