@@ -21,14 +21,15 @@ check_running (TnEmbeddedDevice  *self,
     [TN_DEVICE_STATE_NEEDS_LOGIN] = "waits for somebody to log in",
     [TN_DEVICE_STATE_NEEDS_APPROVAL] = "waits for an administrator's approval",
   };
-  GQuark domain = self->state == TN_DEVICE_STATE_NEEDS_LOGIN || self->state == TN_DEVICE_STATE_NEEDS_APPROVAL ? TN_ERROR : G_IO_ERROR;
-  int code = self->state == TN_DEVICE_STATE_NEEDS_LOGIN ? (int) TN_ERROR_NEEDS_LOGIN
-             : self->state == TN_DEVICE_STATE_NEEDS_APPROVAL ? (int) TN_ERROR_NEEDS_APPROVAL : (int) G_IO_ERROR_NOT_CONNECTED;
+  TnDeviceState state = tn_device_get_state (TN_DEVICE (self));      /* what the application sees */
+  GQuark domain = state == TN_DEVICE_STATE_NEEDS_LOGIN || state == TN_DEVICE_STATE_NEEDS_APPROVAL ? TN_ERROR : G_IO_ERROR;
+  int code = state == TN_DEVICE_STATE_NEEDS_LOGIN ? (int) TN_ERROR_NEEDS_LOGIN
+             : state == TN_DEVICE_STATE_NEEDS_APPROVAL ? (int) TN_ERROR_NEEDS_APPROVAL : (int) G_IO_ERROR_NOT_CONNECTED;
 
-  if (self->state == TN_DEVICE_STATE_RUNNING)
+  if (state == TN_DEVICE_STATE_RUNNING)
     return TRUE;
 
-  g_set_error (error, domain, code, "device %s %s", self->hostname, words[self->state]);
+  g_set_error (error, domain, code, "device %s %s", self->hostname, words[state]);
   return FALSE;
 }
 

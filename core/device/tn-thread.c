@@ -108,9 +108,11 @@ tn_thread_call (TnThread       *thread,
                 GDestroyNotify  destroy)
 {
   g_autoptr (GSource) source = g_idle_source_new ();
+  /* The call that ends the thread frees its context, maybe before g_source_attach() has returned here. */
+  g_autoptr (GMainContext) context = g_main_context_ref (thread->context);
 
   /* Ahead of I/O: whoever hears of a change may send a packet that needs it, and the source of packets is older than this one. */
   g_source_set_priority (source, G_PRIORITY_HIGH);
   g_source_set_callback (source, func, data, destroy);
-  g_source_attach (source, thread->context);
+  g_source_attach (source, context);
 }

@@ -47,4 +47,4 @@ void          kit_transfer_finish (KitTransfer *transfer);
 /* One small question and its answer. */
 void          kit_echo            (TnConnection *one, TnConnection *other, const char *text);
 
-guint         kit_count_entries   (const char *folder);      /* of /proc/self/fd or /proc/self/task */
+guint         kit_count_entries   (const char *folder);      /* of /proc/self/fd, sockets apart, or /proc/self/task */
