@@ -262,7 +262,8 @@ read_value (TnFileStateStore  *self,
         fail_errno (error, "read", self->directory, name);
       else
         value = decode (contents, len, &problem);
-      explicit_bzero (contents, len);
+      if (len > 0)      /* g_malloc() gives NULL for nothing, or so compilers think */
+        explicit_bzero (contents, len);
     }
 
   if (value == NULL && problem != NULL)

@@ -100,7 +100,8 @@ erase_and_free (gpointer user_data)
 {
   Erasable *erasable = user_data;
 
-  explicit_bzero (erasable->data, erasable->len);
+  if (erasable->len > 0)
+    explicit_bzero (erasable->data, erasable->len);
   g_free (erasable->data);
   g_free (erasable);
 }

@@ -278,13 +278,14 @@ check_filter (TnVector       *v,
 {
   g_autoptr (GString) text = g_string_new ("[");
   g_autoptr (TnFilter) filter = NULL;
-  Rules rules = { text, tn_filter_builder_new (), FALSE };
+  Rules rules = { text, NULL, FALSE };
   g_autofree char *copy = NULL;
   g_autoptr (JsonNode) wanted = NULL;
   JsonArray *list;
 
   if (expected == NULL)
     return;
+  rules.builder = tn_filter_builder_new ();
   tn_netmap_foreach_rule (netmap, put_rule, &rules);
   g_string_append_c (text, ']');
   tn_vector_same_bool (v, "parse_error", tn_filter_builder_get_error (rules.builder) != NULL, tn_json_bool (expected, "parse_error"));
