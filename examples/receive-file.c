@@ -66,44 +66,46 @@ transfer_free (Transfer *transfer)
   g_free (transfer);
 }
 
+/* The checksum goes back to the sender, and the connection is closed. */
+static gboolean
+answer (Transfer  *transfer,
+        GError   **error)
+{
+  GIOStream *stream = G_IO_STREAM (transfer->connection);
+  g_autofree char *line = g_strdup_printf ("%s\n", g_checksum_get_string (transfer->checksum));
+
+  return g_output_stream_write_all (g_io_stream_get_output_stream (stream), line, strlen (line), NULL, NULL, error) &&
+         g_io_stream_close (stream, NULL, error);
+}
+
 static void
 pinged_cb (GObject      *object,
            GAsyncResult *result,
            gpointer      user_data)
 {
-  Receiver *receiver = user_data;
+  Transfer *transfer = user_data;
+  Receiver *receiver = transfer->receiver;
   g_autoptr (GError) error = NULL;
   g_autoptr (TnPingResult) pong = tn_device_ping_finish (TN_DEVICE (object), result, &error);
 
-  if (pong == NULL)
-    {
-      fail (receiver, error);
-      return;
-    }
-  say (receiver, "pinged the sender, %s: %.1f ms", tn_node_get_name (tn_ping_result_get_node (pong)),
-       (double) tn_ping_result_get_latency_us (pong) / 1000.0);
-  if (--receiver->n_expected == 0)
+  if (pong != NULL)
+    say (receiver, "pinged the sender, %s: %.1f ms", tn_node_get_name (tn_ping_result_get_node (pong)),
+         (double) tn_ping_result_get_latency_us (pong) / 1000.0);
+  if (pong == NULL || !answer (transfer, &error))
+    fail (receiver, error);
+  else if (--receiver->n_expected == 0)
     g_main_loop_quit (receiver->loop);
+  transfer_free (transfer);
 }
 
-/* The checksum goes back to the sender, then its half of the connection is closed. */
 static void
-answer (Transfer *transfer)
+received (Transfer *transfer)
 {
   Receiver *receiver = transfer->receiver;
   TnNode *peer = tn_connection_get_peer (transfer->connection);
-  g_autofree char *line = g_strdup_printf ("%s\n", g_checksum_get_string (transfer->checksum));
-  g_autoptr (GError) error = NULL;
 
-  say (receiver, "received %" G_GUINT64_FORMAT " bytes, SHA-256 %.16s...", transfer->n_bytes, line);
-  if (!g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (transfer->connection)), line, strlen (line), NULL, NULL,
-                                  &error) ||
-      !g_io_stream_close (G_IO_STREAM (transfer->connection), NULL, &error))
-    {
-      fail (receiver, error);
-      return;
-    }
-  tn_device_ping_async (receiver->device, tn_node_get_name (peer), TN_PING_KIND_TSMP, 0, NULL, pinged_cb, receiver);
+  say (receiver, "received %" G_GUINT64_FORMAT " bytes, SHA-256 %.16s...", transfer->n_bytes, g_checksum_get_string (transfer->checksum));
+  tn_device_ping_async (receiver->device, tn_node_get_name (peer), TN_PING_KIND_TSMP, 0, NULL, pinged_cb, transfer);
 }
 
 static void
@@ -124,8 +126,7 @@ read_cb (GObject      *object,
     }
   if (g_bytes_get_size (bytes) == 0)
     {
-      answer (transfer);
-      transfer_free (transfer);
+      received (transfer);
       return;
     }
   g_checksum_update (transfer->checksum, g_bytes_get_data (bytes, NULL), (gssize) g_bytes_get_size (bytes));
