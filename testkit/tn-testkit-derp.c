@@ -441,6 +441,8 @@ tn_testkit_derp_stop (TnTestkitDerp *self)
  * tn_testkit_derp_get_region: (get-property region)
  * @self: a relay
  *
+ * Gets the number of the relay region.
+ *
  * Returns: number of its region
  */
 guint
@@ -454,6 +456,8 @@ tn_testkit_derp_get_region (TnTestkitDerp *self)
 /**
  * tn_testkit_derp_get_address: (get-property address)
  * @self: a relay
+ *
+ * Gets the IP address on which it listens.
  *
  * Returns: the IP address that it listens on
  */
@@ -469,6 +473,8 @@ tn_testkit_derp_get_address (TnTestkitDerp *self)
  * tn_testkit_derp_get_port: (get-property port)
  * @self: a relay
  *
+ * Gets the TCP port on which it listens.
+ *
  * Returns: its TCP port, 0 when it was never started
  */
 guint
@@ -482,6 +488,8 @@ tn_testkit_derp_get_port (TnTestkitDerp *self)
 /**
  * tn_testkit_derp_get_stun_port: (get-property stun-port)
  * @self: a relay
+ *
+ * Gets the UDP port of its STUN server.
  *
  * Returns: the UDP port of the STUN server beside it; 0: none
  */
@@ -517,6 +525,8 @@ tn_testkit_derp_set_stun_port (TnTestkitDerp *self,
  * tn_testkit_derp_get_certificate: (get-property certificate)
  * @self: a relay
  *
+ * Gets the certificate that it shows to clients.
+ *
  * Returns: (transfer none) (nullable): its certificate, %NULL when it was never started and none was given
  */
 GTlsCertificate *
@@ -530,6 +540,8 @@ tn_testkit_derp_get_certificate (TnTestkitDerp *self)
 /**
  * tn_testkit_derp_dup_pin:
  * @self: a relay that was started
+ *
+ * Gets what a client pins instead of trusting an authority: `sha256-raw:` and a hash.
  *
  * Returns: (transfer full) (nullable): what a map pins its certificate with: `sha256-raw:` and 64 digits
  */
@@ -624,6 +636,8 @@ tn_testkit_derp_dup_map_json (TnTestkitDerp *self)
  * tn_testkit_derp_get_n_clients:
  * @self: a relay
  *
+ * Gets how many clients are connected.
+ *
  * Returns: how many connections it has on which a client said who it is
  */
 guint
@@ -674,6 +688,8 @@ tn_testkit_derp_disconnect (TnTestkitDerp *self,
 /**
  * tn_testkit_derp_get_stalled: (get-property stalled)
  * @self: a relay
+ *
+ * Gets whether it takes nothing from its clients, as a full one does.
  *
  * Returns: whether it has stopped reading
  */

@@ -270,6 +270,8 @@ tn_testkit_stun_stop (TnTestkitStun *self)
  * tn_testkit_stun_get_address: (get-property address)
  * @self: a server
  *
+ * Gets the IP address on which it listens.
+ *
  * Returns: the IP address that it listens on
  */
 const char *
@@ -283,6 +285,8 @@ tn_testkit_stun_get_address (TnTestkitStun *self)
 /**
  * tn_testkit_stun_get_port: (get-property port)
  * @self: a server
+ *
+ * Gets the UDP port on which it listens.
  *
  * Returns: its UDP port, 0 when it was never started
  */
@@ -298,6 +302,8 @@ tn_testkit_stun_get_port (TnTestkitStun *self)
  * tn_testkit_stun_get_n_requests:
  * @self: a server
  *
+ * Gets how many requests have come.
+ *
  * Returns: how many proper requests came, answered or not
  */
 guint
@@ -311,6 +317,8 @@ tn_testkit_stun_get_n_requests (TnTestkitStun *self)
 /**
  * tn_testkit_stun_get_silent: (get-property silent)
  * @self: a server
+ *
+ * Gets whether it hears requests without answering them.
  *
  * Returns: whether it answers nothing
  */

@@ -11,7 +11,7 @@
  * A TCP connection to another node, which knows who that is.
  *
  * Both streams are pollable, and good for every thread and context, also for blocking calls. What works on a [class@Gio.IOStream]
- * works on this: [class@Gio.TlsConnection], [func@Gio.IOStream.splice_async], `SoupServer`.
+ * works on this: [class@Gio.TlsConnection], [method@Gio.IOStream.splice_async], `SoupServer`.
  */
 struct _TnConnection
 {
