@@ -8,8 +8,8 @@
 #include "tn-error.h"
 #include "tn-host-spec.h"
 
-/* What of a TnDevice makes connections and asks questions. Text is parsed here: an implementation gets what is well-formed. A call that ends here has the
- * public function as its tag, by which _finish knows it. */
+/* What of a TnDevice makes connections and asks questions. Text is parsed here: an implementation gets what is well-formed. A
+ * call that ends here has the public function as its tag, by which _finish knows it. */
 
 /**
  * tn_device_connect_to_host_async:

@@ -89,7 +89,8 @@ struct _TnUnderlayTransportInterface
   void     (*stop)           (TnUnderlayTransport *self);     /* no callback follows; may be started again */
 
   /* Sends packets[first...] in order and returns how many it took: sent, or held in a queue that is bounded in milliseconds. If
-   * not all: writable() follows. One packet is one datagram: no segment_size. A path that cannot be served at all (unknown region) takes and drops everything, and counts it. */
+   * not all: writable() follows. One packet is one datagram: no segment_size. A path that cannot be served at all (unknown
+   * region) takes and drops everything, and counts it. */
   guint    (*send)           (TnUnderlayTransport *self, const TnPathAddress *to, const TnPacketBatch *batch, guint first,
                               TnSendFlags flags);
 

@@ -31,14 +31,16 @@ check_answer (TnVector   *v,
               TnLogin    *login)
 {
   JsonObject *answer = tn_json_object (step, "response");
-  g_autofree char *text = answer != NULL ? json_to_string (json_object_get_member (step, "response"), FALSE) : g_strdup (tn_json_string (step, "text"));
+  g_autofree char *text = answer != NULL ? json_to_string (json_object_get_member (step, "response"), FALSE)
+                                        : g_strdup (tn_json_string (step, "text"));
   g_autofree char *old_url = g_strdup (login->auth_url);
   g_autoptr (GError) error = NULL;
   TnLoginVerdict verdict;
 
   if (tn_json_has (step, "transport_error"))
     return;
-  verdict = tn_login_evaluate (login, (guint) tn_json_int (step, "status"), NULL, text != NULL ? text : "", text != NULL ? strlen (text) : 0, 0, &error);
+  verdict = tn_login_evaluate (login, (guint) tn_json_int (step, "status"), NULL, text != NULL ? text : "", text != NULL ? strlen (text) : 0, 0,
+                               &error);
   if (tn_json_int (step, "status") != 200 || answer == NULL)
     {
       tn_vector_same_int (v, "verdict", verdict, TN_LOGIN_RETRY);
@@ -224,7 +226,8 @@ test_c2n (void)
 {
   static const struct { const char *request, *answer; } cases[] = {
     { "POST /echo HTTP/1.1\r\nHost: \r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
-    { "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
+    { "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
     { "GET /echo HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" },
     { "GET /debug/netmap HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request\r\nContent-Length: 17\r\n\r\nunknown c2n path\n" },
     { "nonsense", "HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nbad request\n" },
