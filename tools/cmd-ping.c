@@ -34,26 +34,6 @@ print_pong (TnCli        *cli,
            (double) tn_ping_result_get_latency_us (pong) / 1000.0);
 }
 
-static gboolean
-pause_cb (gpointer data)
-{
-  *(gboolean *) data = TRUE;
-  return G_SOURCE_REMOVE;
-}
-
-static void
-pause_ms (TnCli *cli,
-          guint  interval_ms)
-{
-  gboolean over = FALSE;
-  guint id = g_timeout_add (interval_ms, pause_cb, &over);
-
-  while (!over && !g_cancellable_is_cancelled (cli->cancellable))
-    g_main_context_iteration (NULL, TRUE);
-  if (!over)
-    g_source_remove (id);
-}
-
 typedef enum { PING_ANSWERED, PING_LOST, PING_HOPELESS } PingOutcome;
 
 static PingOutcome
@@ -118,7 +98,7 @@ run (TnCli  *cli,
   for (int i = 0; (count == 0 || i < count) && !g_cancellable_is_cancelled (cli->cancellable); i++)
     {
       if (i > 0)
-        pause_ms (cli, (guint) interval_ms);
+        tn_cli_pause (cli, (guint) interval_ms);
       outcome = ping_once (cli, argv[1], kind, size, &direct);
       if (outcome == PING_ANSWERED)
         answers++;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <stdio.h>
+
 #include "tn-cli.h"
 
 static int
@@ -20,10 +22,63 @@ run (TnCli  *cli,
     return TN_CLI_FAILED;
 
   self = tn_device_dup_self_node (cli->device);
+  if (cli->attached)
+    {
+      g_print (_("%s is up already as %s.\n"), tn_node_get_name (self), tn_node_get_fqdn (self));
+      return TN_CLI_DONE;
+    }
   g_print (_("%s is up as %s. Interrupt to leave.\n"), tn_node_get_name (self), tn_node_get_fqdn (self));
+  fflush (stdout);
   while (!g_cancellable_is_cancelled (cli->cancellable) && tn_device_get_state (cli->device) != TN_DEVICE_STATE_STOPPED)
     g_main_context_iteration (NULL, TRUE);
   return g_cancellable_is_cancelled (cli->cancellable) ? TN_CLI_DONE : TN_CLI_FAILED;
 }
 
 const TnCliCommand tn_cli_up = { "up", "", N_("Join the tailnet and stay until interrupted"), run };
+
+/* --- down --- */
+
+/* The other program takes its socket away as it stops: the end of the connection says that it did. */
+static void
+wait_until_gone (TnCli *cli)
+{
+  while (tn_device_get_state (cli->device) != TN_DEVICE_STATE_STOPPED && !g_cancellable_is_cancelled (cli->cancellable))
+    g_main_context_iteration (NULL, TRUE);
+}
+
+static int
+run_down (TnCli  *cli,
+          int     argc,
+          char  **argv)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  int code;
+
+  if (!tn_cli_parse (&tn_cli_down, NULL, &argc, &argv, &code))
+    return code;
+  if (argc > 1)
+    return tn_cli_usage (_("“down” takes no argument, got “%s”"), argv[1]);
+  if (cli->state_dir == NULL)
+    return tn_cli_usage (_("say which node: --state DIR"));
+
+  tn_cli_watch_signals (cli);
+  cli->attached = TRUE;
+  cli->device = TN_DEVICE (tn_system_device_new_for_directory (cli->state_dir));
+  tn_cli_begin (cli, TN_CLI_TIMEOUT_S);
+  tn_device_stop_async (cli->device, cli->cancellable, tn_cli_done_cb, &result);
+  tn_cli_wait (&result);
+  if (tn_device_stop_finish (cli->device, result, &error))
+    wait_until_gone (cli);
+  tn_cli_end (cli);
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED))
+    {
+      g_printerr (_("Nothing runs with %s.\n"), cli->state_dir);
+      return TN_CLI_DONE;
+    }
+  if (error == NULL && g_cancellable_set_error_if_cancelled (cli->cancellable, &error))
+    return tn_cli_fail (cli, error);
+  return error != NULL ? tn_cli_fail (cli, error) : TN_CLI_DONE;
+}
+
+const TnCliCommand tn_cli_down = { "down", "", N_("Stop the program that runs the node of --state"), run_down };

@@ -9,6 +9,7 @@
 
 static const TnCliCommand *const commands[] = {
   &tn_cli_up,
+  &tn_cli_down,
   &tn_cli_status,
   &tn_cli_ip,
   &tn_cli_whoami,

@@ -7,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum
+{
+  ATTACH_ATTEMPTS = 20,
+  ATTACH_PAUSE_MS = 50,
+};
+
 /* --- Errors --- */
 
 /* Joining goes on trying for as long as it may; what it last tripped over is a health item. */
@@ -117,6 +123,26 @@ tn_cli_wait (GAsyncResult **result)
   while (*result == NULL)
     g_main_context_iteration (NULL, TRUE);
   return *result;
+}
+
+static gboolean
+pause_over_cb (gpointer data)
+{
+  *(gboolean *) data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_cli_pause (TnCli *cli,
+              guint  interval_ms)
+{
+  gboolean over = FALSE;
+  guint id = g_timeout_add (interval_ms, pause_over_cb, &over);
+
+  while (!over && !g_cancellable_is_cancelled (cli->cancellable))
+    g_main_context_iteration (NULL, TRUE);
+  if (!over)
+    g_source_remove (id);
 }
 
 static gboolean
@@ -263,26 +289,14 @@ make_device (TnCli   *cli,
   return device;
 }
 
-gboolean
-tn_cli_open (TnCli *cli)
+void
+tn_cli_watch_signals (TnCli *cli)
 {
-  g_autoptr (GError) error = NULL;
-
-  if (cli->state_dir == NULL && !cli->ephemeral)
-    {
-      tn_cli_usage (_("say which node: --state DIR, or --ephemeral for one that is gone when the program ends"));
-      return FALSE;
-    }
   if (cli->verbose)
     g_setenv ("G_MESSAGES_DEBUG", "all", TRUE);
-
   signal (SIGPIPE, SIG_IGN);      /* a reader that leaves is an error of that write */
   g_unix_signal_add (SIGINT, interrupted_cb, cli->cancellable);
   g_unix_signal_add (SIGTERM, interrupted_cb, cli->cancellable);
-  cli->device = make_device (cli, &error);
-  if (cli->device == NULL)
-    tn_cli_fail (cli, error);
-  return cli->device != NULL;
 }
 
 static void
@@ -298,40 +312,123 @@ login_required_cb (TnDevice   *device,
 }
 
 static void
+stop_requested_cb (TnCli *cli)
+{
+  g_cancellable_cancel (cli->cancellable);
+}
+
+/* The state is ours as soon as the device starts: from then on others with the same folder come to us. */
+static void
+serve_others (TnCli *cli)
+{
+  g_autoptr (GError) error = NULL;
+
+  cli->server = tn_device_server_new (cli->device);
+  g_signal_connect_swapped (cli->server, "stop-requested", G_CALLBACK (stop_requested_cb), cli);
+  if (!tn_device_server_listen (cli->server, cli->state_dir, &error))
+    g_printerr ("tailnet: %s\n", error->message);
+}
+
+static void
 state_cb (TnDevice   *device,
           GParamSpec *pspec,
           gpointer    user_data)
 {
   TnCli *cli = user_data;
+  TnDeviceState state = tn_device_get_state (device);
 
-  if (tn_device_get_state (device) != TN_DEVICE_STATE_NEEDS_APPROVAL)
+  if (state != TN_DEVICE_STATE_STOPPED && cli->state_dir != NULL && !cli->attached && cli->server == NULL)
+    serve_others (cli);
+  if (state != TN_DEVICE_STATE_NEEDS_APPROVAL)
     return;
   if (!cli->timeout_given)
     tn_cli_end (cli);
   g_printerr (_("An administrator has to approve this node first.\n"));
 }
 
+static gboolean
+start_device (TnCli     *cli,
+              TnDevice  *device,      /* taken */
+              GError   **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  cli->device = device;
+  g_signal_connect (device, "login-required", G_CALLBACK (login_required_cb), cli);
+  g_signal_connect (device, "notify::state", G_CALLBACK (state_cb), cli);
+  tn_device_start_async (device, cli->cancellable, tn_cli_done_cb, &result);
+  tn_cli_wait (&result);
+  return tn_device_start_finish (device, result, error);
+}
+
+/* Nobody is there, or somebody was and left the socket behind. */
+static gboolean
+is_nobody (const GError *error)
+{
+  return g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED);
+}
+
+static gboolean
+start_own (TnCli   *cli,
+           GError **error)
+{
+  TnDevice *device = make_device (cli, error);
+
+  cli->attached = FALSE;
+  return device != NULL && start_device (cli, device, error);
+}
+
+/* Between two that begin at once it is the lock of the state that decides. Who loses finds the other's socket a moment later. */
+static gboolean
+start_any (TnCli   *cli,
+           GError **error)
+{
+  for (guint attempt = 0;; attempt++)
+    {
+      GError *problem = NULL;
+
+      cli->attached = TRUE;
+      if (start_device (cli, TN_DEVICE (tn_system_device_new_for_directory (cli->state_dir)), &problem))
+        return TRUE;
+      if (!is_nobody (problem))
+        {
+          g_propagate_error (error, problem);
+          return FALSE;
+        }
+      g_clear_error (&problem);
+      g_clear_object (&cli->device);
+      if (start_own (cli, &problem))
+        return TRUE;
+      if (!g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_BUSY) || attempt == ATTACH_ATTEMPTS)
+        {
+          g_propagate_error (error, problem);
+          return FALSE;
+        }
+      g_clear_error (&problem);
+      g_clear_object (&cli->device);
+      tn_cli_pause (cli, ATTACH_PAUSE_MS);
+    }
+}
+
 gboolean
 tn_cli_start (TnCli *cli)
 {
-  g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (GError) error = NULL;
+  gboolean ok;
 
-  if (!tn_cli_open (cli))
-    return FALSE;
-
-  g_signal_connect (cli->device, "login-required", G_CALLBACK (login_required_cb), cli);
-  g_signal_connect (cli->device, "notify::state", G_CALLBACK (state_cb), cli);
-  tn_cli_begin (cli, cli->patient ? 0 : TN_CLI_TIMEOUT_S);
-  tn_device_start_async (cli->device, cli->cancellable, tn_cli_done_cb, &result);
-  tn_cli_wait (&result);
-  tn_cli_end (cli);
-  if (!tn_device_start_finish (cli->device, result, &error))
+  if (cli->state_dir == NULL && !cli->ephemeral)
     {
-      tn_cli_fail (cli, error);
+      tn_cli_usage (_("say which node: --state DIR, or --ephemeral for one that is gone when the program ends"));
       return FALSE;
     }
-  return TRUE;
+
+  tn_cli_watch_signals (cli);
+  tn_cli_begin (cli, cli->patient ? 0 : TN_CLI_TIMEOUT_S);
+  ok = cli->state_dir != NULL ? start_any (cli, &error) : start_own (cli, &error);
+  tn_cli_end (cli);
+  if (!ok)
+    tn_cli_fail (cli, error);
+  return ok;
 }
 
 void
@@ -340,10 +437,13 @@ tn_cli_stop (TnCli *cli)
   g_autoptr (GAsyncResult) result = NULL;
 
   tn_cli_end (cli);
-  if (cli->device == NULL)
-    return;
-
-  tn_device_stop_async (cli->device, NULL, tn_cli_done_cb, &result);
-  tn_cli_wait (&result);
+  if (cli->server != NULL)
+    tn_device_server_close (cli->server);
+  g_clear_object (&cli->server);
+  if (cli->device != NULL && !cli->attached)
+    {
+      tn_device_stop_async (cli->device, NULL, tn_cli_done_cb, &result);
+      tn_cli_wait (&result);
+    }
   g_clear_object (&cli->device);
 }

@@ -34,7 +34,9 @@ typedef struct
   gboolean      json;
   gboolean      verbose;
 
-  TnDevice     *device;            /* NULL until tn_cli_open() */
+  TnDevice     *device;            /* NULL until tn_cli_start() */
+  TnDeviceServer *server;          /* nullable: others with the same state use the device through it */
+  gboolean      attached;          /* it is another process that runs the device */
   GCancellable *cancellable;       /* cancelled by SIGINT, SIGTERM, and when time is up */
   GSource      *deadline;          /* nullable */
   gboolean      timed_out;
@@ -48,12 +50,13 @@ typedef struct
   int        (*run) (TnCli *cli, int argc, char **argv);     /* argv[0] is the name */
 } TnCliCommand;
 
-/* A device for this command, not started. FALSE: the reason was printed. */
-gboolean      tn_cli_open       (TnCli *cli);
-
-/* The same, and started: waits until it runs. A login URL is printed on the way. */
+/* A device for this command: the one that another process runs with the same state, or else one of this process. Waits until it
+ * runs; a login URL is printed on the way. FALSE: the reason was printed. */
 gboolean      tn_cli_start      (TnCli *cli);
 void          tn_cli_stop       (TnCli *cli);
+
+/* Ctrl-C ends what waits, and not the program, from here on. tn_cli_start() does it, too. */
+void          tn_cli_watch_signals (TnCli *cli);
 
 /* From tn_cli_begin() to tn_cli_end() something has to happen within --timeout; else it is cancelled, and tn_cli_fail() says so.
  * @default_s: without --timeout, 0 for no limit. */
@@ -71,6 +74,9 @@ gboolean      tn_cli_parse      (const TnCliCommand *command, GOptionEntry *entr
 void          tn_cli_done_cb    (GObject *object, GAsyncResult *result, gpointer user_data);
 GAsyncResult *tn_cli_wait       (GAsyncResult **result);
 
+/* Until then, or until it is interrupted. */
+void          tn_cli_pause      (TnCli *cli, guint interval_ms);
+
 /* Connects; limited in time. NULL: @error says why. */
 TnConnection *tn_cli_connect    (TnCli *cli, const char *host, guint16 port, GError **error);
 
@@ -83,7 +89,7 @@ char         *tn_cli_dup_caller (TnConnection *connection);
 /* A port number in @text; 0: none, and the reason was printed. */
 guint16       tn_cli_port       (const char *text);
 
-extern const TnCliCommand tn_cli_up, tn_cli_status, tn_cli_ip, tn_cli_whoami, tn_cli_whois, tn_cli_ping, tn_cli_nc,
+extern const TnCliCommand tn_cli_up, tn_cli_down, tn_cli_status, tn_cli_ip, tn_cli_whoami, tn_cli_whois, tn_cli_ping, tn_cli_nc,
                           tn_cli_perf, tn_cli_serve, tn_cli_version;
 
 G_END_DECLS

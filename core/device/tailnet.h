@@ -5,6 +5,7 @@
 
 #include "tn-connection.h"
 #include "tn-datagram-socket.h"
+#include "tn-device-server.h"
 #include "tn-device.h"
 #include "tn-embedded-device.h"
 #include "tn-enum-types.h"
@@ -18,6 +19,7 @@
 #include "tn-ping-result.h"
 #include "tn-preferences.h"
 #include "tn-state-store.h"
+#include "tn-system-device.h"
 #include "tn-transport.h"
 #include "tn-user.h"
 #include "tn-version-macros.h"

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tn-bus-tailnet.h"
+#include "tn-device-model.h"
+#include "tn-system-device.h"
+
+G_BEGIN_DECLS
+
+struct _TnSystemDevice
+{
+  GObject        parent_instance;
+
+  /* Immutable after construction. */
+  char          *directory;
+  GMainContext  *main_context;
+  TnDeviceModel *model;
+
+  /* Only in main_context. */
+  TnBusTailnet1 *proxy;            /* NULL: not connected */
+  GCancellable  *loading;          /* of what goes on by itself */
+  GHashTable    *grants;           /* address -> a{sas}, as of its last connection */
+  gboolean       reloading;        /* the list of peers is being asked for */
+  gboolean       stale;            /* and once more after that */
+};
+
+/* Ends in @task: TRUE when connected, and all that is known is in place. */
+void     tn_system_device_connect      (TnSystemDevice *self, GTask *task);
+
+/* The whole list of peers; @task, nullable, ends with it. */
+void     tn_system_device_load_peers   (TnSystemDevice *self, GTask *task);
+
+/* NULL: @error says that it is not connected. */
+TnBusTailnet1 *tn_system_device_get_proxy (TnSystemDevice *self, GError **error);
+
+/* As an error of this process: without the bus's words around it. */
+void     tn_system_device_return_error (GTask *task, GError *error);
+
+/* tn-system-device-calls.c */
+void     tn_system_device_implement_calls (TnDeviceInterface *iface);
+
+G_END_DECLS

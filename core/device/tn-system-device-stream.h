@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tailnet-plugin.h"
+
+G_BEGIN_DECLS
+
+/* A stream of another process's network stack, which came as a descriptor. Addresses: "100.64.0.1:80", "" if unknown. NULL: @fd is
+ * no socket; it is closed then. */
+TnNetstackStream *tn_system_device_stream_new (int fd, const char *local, const char *remote, GError **error);
+
+/* NULL: @text is no address with a port. */
+GSocketAddress   *tn_system_device_parse_address (const char *text);
+
+G_END_DECLS
