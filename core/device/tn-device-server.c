@@ -750,8 +750,7 @@ tn_device_server_close (TnDeviceServer *self)
   if (self->server == NULL)
     return;
 
-  g_unlink (self->socket_path);
-  g_dbus_server_stop (self->server);
+  g_dbus_server_stop (self->server);      /* takes the socket away */
   g_clear_object (&self->server);
   g_clear_pointer (&self->socket_path, g_free);
   for (guint i = 0; i < self->starts->len; i++)
@@ -768,7 +767,8 @@ tn_device_server_close (TnDeviceServer *self)
       g_signal_handlers_disconnect_by_data (connection, self);
       g_dbus_connection_close (connection, NULL, NULL, NULL);
     }
-  g_dbus_interface_skeleton_unexport (G_DBUS_INTERFACE_SKELETON (self->skeleton));
+  if (connections->len > 0)
+    g_dbus_interface_skeleton_unexport (G_DBUS_INTERFACE_SKELETON (self->skeleton));
   if (self->directory_fd >= 0)
     close (self->directory_fd);
   self->directory_fd = -1;
