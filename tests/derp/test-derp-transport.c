@@ -30,7 +30,7 @@ test_exchange (gconstpointer user_data)
   TnDerpTransportCounters counters;
 
   start_two (relay, a, b);
-  g_assert_cmpuint (a->n_connecting[1], ==, 1);
+  g_assert_cmpuint (a->n_connecting[1], >=, 1);      /* more where a handshake outlasts its time on a busy machine */
   g_assert_cmpuint (peer_send (a, 1, b, "there"), ==, 1);
   WAIT_FOR (b->received->len == 1);
   assert_received (b, 0, "there");
