@@ -20,7 +20,6 @@ typedef struct
   GSource         *timer;           /* ends the back-off, or the idle link */
   gint64           last_write_us;
   gint64           wait_us;         /* the relay asked us to stay away so long after this connection */
-  gboolean         blocked;         /* somebody was turned away while there was no client */
   gboolean         unhealthy;
 } Link;
 
@@ -83,7 +82,7 @@ tell_health (Link       *link,
     self->callbacks.health (self->user_data, TN_UNDERLAY_TRANSPORT (self), link->region, problem);
 }
 
-/* Any key does: the paths of a region share their link. */
+/* Any key does: the paths of a region share their link. Whoever was turned away by a client that is no more waits for this, too. */
 static void
 tell_writable (Link *link)
 {
@@ -132,14 +131,13 @@ link_remove (Link         *link,
 {
   g_autoptr (TnDerpTransport) self = g_object_ref (link->transport);
   Link gone = { .transport = self, .region = link->region, .unhealthy = link->unhealthy };
-  gboolean blocked = link->blocked;
 
   g_hash_table_remove (self->links, GUINT_TO_POINTER (link->region));
   if (self->context != NULL)
     tell_health (&gone, NULL);
   if (self->context != NULL)
     tell_state (&gone, TN_UNDERLAY_LINK_DOWN, error);
-  if (self->context != NULL && blocked)
+  if (self->context != NULL)
     tell_writable (&gone);
 }
 
@@ -214,11 +212,8 @@ up_cb (gpointer user_data)
     link_set_timer (link, self->times.idle_us, idle_cb);
 
   tell_state (link, TN_UNDERLAY_LINK_UP, NULL);
-  if (self->context != NULL && g_hash_table_lookup (self->links, GUINT_TO_POINTER (region)) == link && link->blocked)
-    {
-      link->blocked = FALSE;
-      tell_writable (link);
-    }
+  if (self->context != NULL && g_hash_table_lookup (self->links, GUINT_TO_POINTER (region)) == link)
+    tell_writable (link);
 }
 
 static void
@@ -382,10 +377,7 @@ tn_derp_transport_send (TnUnderlayTransport *transport,
 
   link->last_write_us = g_get_monotonic_time ();
   if (link->client == NULL)
-    {
-      link->blocked = TRUE;
-      return 0;
-    }
+    return 0;
   n = tn_derp_client_send (link->client, &to->relay.key, batch, first, (flags & TN_SEND_URGENT) != 0, &n_dropped);
   self->counters.sent += n - n_dropped;
   self->counters.dropped += n_dropped;

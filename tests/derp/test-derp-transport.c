@@ -221,25 +221,37 @@ send_numbered (Peer  *from,
   return IFACE (from)->send (UNDERLAY (from), &path, batch, 0, TN_SEND_NONE);
 }
 
+/* To a relay that reads no more. Returns how many went. */
+static guint
+send_until_full (Peer *a,
+                 Peer *b)
+{
+  guint n_sent = 0;
+  guint n;
+
+  do
+    {
+      a->n_writable = 0;
+      n = send_numbered (a, b, n_sent, 64);
+      n_sent += n;
+      run_what_is_ready ();
+      g_assert_cmpuint (n_sent, <, 100000);      /* bounded */
+    }
+  while (n == 64 || a->n_writable > 0);
+  return n_sent;
+}
+
 static void
 test_back_pressure (void)
 {
   g_autoptr (TnTestkitDerp) relay = start_relay (1, TRUE);
   g_autoptr (Peer) a = peer_new ();
   g_autoptr (Peer) b = peer_new ();
-  guint n_sent = 0, n, more = 600;
+  guint n_sent, n, more = 600;
 
   start_two (relay, a, b);
   tn_testkit_derp_set_stalled (relay, TRUE);
-  do
-    {
-      n = send_numbered (a, b, n_sent, 64);
-      n_sent += n;
-      run_what_is_ready ();
-      g_assert_cmpuint (n_sent, <, 100000);      /* bounded */
-    }
-  while (n == 64 || a->n_writable > 0 ? (a->n_writable = 0, TRUE) : FALSE);
-
+  n_sent = send_until_full (a, b);
   g_assert_cmpuint (a->n_writable, ==, 0);
   g_assert_cmpuint (send_numbered (a, b, n_sent, 1), ==, 0);      /* still full */
   g_assert_cmpuint (peer_send_bytes (a, 1, b, "urgent", 6, TN_SEND_URGENT), ==, 1);
@@ -270,6 +282,28 @@ test_back_pressure (void)
     }
 }
 
+/* Who was turned away by a connection that is lost then goes on over the next. */
+static void
+test_lost_while_full (void)
+{
+  g_autoptr (TnTestkitDerp) relay = start_relay (1, TRUE);
+  g_autoptr (Peer) a = peer_new ();
+  g_autoptr (Peer) b = peer_new ();
+  g_autoptr (GError) error = NULL;
+
+  start_two (relay, a, b);
+  tn_testkit_derp_set_stalled (relay, TRUE);
+  send_until_full (a, b);
+  tn_testkit_derp_stop (relay);
+  WAIT_FOR (a->n_down[1] > 0);
+  g_assert_cmpuint (a->n_writable, ==, 0);
+
+  tn_testkit_derp_set_stalled (relay, FALSE);
+  g_assert_true (tn_testkit_derp_start (relay, &error));
+  WAIT_FOR (a->n_writable > 0);
+  g_assert_cmpuint (peer_send (a, 1, b, "after"), ==, 1);
+}
+
 /* Before there is a connection urgent packets wait for it, others with their sender. */
 static void
 test_send_while_connecting (void)
@@ -288,9 +322,7 @@ test_send_while_connecting (void)
 
   g_assert_cmpuint (peer_send_bytes (a, 2, b, "hello", 5, TN_SEND_URGENT), ==, 1);
   g_assert_cmpuint (peer_send (a, 2, b, "data"), ==, 0);
-  g_assert_cmpuint (a->n_writable, ==, 0);
-  WAIT_FOR (a->n_writable > 0);
-  g_assert_cmpuint (a->n_up[2], ==, 1);
+  WAIT_FOR (a->n_up[2] == 1 && a->n_writable > 0);
   g_assert_cmpuint (peer_send (a, 2, b, "data"), ==, 1);
   WAIT_FOR (b->received->len == 2);
   assert_received (b, 0, "hello");
@@ -908,6 +940,7 @@ main (int   argc,
   g_test_add_func ("/derp/transport/wrong-pin", test_wrong_pin);
   g_test_add_func ("/derp/transport/insecure", test_insecure);
   g_test_add_func ("/derp/transport/back-pressure", test_back_pressure);
+  g_test_add_func ("/derp/transport/lost-while-full", test_lost_while_full);
   g_test_add_func ("/derp/transport/send-while-connecting", test_send_while_connecting);
   g_test_add_func ("/derp/transport/restart", test_restart);
   g_test_add_func ("/derp/transport/cut", test_cut);
