@@ -82,8 +82,10 @@ class Talk(tap.TailnetCase):
         payload = os.urandom(1 << 20)
 
         async def body(alice, bob):
+            listener = await bob.listen(80)
+
             async def serve():
-                async with await bob.listen(80) as listener:
+                async with listener:
                     async for connection in listener:
                         caller = connection.peer
                         reader, writer = await connection.open_streams()
