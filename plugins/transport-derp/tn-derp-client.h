@@ -16,6 +16,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   gint64 connect_us;      /* from new() to the greeting */
+  gint64 dial_us;         /* of it, for the TCP connection to one node */
   gint64 read_us;         /* between two frames */
   gint64 ping_us;         /* for the answer to probe() */
 } TnDerpTimes;

@@ -16,8 +16,8 @@ struct _TnDerpDial
   const TnRelayNode   *node;
   GCancellable        *cancellable;    /* of the current node's calls */
   GSource             *timer;
+  gint64               node_us;        /* for one node */
   guint                n_pending;
-  gboolean             timed_out;
   GError              *error;          /* of the last attempt */
 };
 
@@ -164,7 +164,7 @@ timeout_cb (gpointer user_data)
   TnDerpDial *dial = user_data;
 
   g_clear_error (&dial->error);
-  dial->error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no connection within %d ms", TN_DERP_DIAL_NODE_MS);
+  dial->error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no connection within %" G_GINT64_FORMAT " ms", dial->node_us / 1000);
   node_failed (dial);
   return G_SOURCE_REMOVE;
 }
@@ -172,7 +172,7 @@ timeout_cb (gpointer user_data)
 static void
 dial_directly (TnDerpDial *dial)
 {
-  dial->timer = g_timeout_source_new (TN_DERP_DIAL_NODE_MS);
+  dial->timer = g_timeout_source_new ((guint) (dial->node_us / 1000));
   g_source_set_callback (dial->timer, timeout_cb, dial, NULL);
   g_source_attach (dial->timer, g_main_context_get_thread_default ());
 
@@ -254,6 +254,7 @@ begin_cb (gpointer user_data)
 TnDerpDial *
 tn_derp_dial_start (const TnRelayRegion *region,
                     GProxyResolver      *resolver,
+                    gint64               node_us,
                     TnDerpDialFunc       func,
                     gpointer             user_data)
 {
@@ -262,6 +263,7 @@ tn_derp_dial_start (const TnRelayRegion *region,
   g_ref_count_init (&dial->ref_count);
   dial->region = region;
   dial->resolver = g_object_ref (resolver != NULL ? resolver : g_proxy_resolver_get_default ());
+  dial->node_us = node_us;
   dial->func = func;
   dial->user_data = user_data;
 

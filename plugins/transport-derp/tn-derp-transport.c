@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "tn-derp-transport.h"
+#include "tn-derp-link.h"
+#include "tn-secret.h"
 
 /**
  * TnDerpTransport:
@@ -10,37 +11,6 @@
  *
  * Life and numbers follow tailscale wgengine/magicsock/derp.go, but for what is full: it is not dropped, its sender waits.
  */
-
-typedef struct
-{
-  TnDerpTransport *transport;
-  guint            region;
-  TnDerpClient    *client;          /* NULL: none now */
-  guint            n_failures;      /* in a row */
-  GSource         *timer;           /* ends the back-off, or the idle link */
-  gint64           last_write_us;
-  gint64           wait_us;         /* the relay asked us to stay away so long after this connection */
-  gboolean         unhealthy;
-} Link;
-
-struct _TnDerpTransport
-{
-  GObject                 parent_instance;
-
-  GMainContext           *context;          /* NULL: stopped */
-  TnNodePrivateKey        node_key;
-  GTlsDatabase           *tls_database;
-  GProxyResolver         *proxy_resolver;
-  char                   *app_name;
-  TnUnderlayCallbacks     callbacks;
-  gpointer                user_data;
-
-  TnRelayMap             *map;              /* nullable; kept over stop() */
-  guint                   home;
-  GHashTable             *links;            /* region -> Link */
-  TnDerpTransportTimes    times;
-  TnDerpTransportCounters counters;
-};
 
 static void underlay_iface_init (TnUnderlayTransportInterface *iface);
 
@@ -52,268 +22,6 @@ static const TnDerpTransportTimes default_times = {
   .back_off_us = 10 * 1000,                  /* util/backoff: n * n * 10 ms */
   .back_off_max_us = 5 * G_USEC_PER_SEC,
 };
-
-static void link_dial (Link *link);
-
-/* --- Telling --- */
-
-static void
-tell_state (Link                *link,
-            TnUnderlayLinkState  state,
-            const GError        *error)
-{
-  TnDerpTransport *self = link->transport;
-
-  if (self->callbacks.link_state != NULL)
-    self->callbacks.link_state (self->user_data, TN_UNDERLAY_TRANSPORT (self), link->region, state, error);
-}
-
-static void
-tell_health (Link       *link,
-             const char *problem)
-{
-  TnDerpTransport *self = link->transport;
-
-  if (link->unhealthy == (problem != NULL) && problem == NULL)
-    return;
-
-  link->unhealthy = problem != NULL;
-  if (self->callbacks.health != NULL)
-    self->callbacks.health (self->user_data, TN_UNDERLAY_TRANSPORT (self), link->region, problem);
-}
-
-/* Any key does: the paths of a region share their link. Whoever was turned away by a client that is no more waits for this, too. */
-static void
-tell_writable (Link *link)
-{
-  TnDerpTransport *self = link->transport;
-  TnPathAddress path = { .kind = TN_PATH_ADDRESS_RELAY, .relay.region = link->region };
-
-  if (self->callbacks.writable != NULL)
-    self->callbacks.writable (self->user_data, TN_UNDERLAY_TRANSPORT (self), &path);
-}
-
-/* --- Links --- */
-
-static void
-link_clear_timer (Link *link)
-{
-  if (link->timer != NULL)
-    g_source_destroy (link->timer);
-  g_clear_pointer (&link->timer, g_source_unref);
-}
-
-static void
-link_set_timer (Link        *link,
-                gint64       delay_us,
-                GSourceFunc  func)
-{
-  link_clear_timer (link);
-  link->timer = g_timeout_source_new ((guint) MIN (MAX (delay_us, 0) / 1000, G_MAXUINT));
-  g_source_set_callback (link->timer, func, link, NULL);
-  g_source_attach (link->timer, link->transport->context);
-}
-
-static void
-link_free (gpointer data)
-{
-  Link *link = data;
-
-  link_clear_timer (link);
-  g_clear_pointer (&link->client, tn_derp_client_close);
-  g_free (link);
-}
-
-/* It goes for good: nobody waits for it any more. A callback may stop the transport. */
-static void
-link_remove (Link         *link,
-             const GError *error)
-{
-  g_autoptr (TnDerpTransport) self = g_object_ref (link->transport);
-  Link gone = { .transport = self, .region = link->region, .unhealthy = link->unhealthy };
-
-  g_hash_table_remove (self->links, GUINT_TO_POINTER (link->region));
-  if (self->context != NULL)
-    tell_health (&gone, NULL);
-  if (self->context != NULL)
-    tell_state (&gone, TN_UNDERLAY_LINK_DOWN, error);
-  if (self->context != NULL)
-    tell_writable (&gone);
-}
-
-static gboolean
-idle_cb (gpointer user_data)
-{
-  Link *link = user_data;
-  gint64 left_us = link->last_write_us + link->transport->times.idle_us - g_get_monotonic_time ();
-
-  if (link->region == link->transport->home)
-    link_clear_timer (link);
-  else if (left_us > 0)
-    link_set_timer (link, left_us + 1000, idle_cb);
-  else
-    link_remove (link, NULL);
-  return G_SOURCE_REMOVE;
-}
-
-static gboolean
-back_off_cb (gpointer user_data)
-{
-  Link *link = user_data;
-  gint64 idle_us = g_get_monotonic_time () - link->last_write_us;
-
-  link_clear_timer (link);
-  if (link->region != link->transport->home && idle_us > link->transport->times.idle_us)
-    link_remove (link, NULL);      /* nobody has sent anything while it could not be reached */
-  else
-    link_dial (link);
-  return G_SOURCE_REMOVE;
-}
-
-static gint64
-back_off_us (Link *link)
-{
-  const TnDerpTransportTimes *times = &link->transport->times;
-  gint64 n = MIN (link->n_failures, 1000);
-  gint64 delay_us = MIN (n * n * times->back_off_us, times->back_off_max_us);
-
-  return (gint64) ((double) delay_us * g_random_double_range (0.5, 1.5));
-}
-
-static void
-closed_cb (gpointer      user_data,
-           const GError *error)
-{
-  Link *link = user_data;
-  g_autoptr (TnDerpTransport) self = g_object_ref (link->transport);
-  guint region = link->region;
-
-  g_debug ("region %u: %s", region, error->message);
-  g_clear_pointer (&link->client, tn_derp_client_close);
-  link->n_failures++;
-  link_set_timer (link, MAX (back_off_us (link), link->wait_us), back_off_cb);
-  link->wait_us = 0;
-
-  tell_health (link, NULL);
-  if (self->context != NULL && g_hash_table_lookup (self->links, GUINT_TO_POINTER (region)) == link)
-    tell_state (link, TN_UNDERLAY_LINK_DOWN, error);
-}
-
-static void
-up_cb (gpointer user_data)
-{
-  Link *link = user_data;
-  g_autoptr (TnDerpTransport) self = g_object_ref (link->transport);
-  guint region = link->region;
-
-  g_debug ("region %u: up", region);
-  link_clear_timer (link);
-  if (region != self->home)
-    link_set_timer (link, self->times.idle_us, idle_cb);
-
-  tell_state (link, TN_UNDERLAY_LINK_UP, NULL);
-  if (self->context != NULL && g_hash_table_lookup (self->links, GUINT_TO_POINTER (region)) == link)
-    tell_writable (link);
-}
-
-static void
-receive_cb (gpointer             user_data,
-            TnPacketBatch       *batch,
-            const TnPathAddress *from)
-{
-  Link *link = user_data;
-  TnDerpTransport *self = link->transport;
-
-  link->n_failures = 0;
-  self->counters.received += batch->n_packets;
-  self->callbacks.receive (self->user_data, TN_UNDERLAY_TRANSPORT (self), batch, from);
-}
-
-static void
-writable_cb (gpointer user_data)
-{
-  tell_writable (user_data);
-}
-
-static void
-frame_cb (gpointer             user_data,
-          const TnDerpMessage *message)
-{
-  Link *link = user_data;
-  TnDerpTransport *self = link->transport;
-
-  link->n_failures = 0;
-  if (message->type == TN_DERP_PEER_GONE && self->callbacks.path_gone != NULL)
-    {
-      TnPathAddress path = { .kind = TN_PATH_ADDRESS_RELAY, .relay = { link->region, message->key } };
-
-      self->callbacks.path_gone (self->user_data, TN_UNDERLAY_TRANSPORT (self), &path);
-    }
-  else if (message->type == TN_DERP_HEALTH)
-    {
-      g_autofree char *problem = g_utf8_make_valid ((const char *) message->data, (gssize) MIN (message->len, 1024));
-
-      tell_health (link, *problem != '\0' ? problem : NULL);
-    }
-  else if (message->type == TN_DERP_RESTARTING)
-    link->wait_us = MIN ((gint64) message->reconnect_in_ms * 1000, self->times.back_off_max_us);
-}
-
-static const TnDerpClientEvents client_events = {
-  .up = up_cb,
-  .receive = receive_cb,
-  .writable = writable_cb,
-  .frame = frame_cb,
-  .closed = closed_cb,
-};
-
-static gboolean
-connecting_cb (gpointer user_data)
-{
-  Link *link = user_data;
-
-  link_clear_timer (link);
-  tell_state (link, TN_UNDERLAY_LINK_CONNECTING, NULL);
-  return G_SOURCE_REMOVE;
-}
-
-/* The region as the map has it now. Told later: this may be inside send(). */
-static void
-link_dial (Link *link)
-{
-  TnDerpTransport *self = link->transport;
-  TnDerpClientConfig config = {
-    .region = tn_relay_map_lookup (self->map, link->region),
-    .node_key = &self->node_key,
-    .tls_database = self->tls_database,
-    .proxy_resolver = self->proxy_resolver,
-    .app_name = self->app_name,
-    .is_home = link->region == self->home,
-    .times = self->times.client,
-  };
-
-  link_set_timer (link, 0, connecting_cb);
-  link->client = tn_derp_client_new (&config, &client_events, link);
-}
-
-/* NULL: there is no such region. */
-static Link *
-get_link (TnDerpTransport *self,
-          guint            region)
-{
-  Link *link = g_hash_table_lookup (self->links, GUINT_TO_POINTER (region));
-
-  if (link != NULL || self->map == NULL || tn_relay_map_lookup (self->map, region) == NULL)
-    return link;
-
-  link = g_new0 (Link, 1);
-  link->transport = self;
-  link->region = region;
-  link->last_write_us = g_get_monotonic_time ();
-  g_hash_table_insert (self->links, GUINT_TO_POINTER (region), link);
-  link_dial (link);
-  return link;
-}
 
 /* --- Interface --- */
 
@@ -335,7 +43,7 @@ tn_derp_transport_start (TnUnderlayTransport        *transport,
     }
 
   self->context = g_main_context_ref (config->context);
-  self->node_key = *config->node_key;
+  self->node_key = tn_secret_dup (config->node_key, sizeof *self->node_key);
   g_set_object (&self->tls_database, config->tls_database);
   g_set_object (&self->proxy_resolver, config->proxy_resolver);
   g_free (self->app_name);
@@ -343,7 +51,7 @@ tn_derp_transport_start (TnUnderlayTransport        *transport,
   self->callbacks = *callbacks;
   self->user_data = user_data;
   if (self->home != 0)
-    get_link (self, self->home);
+    tn_derp_link_get (self, self->home);
   return TRUE;
 }
 
@@ -353,7 +61,7 @@ tn_derp_transport_stop (TnUnderlayTransport *transport)
   TnDerpTransport *self = TN_DERP_TRANSPORT (transport);
 
   g_hash_table_remove_all (self->links);
-  tn_node_private_key_clear (&self->node_key);
+  g_clear_pointer (&self->node_key, tn_secret_free);
   g_clear_pointer (&self->context, g_main_context_unref);
   self->callbacks = (TnUnderlayCallbacks) { 0 };
 }
@@ -366,7 +74,7 @@ tn_derp_transport_send (TnUnderlayTransport *transport,
                         TnSendFlags          flags)
 {
   TnDerpTransport *self = TN_DERP_TRANSPORT (transport);
-  Link *link = self->context != NULL && to->kind == TN_PATH_ADDRESS_RELAY ? get_link (self, to->relay.region) : NULL;
+  TnDerpLink *link = self->context != NULL && to->kind == TN_PATH_ADDRESS_RELAY ? tn_derp_link_get (self, to->relay.region) : NULL;
   guint n, n_dropped = 0;
 
   if (link == NULL)
@@ -420,13 +128,13 @@ tn_derp_transport_set_relay_map (TnUnderlayTransport *transport,
 
   for (guint i = 0; i < changed->len; i++)
     {
-      Link *link = g_hash_table_lookup (self->links, GUINT_TO_POINTER (g_array_index (changed, guint, i)));
+      TnDerpLink *link = g_hash_table_lookup (self->links, GUINT_TO_POINTER (g_array_index (changed, guint, i)));
 
       if (link != NULL)
-        link_remove (link, NULL);
+        tn_derp_link_remove (link, NULL);
     }
   if (self->context != NULL && self->home != 0)
-    get_link (self, self->home);
+    tn_derp_link_get (self, self->home);
 }
 
 static void
@@ -435,7 +143,7 @@ tn_derp_transport_set_home (TnUnderlayTransport *transport,
 {
   TnDerpTransport *self = TN_DERP_TRANSPORT (transport);
   GHashTableIter iter;
-  Link *link;
+  TnDerpLink *link;
 
   if (self->home == region)
     return;
@@ -448,10 +156,10 @@ tn_derp_transport_set_home (TnUnderlayTransport *transport,
         continue;
       tn_derp_client_set_home (link->client, link->region == region);
       if (tn_derp_client_is_up (link->client) && link->region != region)
-        link_set_timer (link, self->times.idle_us, idle_cb);
+        tn_derp_link_may_idle (link);
     }
   if (self->context != NULL && region != 0)
-    get_link (self, region);
+    tn_derp_link_get (self, region);
 }
 
 static void
@@ -459,7 +167,7 @@ tn_derp_transport_rebind (TnUnderlayTransport *transport)
 {
   TnDerpTransport *self = TN_DERP_TRANSPORT (transport);
   GHashTableIter iter;
-  Link *link;
+  TnDerpLink *link;
 
   g_hash_table_iter_init (&iter, self->links);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &link))
@@ -470,7 +178,7 @@ tn_derp_transport_rebind (TnUnderlayTransport *transport)
       else
         {
           g_clear_pointer (&link->client, tn_derp_client_close);
-          link_dial (link);
+          tn_derp_link_dial (link);
         }
     }
 }
@@ -518,7 +226,7 @@ tn_derp_transport_class_finalize (TnDerpTransportClass *klass)
 static void
 tn_derp_transport_init (TnDerpTransport *self)
 {
-  self->links = g_hash_table_new_full (NULL, NULL, NULL, link_free);
+  self->links = g_hash_table_new_full (NULL, NULL, NULL, tn_derp_link_free);
   self->times = default_times;
   self->times.client = tn_derp_default_times;
 }
