@@ -3,9 +3,10 @@
 
 /* A node as the tests of the relay transport see it: a transport, its key, and all that its callbacks told. */
 
+#include "relay-map.h"
 #include "tn-derp-transport.h"
 
-#define LIMIT_S 30      /* no test takes a second: this only ends one that hangs */
+#define LIMIT_S 50      /* no test takes a second: this only ends one that hangs */
 
 static gboolean
 limit_cb (gpointer user_data)
@@ -148,6 +149,17 @@ static const TnUnderlayCallbacks peer_callbacks = {
 #define UNDERLAY(peer) TN_UNDERLAY_TRANSPORT ((peer)->transport)
 #define IFACE(peer) TN_UNDERLAY_TRANSPORT_GET_IFACE ((peer)->transport)
 
+/* A busy machine is no dead relay, and a handshake of seconds no reason to give it up. */
+static inline void
+peer_be_patient (Peer *peer)
+{
+  TnDerpTransportTimes times;
+
+  tn_derp_transport_get_times (peer->transport, &times);
+  times.client.connect_us = times.client.dial_us = times.client.ping_us = LIMIT_S * G_USEC_PER_SEC;
+  tn_derp_transport_set_times (peer->transport, &times);
+}
+
 static inline Peer *
 peer_new (void)
 {
@@ -157,6 +169,7 @@ peer_new (void)
   tn_node_private_key_get_public (&peer->private_key, &peer->key);
   tn_node_public_key_print (&peer->key, peer->text);
   peer->transport = tn_derp_transport_new ();
+  peer_be_patient (peer);
   peer->map = tn_relay_map_new ();
   peer->received = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   return peer;
@@ -243,4 +256,19 @@ assert_received (Peer       *peer,
   GBytes *bytes = g_ptr_array_index (peer->received, i);
 
   g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), text, strlen (text));
+}
+
+/* Two nodes at home at @relay, let in. */
+static inline void
+start_two (TnTestkitDerp *relay,
+           Peer          *a,
+           Peer          *b)
+{
+  guint region = tn_testkit_derp_get_region (relay);
+
+  add_relay (a->map, relay);
+  add_relay (b->map, relay);
+  peer_start (a, region);
+  peer_start (b, region);
+  WAIT_FOR (tn_testkit_derp_get_n_clients (relay) == 2 && a->n_up[region] == 1 && b->n_up[region] == 1);
 }

@@ -5,7 +5,6 @@
 #include <glib/gstdio.h>
 
 #include "derp-peer.h"
-#include "relay-map.h"
 
 typedef struct
 {
@@ -122,9 +121,9 @@ derper_clear (Derper *derper)
 }
 
 static void
-start_two (Derper *derper,
-           Peer   *a,
-           Peer   *b)
+start_two_at (Derper *derper,
+              Peer   *a,
+              Peer   *b)
 {
   add_region (a->map, 1, derper->port, derper->pin);
   add_region (b->map, 1, derper->port, derper->pin);
@@ -160,7 +159,7 @@ test_exchange (void)
 
   if (!derper_init (&derper))
     return;
-  start_two (&derper, a, b);
+  start_two_at (&derper, a, b);
   send_until_received (a, b, "there");
   send_until_received (b, a, "back");
   g_assert_cmpmem (&a->from.relay.key, TN_KEY_LEN, &b->key, TN_KEY_LEN);
@@ -184,7 +183,7 @@ test_restart (void)
 
   if (!derper_init (&derper))
     return;
-  start_two (&derper, a, b);
+  start_two_at (&derper, a, b);
   send_until_received (a, b, "before");
   derper_stop (&derper);
   WAIT_FOR (a->n_down[1] > 0 && b->n_down[1] > 0);
@@ -292,7 +291,7 @@ test_throughput (void)
 
   if (!derper_init (&derper))
     return;
-  start_two (&derper, a, b);
+  start_two_at (&derper, a, b);
   send_until_received (a, b, "go");
   begin_us = g_get_monotonic_time ();
   timer = g_timeout_add (20, retransmit_cb, &flow);
