@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "tn-testkit-derp.h"
-
-#include <json-glib/json-glib.h>
+#include "tn-testkit-derp-private.h"
 
 #include "tn-testkit-certificate.h"
-#include "tn-testkit-derp-connection.h"
 
 #define KEEP_ALIVE_S 60
 
@@ -21,24 +18,6 @@
  *
  * It lives in the thread-default main context in which it is started, answers while that runs, and is to be used from there.
  */
-struct _TnTestkitDerp
-{
-  GObject           parent_instance;
-
-  guint             region;
-  char             *address;
-  guint             port;            /* 0: any; after the first start the one it got */
-  guint             stun_port;
-  gboolean          fast_start;
-  gboolean          stalled;
-
-  TnNodePrivateKey  key;
-  GTlsCertificate  *certificate;     /* NULL until started */
-  GSocketService   *service;         /* NULL: stopped */
-  TnTestkitRelay   *relay;
-  GPtrArray        *connections;     /* of TnTestkitDerpConnection */
-  GSource          *keep_alive;
-};
 
 enum
 {
@@ -67,8 +46,8 @@ static guint signals[N_SIGNALS];
 
 /* --- Connections --- */
 
-static char *
-dup_peer (TnTestkitDerpConnection *connection)
+char *
+tn_testkit_derp_dup_peer (TnTestkitDerpConnection *connection)
 {
   TnTestkitRelayLink *link = tn_testkit_derp_connection_get_link (connection);
   const TnNodePublicKey *key = link != NULL ? tn_testkit_relay_get_peer (link) : NULL;
@@ -85,7 +64,7 @@ static void
 joined_cb (TnTestkitDerpConnection *connection,
            gpointer                 user_data)
 {
-  g_autofree char *peer = dup_peer (connection);
+  g_autofree char *peer = tn_testkit_derp_dup_peer (connection);
 
   g_signal_emit (user_data, signals[SIGNAL_CLIENT_CONNECTED], 0, peer);
 }
@@ -95,7 +74,7 @@ closed_cb (TnTestkitDerpConnection *connection,
            gpointer                 user_data)
 {
   TnTestkitDerp *self = user_data;
-  g_autofree char *peer = dup_peer (connection);
+  g_autofree char *peer = tn_testkit_derp_dup_peer (connection);
 
   g_ptr_array_remove (self->connections, connection);
   if (peer != NULL)
@@ -122,26 +101,10 @@ incoming_cb (GSocketService    *service,
   return TRUE;
 }
 
-/* To everybody who is in. */
-static void
-send_to_all (TnTestkitDerp   *self,
-             TnDerpFrameType  type,
-             const void      *payload,
-             gsize            len)
-{
-  for (guint i = 0; i < self->connections->len; i++)
-    {
-      TnTestkitRelayLink *link = tn_testkit_derp_connection_get_link (g_ptr_array_index (self->connections, i));
-
-      if (link != NULL && tn_testkit_relay_get_peer (link) != NULL)
-        tn_testkit_relay_send (link, type, payload, len);
-    }
-}
-
 static gboolean
 keep_alive_cb (gpointer user_data)
 {
-  send_to_all (user_data, TN_DERP_KEEP_ALIVE, NULL, 0);
+  tn_testkit_derp_send_to_all (user_data, TN_DERP_KEEP_ALIVE, NULL, 0);
   return G_SOURCE_CONTINUE;
 }
 
@@ -438,70 +401,6 @@ tn_testkit_derp_stop (TnTestkitDerp *self)
 }
 
 /**
- * tn_testkit_derp_get_region: (get-property region)
- * @self: a relay
- *
- * Gets the number of the relay region.
- *
- * Returns: number of its region
- */
-guint
-tn_testkit_derp_get_region (TnTestkitDerp *self)
-{
-  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), 0);
-
-  return self->region;
-}
-
-/**
- * tn_testkit_derp_get_address: (get-property address)
- * @self: a relay
- *
- * Gets the IP address on which it listens.
- *
- * Returns: the IP address that it listens on
- */
-const char *
-tn_testkit_derp_get_address (TnTestkitDerp *self)
-{
-  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), NULL);
-
-  return self->address;
-}
-
-/**
- * tn_testkit_derp_get_port: (get-property port)
- * @self: a relay
- *
- * Gets the TCP port on which it listens.
- *
- * Returns: its TCP port, 0 when it was never started
- */
-guint
-tn_testkit_derp_get_port (TnTestkitDerp *self)
-{
-  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), 0);
-
-  return self->port;
-}
-
-/**
- * tn_testkit_derp_get_stun_port: (get-property stun-port)
- * @self: a relay
- *
- * Gets the UDP port of its STUN server.
- *
- * Returns: the UDP port of the STUN server beside it; 0: none
- */
-guint
-tn_testkit_derp_get_stun_port (TnTestkitDerp *self)
-{
-  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), 0);
-
-  return self->stun_port;
-}
-
-/**
  * tn_testkit_derp_set_stun_port: (set-property stun-port)
  * @self: a relay
  * @stun_port: a UDP port; 0: none
@@ -522,117 +421,6 @@ tn_testkit_derp_set_stun_port (TnTestkitDerp *self,
 }
 
 /**
- * tn_testkit_derp_get_certificate: (get-property certificate)
- * @self: a relay
- *
- * Gets the certificate that it shows to clients.
- *
- * Returns: (transfer none) (nullable): its certificate, %NULL when it was never started and none was given
- */
-GTlsCertificate *
-tn_testkit_derp_get_certificate (TnTestkitDerp *self)
-{
-  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), NULL);
-
-  return self->certificate;
-}
-
-/**
- * tn_testkit_derp_dup_pin:
- * @self: a relay that was started
- *
- * Gets what a client pins instead of trusting an authority: `sha256-raw:` and a hash.
- *
- * Returns: (transfer full) (nullable): what a map pins its certificate with: `sha256-raw:` and 64 digits
- */
-char *
-tn_testkit_derp_dup_pin (TnTestkitDerp *self)
-{
-  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), NULL);
-
-  return self->certificate != NULL ? tn_testkit_certificate_dup_pin (self->certificate) : NULL;
-}
-
-static JsonNode *
-node_to_json (TnTestkitDerp *self)
-{
-  g_autofree char *pin = tn_testkit_derp_dup_pin (self);
-  g_autofree char *name = g_strdup_printf ("%ua", self->region);
-  gboolean is_v6 = strchr (self->address, ':') != NULL;
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
-  const struct { const char *name, *value; } strings[] = {
-    { "Name", name }, { "HostName", self->address }, { "IPv4", is_v6 ? "none" : self->address },
-    { "IPv6", is_v6 ? self->address : "none" }, { "CertName", pin },
-  };
-
-  json_builder_begin_object (builder);
-  for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
-    if (strings[i].value != NULL)
-      json_builder_add_string_value (json_builder_set_member_name (builder, strings[i].name), strings[i].value);
-  json_builder_add_int_value (json_builder_set_member_name (builder, "RegionID"), self->region);
-  json_builder_add_int_value (json_builder_set_member_name (builder, "DERPPort"), self->port);
-  json_builder_add_int_value (json_builder_set_member_name (builder, "STUNPort"), self->stun_port != 0 ? (int) self->stun_port : -1);
-  json_builder_end_object (builder);
-  return json_builder_get_root (builder);
-}
-
-static JsonNode *
-region_to_json (TnTestkitDerp *self)
-{
-  g_autofree char *code = g_strdup_printf ("test%u", self->region);
-  g_autofree char *name = g_strdup_printf ("Test %u", self->region);
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
-
-  json_builder_begin_object (builder);
-  json_builder_add_int_value (json_builder_set_member_name (builder, "RegionID"), self->region);
-  json_builder_add_string_value (json_builder_set_member_name (builder, "RegionCode"), code);
-  json_builder_add_string_value (json_builder_set_member_name (builder, "RegionName"), name);
-  json_builder_begin_array (json_builder_set_member_name (builder, "Nodes"));
-  json_builder_add_value (builder, node_to_json (self));
-  json_builder_end_array (builder);
-  json_builder_end_object (builder);
-  return json_builder_get_root (builder);
-}
-
-/**
- * tn_testkit_derp_dup_region_json:
- * @self: a relay that was started
- *
- * Its region as it stands in a relay map: an object with `RegionID` and `Nodes`.
- *
- * Returns: (transfer full): JSON
- */
-char *
-tn_testkit_derp_dup_region_json (TnTestkitDerp *self)
-{
-  g_autoptr (JsonNode) region = NULL;
-
-  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), NULL);
-
-  region = region_to_json (self);
-  return json_to_string (region, FALSE);
-}
-
-/**
- * tn_testkit_derp_dup_map_json:
- * @self: a relay that was started
- *
- * A relay map of this one region, for [method@TailnetTestkit.Control.set_derp_map_json].
- *
- * Returns: (transfer full): JSON
- */
-char *
-tn_testkit_derp_dup_map_json (TnTestkitDerp *self)
-{
-  g_autofree char *region = NULL;
-
-  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), NULL);
-
-  region = tn_testkit_derp_dup_region_json (self);
-  return g_strdup_printf ("{\"Regions\":{\"%u\":%s}}", self->region, region);
-}
-
-/**
  * tn_testkit_derp_get_n_clients:
  * @self: a relay
  *
@@ -649,38 +437,9 @@ tn_testkit_derp_get_n_clients (TnTestkitDerp *self)
 
   for (guint i = 0; i < self->connections->len; i++)
     {
-      g_autofree char *peer = dup_peer (g_ptr_array_index (self->connections, i));
+      g_autofree char *peer = tn_testkit_derp_dup_peer (g_ptr_array_index (self->connections, i));
 
       n += peer != NULL;
-    }
-  return n;
-}
-
-/**
- * tn_testkit_derp_disconnect:
- * @self: a relay
- * @node_key: (nullable): text form of a node key; %NULL: of everybody
- *
- * Closes connections, in the middle of whatever they do.
- *
- * Returns: how many it closed
- */
-guint
-tn_testkit_derp_disconnect (TnTestkitDerp *self,
-                            const char    *node_key)
-{
-  guint n = 0;
-
-  g_return_val_if_fail (TN_TESTKIT_IS_DERP (self), 0);
-
-  for (guint i = self->connections->len; i-- > 0;)
-    {
-      g_autofree char *peer = dup_peer (g_ptr_array_index (self->connections, i));
-
-      if (node_key != NULL && g_strcmp0 (peer, node_key) != 0)
-        continue;
-      g_ptr_array_remove_index (self->connections, i);
-      n++;
     }
   return n;
 }
@@ -721,65 +480,4 @@ tn_testkit_derp_set_stalled (TnTestkitDerp *self,
   for (guint i = 0; i < self->connections->len; i++)
     tn_testkit_derp_connection_set_stalled (g_ptr_array_index (self->connections, i), stalled);
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STALLED]);
-}
-
-/**
- * tn_testkit_derp_send_health:
- * @self: a relay
- * @problem: (nullable): what is wrong; %NULL: nothing any more
- *
- * Tells every client about a problem.
- */
-void
-tn_testkit_derp_send_health (TnTestkitDerp *self,
-                             const char    *problem)
-{
-  g_return_if_fail (TN_TESTKIT_IS_DERP (self));
-
-  send_to_all (self, TN_DERP_HEALTH, problem, problem != NULL ? strlen (problem) : 0);
-}
-
-/**
- * tn_testkit_derp_send_restarting:
- * @self: a relay
- * @reconnect_in_ms: how long clients should wait before they come back
- * @try_for_ms: how long they should try
- *
- * Tells every client that it is about to restart; it does not by itself.
- */
-void
-tn_testkit_derp_send_restarting (TnTestkitDerp *self,
-                                 guint          reconnect_in_ms,
-                                 guint          try_for_ms)
-{
-  guint8 payload[8];
-
-  g_return_if_fail (TN_TESTKIT_IS_DERP (self));
-
-  tn_put_u32be (payload, reconnect_in_ms);
-  tn_put_u32be (payload + 4, try_for_ms);
-  send_to_all (self, TN_DERP_RESTARTING, payload, sizeof payload);
-}
-
-/**
- * tn_testkit_derp_send_bytes:
- * @self: a relay
- * @bytes: anything
- *
- * Writes @bytes to every client where a frame should be, whether they are one or not.
- */
-void
-tn_testkit_derp_send_bytes (TnTestkitDerp *self,
-                            GBytes        *bytes)
-{
-  g_return_if_fail (TN_TESTKIT_IS_DERP (self));
-  g_return_if_fail (bytes != NULL);
-
-  for (guint i = 0; i < self->connections->len; i++)
-    {
-      TnTestkitRelayLink *link = tn_testkit_derp_connection_get_link (g_ptr_array_index (self->connections, i));
-
-      if (link != NULL)
-        tn_testkit_relay_send_bytes (link, g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
-    }
 }
