@@ -64,7 +64,7 @@ class Usage(unittest.TestCase):
 
     def test_bad_servers(self):
         self.refuse(1, 'nonsense', '-e', '-l', 'nonsense', '-k', 'key', 'ip')
-        self.refuse(1, 'http://127.0.0.1:1', '--timeout', '1', '-e', '-l', 'http://127.0.0.1:1', '-k', 'key', 'ip')
+        self.refuse(1, '127.0.0.1:1', '--timeout', '1', '-e', '-l', 'http://127.0.0.1:1', '-k', 'key', 'ip')
 
 
 class Tailnet(unittest.TestCase):
