@@ -57,6 +57,7 @@ class Lab:
         self._require_namespaces()
         self._add('srv')
         self._ip('srv', 'addr', 'add', f'{SERVER_ADDRESS}/32', 'dev', 'lo')
+        self.set_direct(False)
 
     def _require_namespaces(self):
         if os.geteuid() != 0:
@@ -111,6 +112,8 @@ class Lab:
 
     def run(self, name, *args, timeout=PATIENCE, **kwargs):
         """Runs a program in a namespace to its end."""
+        if 'input' not in kwargs:
+            kwargs['stdin'] = subprocess.DEVNULL
         return subprocess.run(['ip', 'netns', 'exec', self.namespace(name), *args], capture_output=True, text=True,
                               timeout=timeout, **kwargs)
 
@@ -148,9 +151,16 @@ class Lab:
 
 
 def read_line(stream):
-    if not select.select([stream], [], [], PATIENCE)[0]:
-        raise AssertionError(f'no line for {PATIENCE} s')
-    return stream.readline()
+    """The next line, or what there was before the end. Byte by byte: what a stream has buffered, select() does not see."""
+    line = bytearray()
+    while not line.endswith(b'\n'):
+        if not select.select([stream], [], [], PATIENCE)[0]:
+            raise AssertionError(f'no line for {PATIENCE} s, but {bytes(line)}')
+        byte = os.read(stream.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line.decode()
 
 
 def wait_for(what, condition, patience=PATIENCE):
@@ -173,7 +183,7 @@ class Echo(socketserver.StreamRequestHandler):
             self.wfile.write(b"echo " + line)
             self.wfile.flush()
 socketserver.ThreadingTCPServer.allow_reuse_address = True
-with socketserver.ThreadingTCPServer(("127.0.0.1", int(sys.argv[1])), Echo) as server:
+with socketserver.ThreadingTCPServer(("0.0.0.0", int(sys.argv[1])), Echo) as server:
     print("ready", flush=True)
     server.serve_forever()
 '''

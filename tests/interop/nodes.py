@@ -36,7 +36,12 @@ class OurNode:
         line = interop.read_line(process.stdout)
         if not line:
             raise AssertionError(f'{self.name} did not join: exit {process.wait()}')
+        self.process = process
         return process
+
+    def stop(self):
+        """Takes the node down; others see it offline."""
+        checked(self.run('down'))
 
     def run(self, *args, **kwargs):
         return self.lab.run(self.name, *self.command, *args, **kwargs)
