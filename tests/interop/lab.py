@@ -101,6 +101,12 @@ class Lab:
         """Whether nodes reach each other without the relay."""
         self._run('ip', 'netns', 'exec', self.namespace('srv'), 'sysctl', '-qw', f'net.ipv4.ip_forward={int(direct)}')
 
+    def traffic(self, name):
+        """Bytes that went to and from a namespace so far."""
+        out = subprocess.run(['ip', '-n', self.namespace(name), '-s', '-j', 'link', 'show', 'eth0'], check=True, capture_output=True)
+        statistics = json.loads(out.stdout)[0]['stats64']
+        return statistics['rx']['bytes'] + statistics['tx']['bytes']
+
     def start(self, name, *args, log=None, **kwargs):
         """Runs a program in a namespace until the end of the test."""
         if log:
