@@ -21,7 +21,7 @@ PATIENCE = 60
 
 # FOLDER PROGRAM...: a stock node may write its /etc/resolv.conf, so it gets an /etc of its own, which goes with its mount namespace.
 PRIVATE_ETC = '''
-mkdir "$0" && mount -t tmpfs tmpfs "$0" && mkdir "$0/up" "$0/work" &&
+mkdir -p "$0" && mount -t tmpfs tmpfs "$0" && mkdir "$0/up" "$0/work" &&
 mount -t overlay overlay -o "lowerdir=/etc,upperdir=$0/up,workdir=$0/work" /etc && exec "$@"
 '''
 
@@ -47,6 +47,7 @@ def require_program(variable):
 
 class Lab:
     """Namespaces and the processes in them; all gone with close()."""
+    address = SERVER_ADDRESS
 
     def __init__(self):
         self.prefix = f'tnt{os.getpid()}'
@@ -56,7 +57,7 @@ class Lab:
         atexit.register(self.close)
         self._require_namespaces()
         self._add('srv')
-        self._ip('srv', 'addr', 'add', f'{SERVER_ADDRESS}/32', 'dev', 'lo')
+        self._ip('srv', 'addr', 'add', f'{self.address}/32', 'dev', 'lo')
         self.set_direct(False)
 
     def _require_namespaces(self):
@@ -73,6 +74,10 @@ class Lab:
 
     def namespace(self, name):
         return f'{self.prefix}-{name}'
+
+    def enter(self, name):
+        """What to put before a command, for it to run in a namespace."""
+        return ['ip', 'netns', 'exec', self.namespace(name)]
 
     def _run(self, *args):
         subprocess.run(args, check=True, capture_output=True, text=True)
@@ -99,7 +104,7 @@ class Lab:
 
     def set_direct(self, direct):
         """Whether nodes reach each other without the relay."""
-        self._run('ip', 'netns', 'exec', self.namespace('srv'), 'sysctl', '-qw', f'net.ipv4.ip_forward={int(direct)}')
+        self._run(*self.enter('srv'), 'sysctl', '-qw', f'net.ipv4.ip_forward={int(direct)}')
 
     def traffic(self, name):
         """Bytes that went to and from a namespace so far."""
@@ -110,9 +115,9 @@ class Lab:
     def start(self, name, *args, log=None, **kwargs):
         """Runs a program in a namespace until the end of the test."""
         if log:
-            kwargs['stdout'] = kwargs['stderr'] = open(os.path.join(self.folder, log), 'wb')
+            kwargs['stdout'] = kwargs['stderr'] = open(os.path.join(self.folder, log), 'ab')
         kwargs.setdefault('stdin', subprocess.DEVNULL)
-        process = subprocess.Popen(['ip', 'netns', 'exec', self.namespace(name), *args], start_new_session=True, **kwargs)
+        process = subprocess.Popen([*self.enter(name), *args], start_new_session=True, **kwargs)
         self.processes.append(process)
         return process
 
@@ -120,12 +125,11 @@ class Lab:
         """Runs a program in a namespace to its end."""
         if 'input' not in kwargs:
             kwargs['stdin'] = subprocess.DEVNULL
-        return subprocess.run(['ip', 'netns', 'exec', self.namespace(name), *args], capture_output=True, text=True,
-                              timeout=timeout, **kwargs)
+        return subprocess.run([*self.enter(name), *args], capture_output=True, text=True, timeout=timeout, **kwargs)
 
     def start_testkit(self):
         """The servers; gives control URL and auth key."""
-        process = self.start('srv', require_program('TAILNET_TEST_TESTKIT'), '--address', SERVER_ADDRESS,
+        process = self.start('srv', require_program('TAILNET_TEST_TESTKIT'), '--address', self.address,
                              stdout=subprocess.PIPE, text=True)
         access = json.loads(read_line(process.stdout))
         return access['control-url'], access['auth-key']
@@ -154,6 +158,29 @@ class Lab:
             subprocess.run(['ip', 'netns', 'del', self.namespace(name)], capture_output=True)
         self.names = []
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Loopback(Lab):
+    """The same without root and namespaces, for our own programs alone: all are on this machine's loopback."""
+    address = '127.0.0.1'
+
+    def enter(self, name):
+        return []
+
+    def set_direct(self, direct):
+        pass
+
+    def _require_namespaces(self):
+        pass
+
+    def _ip(self, name, *args):
+        pass
+
+    def _add(self, name):
+        pass
+
+    def add_node(self, name):
+        pass
 
 
 def read_line(stream):

@@ -11,7 +11,7 @@ import lab as interop
 def checked(result):
     """What a program printed; it must have ended well."""
     if result.returncode != 0:
-        raise AssertionError(f'{result.args[3:]}: exit {result.returncode}: {result.stdout} {result.stderr}')
+        raise AssertionError(f'{result.args}: exit {result.returncode}: {result.stdout} {result.stderr}')
     return result.stdout
 
 

@@ -124,19 +124,14 @@ def connect(options, verb):
     return connection
 
 
-def upload(options, counts):
-    connection = connect(options, 'send')
-    send(connection, 0, options.time * 1000)
-    connection.shutdown(socket.SHUT_WR)
-    answer = bytearray()
-    while piece := connection.recv(512):
-        answer += piece
-    counts.append(json.loads(answer))
+def download(options, counts):
+    counts.append(receive(connect(options, 'receive'), 0))
 
 
-def run_upload(options):
+def run_download(options):
+    """Not there but back: the proxy takes the end of one direction for the end of both."""
     counts = []
-    threads = [threading.Thread(target=upload, args=(options, counts)) for _ in range(options.streams)]
+    threads = [threading.Thread(target=download, args=(options, counts)) for _ in range(options.streams)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -144,7 +139,7 @@ def run_upload(options):
     if len(counts) < options.streams:
         raise SystemExit('a stream failed')
     length, seconds = sum(c['bytes'] for c in counts), max(c['seconds'] for c in counts)
-    return {'upload': {'bytes': length, 'seconds': seconds, 'bits_per_second': length * 8 / seconds}}
+    return {'download': {'bytes': length, 'seconds': seconds, 'bits_per_second': length * 8 / seconds}}
 
 
 def run_pingpong(options):
@@ -172,7 +167,7 @@ def main():
     running.add_argument('--streams', type=int, default=1)
     running.add_argument('--time', type=float, default=5)
     running.add_argument('--pingpong', action='store_true')
-    running.set_defaults(run=lambda options: print(json.dumps((run_pingpong if options.pingpong else run_upload)(options))))
+    running.set_defaults(run=lambda options: print(json.dumps((run_pingpong if options.pingpong else run_download)(options))))
     options = parser.parse_args()
     options.run(options)
 

@@ -115,7 +115,7 @@ def we_see_it(lab):
 def we_fetch_from_it(lab):
     """An HTTP request by hand, so that the connection is all that there is between the engine and us."""
     client = lab.ours.command + ['nc', 'web', '80']
-    result = subprocess.run(['ip', 'netns', 'exec', lab.namespace('ours'), *client], capture_output=True, timeout=interop.PATIENCE,
+    result = subprocess.run([*lab.enter('ours'), *client], capture_output=True, timeout=interop.PATIENCE,
                             input=b'GET /page HTTP/1.0\r\nHost: web\r\n\r\n')
     head, _, body = result.stdout.partition(b'\r\n\r\n')
     assert head.startswith(b'HTTP/1.') and b' 200 ' in head, (head, result.stderr)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the benchmarks share: programs, a lab with servers, and how results are shown.
+
+Our programs are those of TAILNET_BUILD_DIR (build). The peers are stock programs, by the variables of CONTRIBUTING.md; without them, or
+without root for namespaces, there are our own values alone, beside the bars that the project sets itself."""
+
+import json
+import os
+import statistics
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.abspath(os.environ.get('TAILNET_BUILD_DIR', os.path.join(TOP, 'build')))
+os.environ.setdefault('TAILNET_TEST_TOOL', os.path.join(BUILD, 'tools', 'tailnet'))
+os.environ.setdefault('TAILNET_TEST_TESTKIT', os.path.join(BUILD, 'tools', 'tailnet-testkit'))
+os.environ.setdefault('TAILNET_PLUGIN_DIR', os.path.join(BUILD, 'plugins'))
+sys.path.insert(0, os.path.join(TOP, 'tests', 'interop'))
+sys.dont_write_bytecode = True
+
+import lab as interop       # noqa: E402
+import nodes                # noqa: E402
+import servers              # noqa: E402
+
+STOCK = 'tailscaled'
+
+
+def missing(*programs):
+    """Why a comparison with these cannot be; None where it can."""
+    try:
+        for program in programs:
+            interop.require_program(f'TAILNET_TEST_{program}')
+        if os.geteuid() != 0:
+            raise interop.Skip('namespaces take root')
+    except interop.Skip as skip:
+        return str(skip)
+    return None
+
+
+def note(text):
+    print(f'bench: {text}', file=sys.stderr, flush=True)
+
+
+def make_lab():
+    """A lab with servers, and whether stock nodes can join it. The servers are stock ones if their programs are known."""
+    lack = missing('TAILSCALED', 'TAILSCALE')
+    lab = interop.Loopback() if lack else interop.Lab()
+    no_servers = lack or missing('HEADSCALE', 'DERPER')
+    try:
+        if no_servers:
+            lab.url, lab.key = lab.start_testkit()
+        else:
+            servers.start_servers(lab)
+    except BaseException:
+        lab.close()
+        raise
+    note(f'{STOCK} is not compared: {lack}' if lack else f'beside {STOCK}')
+    note('control server and relay: ' + ('those of our test library' if no_servers else 'headscale, derper'))
+    return lab, not lack
+
+
+def cpu_seconds(process):
+    """Processor time of a process so far."""
+    with open(f'/proc/{process.pid}/stat') as stat:
+        fields = stat.read().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def memory(process):
+    """(resident, private and dirty) in MB of 2^20 bytes."""
+    sums = {'Rss': 0, 'Private_Dirty': 0}
+    with open(f'/proc/{process.pid}/smaps_rollup') as rollup:
+        for line in rollup:
+            name, _, rest = line.partition(':')
+            if name in sums:
+                sums[name] = int(rest.split()[0]) / 1024
+    return sums['Rss'], sums['Private_Dirty']
+
+
+def show(cases):
+    """cases: name -> (unit, better, values of ours, values of the peer, bar or None). Medians; the peer is the bar where none was there."""
+    rows = []
+    for name, (unit, better, ours, theirs, bar) in cases.items():
+        ours = statistics.median(ours)
+        peer = statistics.median(theirs) if theirs else bar
+        rows.append({'case': name, 'ours': round(ours, 4), 'unit': unit, 'better': better, 'peer_name': STOCK if theirs else 'bar' if bar else None,
+                     'peer': None if peer is None else round(peer, 4), 'ratio': None if peer is None else round(ours / peer, 3)})
+    if '--json' in sys.argv[1:]:
+        print(json.dumps({'cases': rows}))
+        return
+    for row in rows:
+        beside = '' if row['peer'] is None else f"   {row['peer_name']} {row['peer']:.3f}   ratio {row['ratio']:.2f}"
+        print(f"{row['case']:14} {row['ours']:9.3f} {row['unit']:8} ({row['better']} is better){beside}")
+
+
+def run(measure):
+    """measure: takes a lab and whether there are stock nodes; gives cases. Nothing of the lab stays."""
+    lab, stock = make_lab()
+    try:
+        cases = measure(lab, stock)
+    finally:
+        lab.close()
+    show(cases)
+
+
+__all__ = ['TOP', 'cpu_seconds', 'interop', 'memory', 'nodes', 'run']
