@@ -265,7 +265,8 @@ tn_control_client_advance (TnControlClient *self)
         connect_to_server (self);
       return;
     }
-  if (!self->keys_saved)
+  /* While it breaks off, its streams end one by one: a request of now would be one more of them. */
+  if (!self->keys_saved || !tn_noise_connection_is_open (self->connection))
     return;
   if (!self->registered)
     {

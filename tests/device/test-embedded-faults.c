@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include "device-kit.h"
+
+static TnTestkitTailnet *tailnet;
+
+static TnTestkitControl *
+control (void)
+{
+  return tn_testkit_tailnet_get_control (tailnet);
+}
+
+/* --- Who may not join --- */
+
+static void
+check_rejected (const char *auth_key)
+{
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "stranger", NULL, FALSE);
+  g_autoptr (GError) error = NULL;
+
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), auth_key);
+  g_assert_false (kit_start (device, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_AUTH_REJECTED);
+  g_test_message ("%s", error->message);
+  g_assert_null (strstr (error->message, auth_key));      /* no secret in a message */
+  g_assert_cmpint (tn_device_get_state (device), ==, TN_DEVICE_STATE_STOPPED);
+}
+
+static void
+test_auth_key (void)
+{
+  g_autofree char *once = tn_testkit_control_create_auth_key (control (), "user@example.test", TN_TESTKIT_AUTH_KEY_DEFAULT, NULL);
+  g_autofree char *expired = tn_testkit_control_create_auth_key (control (), "user@example.test", TN_TESTKIT_AUTH_KEY_EXPIRED, NULL);
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "first", NULL, FALSE);
+
+  check_rejected ("tskey-auth-wrong");
+  check_rejected (expired);
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), once);
+  g_assert_true (kit_start (device, NULL));
+  kit_stop (device);
+  check_rejected (once);
+}
+
+/* --- A server that cannot be reached: the device says so, and goes on trying --- */
+
+static void
+check_unreachable (const char   *url,
+                   GTlsDatabase *database)
+{
+  g_autoptr (TnDevice) device = g_object_new (TN_TYPE_EMBEDDED_DEVICE, "hostname", "lost", "control-url", url,
+                                              "tls-database", database, NULL);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+
+  tn_device_start_async (device, cancellable, kit_result_cb, &result);
+  text = kit_wait_health (device, "control-connection");
+  g_test_message ("%s", text);
+  g_assert_cmpuint (strlen (text), >, 10);
+  g_assert_null (result);
+  g_cancellable_cancel (cancellable);
+  g_assert_false (tn_device_start_finish (device, kit_wait (&result), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+static void
+test_unreachable (void)
+{
+  check_unreachable ("https://control.invalid", NULL);
+  check_unreachable ("http://127.0.0.1:1", NULL);
+}
+
+static void
+test_wrong_certificate (void)
+{
+  g_autoptr (TnTestkitTailnet) secure = g_object_new (TN_TESTKIT_TYPE_TAILNET, "tls", TRUE, NULL);
+  g_autoptr (TnDevice) device = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *url = NULL;
+
+  g_assert_true (tn_testkit_tailnet_start (secure, &error));
+  url = tn_testkit_tailnet_dup_control_url (secure);
+  check_unreachable (url, tn_testkit_tailnet_get_tls_database (tailnet));
+
+  device = g_object_new (TN_TYPE_EMBEDDED_DEVICE, "hostname", "trusting", "control-url", url,
+                         "tls-database", tn_testkit_tailnet_get_tls_database (secure),
+                         "auth-key", tn_testkit_tailnet_get_auth_key (secure), NULL);
+  g_assert_true (kit_start (device, &error));
+  kit_stop (device);
+}
+
+static void
+test_bad_url (void)
+{
+  static const char *const urls[] = { "nonsense", "ftp://control.example.test", "http://control.example.test" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (urls); i++)
+    {
+      g_autoptr (TnEmbeddedDevice) device = tn_embedded_device_new ("bad", urls[i], NULL);
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (kit_start (TN_DEVICE (device), &error));
+      g_test_message ("%s", error->message);
+      g_assert_nonnull (strstr (error->message, urls[i]));
+    }
+}
+
+/* --- A server that misbehaves once: joined all the same, and the health item is gone --- */
+
+static void
+test_server_faults (void)
+{
+  static const TnTestkitStage stages[] = { TN_TESTKIT_STAGE_KEY, TN_TESTKIT_STAGE_UPGRADE, TN_TESTKIT_STAGE_REGISTER, TN_TESTKIT_STAGE_MAP };
+  static const TnTestkitFault faults[] = { TN_TESTKIT_FAULT_CLOSE, TN_TESTKIT_FAULT_GARBAGE, TN_TESTKIT_FAULT_BAD_JSON,
+                                           TN_TESTKIT_FAULT_OVERSIZE, TN_TESTKIT_FAULT_TRUNCATED, TN_TESTKIT_FAULT_SERVER_ERROR };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (stages); i++)
+    for (gsize j = 0; j < G_N_ELEMENTS (faults); j++)
+      {
+        g_autoptr (TnDevice) device = kit_device_new (tailnet, "patient", NULL, TRUE);
+        g_autoptr (GError) error = NULL;
+
+        g_test_message ("stage %u, fault %u", stages[i], faults[j]);
+        tn_testkit_control_inject_fault (control (), stages[i], faults[j], 1);
+        kit_start (device, &error);
+        g_assert_no_error (error);
+        kit_wait_healthy (device, "control-connection");
+        kit_stop (device);
+        tn_testkit_control_inject_fault (control (), stages[i], TN_TESTKIT_FAULT_NONE, 0);
+      }
+}
+
+/* --- Trouble while bytes flow --- */
+
+typedef struct
+{
+  TnDevice     *ada;
+  TnDevice     *bob;
+  TnConnection *client;
+  TnConnection *server;
+} Talk;
+
+static void
+talk_begin (Talk *talk)
+{
+  talk->ada = kit_device_join (tailnet, "ada");
+  talk->bob = kit_device_join (tailnet, "bob");
+  kit_pair (talk->ada, talk->bob, "bob", 80, &talk->client, &talk->server);
+}
+
+static void
+talk_end (Talk *talk)
+{
+  g_object_unref (talk->client);
+  g_object_unref (talk->server);
+  kit_stop (talk->ada);
+  kit_stop (talk->bob);
+  g_object_unref (talk->ada);
+  g_object_unref (talk->bob);
+  /* The next ones of these names shall have them. */
+  tn_testkit_control_delete_node (control (), "ada", NULL);
+  tn_testkit_control_delete_node (control (), "bob", NULL);
+}
+
+static void
+test_control_restarted (void)
+{
+  Talk talk;
+
+  talk_begin (&talk);
+  tn_testkit_control_stop (control ());
+  g_free (kit_wait_health (talk.ada, "control-connection"));
+  g_assert_cmpint (tn_device_get_state (talk.ada), ==, TN_DEVICE_STATE_RUNNING);
+  kit_transfer_finish (kit_transfer_start (talk.client, talk.server, 4 << 20, 5));
+  g_assert_true (tn_testkit_control_start (control (), NULL));
+  kit_wait_healthy (talk.ada, "control-connection");
+  kit_echo (talk.client, talk.server, "still there");
+  talk_end (&talk);
+}
+
+/* A flow that was let in goes on. */
+static void
+test_filter_changed (void)
+{
+  g_autoptr (GError) error = NULL;
+  KitTransfer *transfer;
+  Talk talk;
+
+  talk_begin (&talk);
+  transfer = kit_transfer_start (talk.client, talk.server, 8 << 20, 7);
+  kit_transfer_wait_bytes (transfer, 1 << 20);
+  g_assert_true (tn_testkit_control_set_packet_filter_json (
+    control (), "[{\"SrcIPs\":[\"*\"],\"DstPorts\":[{\"IP\":\"*\",\"Ports\":{\"First\":80,\"Last\":80}}]}]", &error));
+  kit_transfer_finish (transfer);
+  kit_echo (talk.server, talk.client, "and back");
+  g_assert_true (tn_testkit_control_set_packet_filter_json (control (), NULL, NULL));
+  talk_end (&talk);
+}
+
+static void
+test_peer_removed (void)
+{
+  Talk talk;
+
+  talk_begin (&talk);
+  g_assert_true (tn_testkit_control_delete_node (control (), "bob", NULL));
+  kit_wait_gone (talk.ada, "bob");
+  talk_end (&talk);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  int code;
+
+  g_test_init (&argc, &argv, NULL);
+  tailnet = kit_tailnet_new ();
+
+  g_test_add_func ("/device/embedded-faults/auth-key", test_auth_key);
+  g_test_add_func ("/device/embedded-faults/unreachable", test_unreachable);
+  g_test_add_func ("/device/embedded-faults/wrong-certificate", test_wrong_certificate);
+  g_test_add_func ("/device/embedded-faults/bad-url", test_bad_url);
+  g_test_add_func ("/device/embedded-faults/server-faults", test_server_faults);
+  g_test_add_func ("/device/embedded-faults/control-restarted", test_control_restarted);
+  g_test_add_func ("/device/embedded-faults/filter-changed", test_filter_changed);
+  g_test_add_func ("/device/embedded-faults/peer-removed", test_peer_removed);
+
+  code = g_test_run ();
+  g_object_unref (tailnet);
+  return code;
+}
