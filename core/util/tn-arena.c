@@ -36,7 +36,8 @@ tn_arena_alloc (TnArena *arena,
       arena->left = block_len;
     }
   result = arena->pos;
-  arena->pos += len;
+  if (len > 0)      /* NULL + 0 is no pointer to C */
+    arena->pos += len;
   arena->left -= len;
   return result;
 }

@@ -44,7 +44,8 @@ typedef struct
   const char *end;
 } TnJsonIter;
 
-#define TN_JSON_ITER_INIT(value) ((TnJsonIter) { (value).text != NULL ? (value).text + 1 : NULL, (value).text + (value).len })
+#define TN_JSON_ITER_INIT(value)                                                                                        \
+  ((TnJsonIter) { (value).text != NULL ? (value).text + 1 : NULL, (value).text != NULL ? (value).text + (value).len : NULL })
 
 gboolean   tn_json_array_next  (TnJsonIter *iter, TnJsonText *value);
 gboolean   tn_json_object_next (TnJsonIter *iter, TnJsonText *key, TnJsonText *value);
