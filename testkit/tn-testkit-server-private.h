@@ -40,6 +40,7 @@ struct _TnTestkitServer
   TnMachinePublicKey             public_key;
   char                          *url;
   SoupServer                    *soup;            /* NULL while stopped */
+  GSocketService                *service;         /* accepts for it */
   GPtrArray                     *sessions;
   GPtrArray                     *held;            /* streams of connections that a fault keeps open */
   GPtrArray                     *streams;         /* borrowed requests with a map stream */

@@ -311,59 +311,74 @@ tn_testkit_server_free (TnTestkitServer *server)
 }
 
 static gboolean
+incoming_cb (GSocketService    *service,
+             GSocketConnection *connection,
+             GObject           *source,
+             gpointer           user_data)
+{
+  TnTestkitServer *server = user_data;
+  g_autoptr (GSocketAddress) local = g_socket_connection_get_local_address (connection, NULL);
+  g_autoptr (GSocketAddress) remote = g_socket_connection_get_remote_address (connection, NULL);
+  g_autoptr (GIOStream) stream = g_object_ref (G_IO_STREAM (connection));
+  g_autoptr (GError) error = NULL;
+
+  if (server->options.certificate != NULL)
+    {
+      g_object_unref (stream);
+      stream = G_IO_STREAM (g_tls_server_connection_new (G_IO_STREAM (connection), server->options.certificate, &error));
+    }
+  if (stream == NULL || !soup_server_accept_iostream (server->soup, stream, local, remote, &error))
+    g_debug ("connection not taken: %s", error->message);
+  return TRUE;
+}
+
+/* It does not listen itself: libsoup 3.2 never lets go of a socket that it accepted when its connection is stolen. */
+static GSocketService *
 listen_on_port (TnTestkitServer  *server,
-                SoupServer       *soup,
                 GError          **error)
 {
-  SoupServerListenOptions options = server->options.certificate != NULL ? SOUP_SERVER_LISTEN_HTTPS : 0;
+  g_autoptr (GSocketService) service = g_socket_service_new ();
   g_autoptr (GSocketAddress) address = g_inet_socket_address_new_from_string (server->options.address, server->options.port);
-  g_autoptr (GSList) listeners = NULL;
   g_autoptr (GSocketAddress) bound = NULL;
 
   if (address == NULL)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "'%s' is no address to listen on", server->options.address);
-      return FALSE;
+      return NULL;
     }
 
-  if (!soup_server_listen (soup, address, options, error))
-    return FALSE;
-
-  listeners = soup_server_get_listeners (soup);
-  bound = g_socket_get_local_address (listeners->data, error);
-  if (bound == NULL)
-    return FALSE;
+  if (!g_socket_listener_add_address (G_SOCKET_LISTENER (service), address, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL,
+                                      &bound, error))
+    return NULL;
 
   server->options.port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (bound));
   g_free (server->url);
   server->url = g_strdup_printf (strchr (server->options.address, ':') != NULL ? "%s://[%s]:%u" : "%s://%s:%u",
                                  server->options.certificate != NULL ? "https" : "http",
                                  server->options.address, server->options.port);
-  return TRUE;
+  return g_steal_pointer (&service);
 }
 
 gboolean
 tn_testkit_server_start (TnTestkitServer  *server,
                          GError          **error)
 {
-  g_autoptr (SoupServer) soup = NULL;
-
   if (server->soup != NULL)
     return TRUE;
 
-  soup = soup_server_new ("server-header", "tailnet-testkit ", NULL);
-  if (server->options.certificate != NULL)
-    soup_server_set_tls_certificate (soup, server->options.certificate);
-  soup_server_add_handler (soup, NULL, other_cb, server, NULL);
-  soup_server_add_handler (soup, "/key", key_cb, server, NULL);
-  soup_server_add_handler (soup, "/ts2021", upgrade_cb, server, NULL);
-  if (!listen_on_port (server, soup, error))
+  server->service = listen_on_port (server, error);
+  if (server->service == NULL)
     {
       g_prefix_error (error, "cannot start control server: ");
       return FALSE;
     }
 
-  server->soup = g_steal_pointer (&soup);
+  server->soup = soup_server_new ("server-header", "tailnet-testkit ", NULL);
+  soup_server_add_handler (server->soup, NULL, other_cb, server, NULL);
+  soup_server_add_handler (server->soup, "/key", key_cb, server, NULL);
+  soup_server_add_handler (server->soup, "/ts2021", upgrade_cb, server, NULL);
+  g_signal_connect (server->service, "incoming", G_CALLBACK (incoming_cb), server);
+  g_socket_service_start (server->service);
   return TRUE;
 }
 
@@ -378,7 +393,12 @@ void
 tn_testkit_server_stop (TnTestkitServer *server)
 {
   if (server->soup != NULL)
-    soup_server_disconnect (server->soup);
+    {
+      g_socket_service_stop (server->service);
+      g_socket_listener_close (G_SOCKET_LISTENER (server->service));
+      g_clear_object (&server->service);
+      soup_server_disconnect (server->soup);
+    }
   while (server->sessions->len > 0)
     tn_testkit_session_close (g_ptr_array_index (server->sessions, server->sessions->len - 1));
   g_ptr_array_foreach (server->held, close_held, NULL);
