@@ -3,6 +3,8 @@
 
 #include "tn-testkit-json.h"
 
+#include "tn-json-text.h"
+
 /* Small helpers over json-glib for what nodes send. */
 
 /* Year 1, the wire's "no time", and everything before 1970 is no time at all. */
@@ -44,6 +46,7 @@ tn_testkit_json_parse (const char *text,
                        GError    **error)
 {
   g_autoptr (JsonParser) parser = NULL;
+  TnJsonText checked;
 
   if (len == 0)
     {
@@ -64,6 +67,8 @@ tn_testkit_json_parse (const char *text,
       return NULL;
     }
 
+  if (!tn_json_text_parse (text, len, &checked, error))      /* json-glib leaks the first of two values */
+    return NULL;
   parser = json_parser_new_immutable ();
   if (!json_parser_load_from_data (parser, text, (gssize) len, error))
     return NULL;

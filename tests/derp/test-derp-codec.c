@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "tn-box.h"
 #include "tn-derp-frame.h"
+#include "tn-derp-info.h"
 #include "tn-derp-queue.h"
 #include "tn-derp-upgrade.h"
+#include "tn-error.h"
 
 static const TnNodePublicKey peer = { { 1, 2, 3 } };
 
@@ -53,6 +56,34 @@ test_too_long (void)
   g_assert_cmpint (tn_derp_frame_next (&r, TN_DERP_FRAME_MAX, &frame), ==, TN_DERP_TOO_LONG);
   tn_derp_frame_put_header (header, TN_DERP_RECV_PACKET, G_MAXUINT32);
   g_assert_cmpint (tn_derp_frame_next (&r, TN_DERP_FRAME_MAX, &frame), ==, TN_DERP_TOO_LONG);
+}
+
+/* --- What is in a box --- */
+
+static void
+assert_no_server_info (const char *text)
+{
+  static const guint8 shared[32] = { 4, 5, 6 };
+  gsize len = strlen (text);
+  g_autofree guint8 *payload = g_malloc0 (TN_DERP_NONCE_LEN + TN_BOX_TAG_LEN + len);
+  TnDerpFrame frame = { TN_DERP_SERVER_INFO, (guint32) (TN_DERP_NONCE_LEN + TN_BOX_TAG_LEN + len), payload };
+  g_autoptr (GError) error = NULL;
+  TnDerpServerInfo info;
+
+  tn_box_seal (shared, payload, (const guint8 *) text, len, payload + TN_DERP_NONCE_LEN);
+  g_assert_false (tn_derp_server_info_open (&frame, shared, &info, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
+}
+
+static void
+test_no_json (void)
+{
+  static const char *const texts[] = { "", "{", "[]", "1", "\"x\"", "{}{}", "1{\"version\":2}", "{\"version\":\"2\"}", "{\"version\":2} x" };
+  g_autofree char *deep = g_strnfill (TN_DERP_FRAME_MAX - 64, '[');
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    assert_no_server_info (texts[i]);
+  assert_no_server_info (deep);
 }
 
 /* --- Upgrade --- */
@@ -224,6 +255,7 @@ main (int   argc,
 
   g_test_add_func ("/derp/frame/truncated", test_truncated);
   g_test_add_func ("/derp/frame/too-long", test_too_long);
+  g_test_add_func ("/derp/info/no-json", test_no_json);
   g_test_add_func ("/derp/upgrade/response", test_upgrade_response);
   g_test_add_func ("/derp/upgrade/request", test_upgrade_request);
   g_test_add_func ("/derp/queue/urgent", test_queue_urgent);
