@@ -261,7 +261,7 @@ register_with_key (TnTestkitRegistry           *registry,
   else
     {
       key->used = TRUE;
-      record->ephemeral = (key->flags & TN_TESTKIT_AUTH_KEY_EPHEMERAL) != 0;
+      record->ephemeral = registration->ephemeral || (key->flags & TN_TESTKIT_AUTH_KEY_EPHEMERAL) != 0;
       if (!g_strv_equal ((const char * const *) record->tags, (const char * const *) key->tags))
         {
           g_strfreev (record->tags);

@@ -232,6 +232,8 @@ tn_embedded_device_start_async (TnDevice            *device,
   g_task_set_source_tag (task, tn_embedded_device_start_async);
   if (g_task_return_error_if_cancelled (task))
     return;
+  /* Cancelling stops the device, after which the task ends. What has been decided is not turned over: running is no error. */
+  g_task_set_check_cancellable (task, FALSE);
   if (self->start_task != NULL || self->stop_tasks->len > 0)
     {
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_PENDING, "device is %s already",

@@ -3,7 +3,9 @@
 
 #include "device-kit.h"
 
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PATIENCE_S 50      /* more than any event here may take, under a sanitizer on a busy machine */
 #define CHUNK (64 << 10)
@@ -459,20 +461,63 @@ kit_echo (TnConnection *one,
 }
 
 guint
-kit_count_entries (const char *folder)
+kit_count_threads (void)
 {
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/task", 0, NULL);
+  guint n = 0;
+
+  g_assert_nonnull (dir);
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  return n;
+}
+
+static gboolean
+is_listening (int fd)
+{
+  int listening = 0;
+  socklen_t len = sizeof listening;
+
+  return getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening != 0;
+}
+
+/* 0: no socket, or one without a port. */
+static guint16
+local_port (int fd)
+{
+  struct sockaddr_storage address = { 0 };
+  socklen_t len = sizeof address;
+
+  if (getsockname (fd, (struct sockaddr *) &address, &len) != 0)
+    return 0;
+  if (address.ss_family == AF_INET)
+    return g_ntohs (((struct sockaddr_in *) &address)->sin_port);
+  return address.ss_family == AF_INET6 ? g_ntohs (((struct sockaddr_in6 *) &address)->sin6_port) : 0;
+}
+
+guint
+kit_count_fds (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (int));
+  g_autoptr (GHashTable) served = g_hash_table_new (NULL, NULL);
   const char *name;
   guint n = 0;
 
   g_assert_nonnull (dir);
   while ((name = g_dir_read_name (dir)) != NULL)
     {
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-      g_autofree char *target = g_file_read_link (path, NULL);
+      int fd = (int) g_ascii_strtoll (name, NULL, 10);
 
-      /* A server of libsoup 3.2 keeps a reference of each socket that it accepts, so that its end stays open. */
-      if (target == NULL || !g_str_has_prefix (target, "socket:"))
+      g_array_append_val (fds, fd);
+      if (is_listening (fd))
+        g_hash_table_add (served, GUINT_TO_POINTER (local_port (fd)));
+    }
+  for (guint i = 0; i < fds->len; i++)
+    {
+      int fd = g_array_index (fds, int, i);
+
+      if (is_listening (fd) || !g_hash_table_contains (served, GUINT_TO_POINTER (local_port (fd))))
         n++;
     }
   return n;

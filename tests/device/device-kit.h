@@ -47,4 +47,5 @@ void          kit_transfer_finish (KitTransfer *transfer);
 /* One small question and its answer. */
 void          kit_echo            (TnConnection *one, TnConnection *other, const char *text);
 
-guint         kit_count_entries   (const char *folder);      /* of /proc/self/fd, sockets apart, or /proc/self/task */
+guint         kit_count_threads   (void);
+guint         kit_count_fds       (void);      /* without what a server of this process accepted: libsoup 3.2 keeps such a socket after its end */

@@ -71,6 +71,73 @@ test_cancel_start (void)
   g_assert_cmpint (tn_device_get_state (device), ==, TN_DEVICE_STATE_STOPPED);
 }
 
+static gboolean fds_closed (gpointer data);
+
+static gboolean
+cancel_cb (gpointer cancellable)
+{
+  g_cancellable_cancel (cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+/* libsoup warns of a client that hung up before it was accepted, which is what happens here. */
+static gboolean
+is_fatal_cb (const char     *domain,
+             GLogLevelFlags  level,
+             const char     *message,
+             gpointer        data)
+{
+  return g_strcmp0 (domain, "libsoup") != 0;
+}
+
+/* At moments all over the time that a start takes: whatever is under way then ends, and the next start is like any other. */
+static void
+test_cancel_start_anywhere (void)
+{
+  enum { N_MOMENTS = 40 };
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "wavering", NULL, TRUE);
+  guint n_cancelled = 0;
+  gint64 begin_us = g_get_monotonic_time ();
+  gint64 step_us;
+  guint n_fds;
+
+  g_test_log_set_fatal_handler (is_fatal_cb, NULL);
+  g_assert_true (kit_start (device, NULL));
+  n_fds = kit_count_fds ();
+  step_us = 2 * (g_get_monotonic_time () - begin_us) / N_MOMENTS;
+  kit_stop (device);
+  for (guint i = 0; i < N_MOMENTS; i++)
+    {
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      g_autoptr (GAsyncResult) result = NULL;
+      g_autoptr (GError) error = NULL;
+      GSource *source = g_timeout_source_new (0);
+
+      g_source_set_callback (source, cancel_cb, cancellable, NULL);
+      g_source_set_ready_time (source, g_get_monotonic_time () + (gint64) i * step_us);
+      g_source_attach (source, g_main_context_get_thread_default ());
+      tn_device_start_async (device, cancellable, kit_result_cb, &result);
+      if (tn_device_start_finish (device, kit_wait (&result), &error))
+        {
+          g_assert_cmpint (tn_device_get_state (device), ==, TN_DEVICE_STATE_RUNNING);
+        }
+      else
+        {
+          g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+          g_assert_cmpint (tn_device_get_state (device), ==, TN_DEVICE_STATE_STOPPED);
+          n_cancelled++;
+        }
+      g_source_destroy (source);
+      g_source_unref (source);
+      kit_stop (device);
+    }
+  g_test_message ("%u of %u starts cancelled", n_cancelled, N_MOMENTS);
+  g_assert_cmpuint (n_cancelled, >, 0);
+  g_assert_true (kit_start (device, NULL));
+  kit_wait_for ("descriptors to be closed", fds_closed, GUINT_TO_POINTER (n_fds + 4));
+  kit_stop (device);
+}
+
 /* The same store is the same node, and needs no key again. */
 static void
 test_restart (void)
@@ -199,6 +266,50 @@ test_logout (void)
   g_assert_false (tn_device_start_finish (device, kit_wait (&again), &error));
 }
 
+/* --- Ephemeral: gone with the stop, not once the server misses it --- */
+
+static void
+peers_changed_cb (GListModel *peers,
+                  guint       position,
+                  guint       n_removed,
+                  guint       n_added,
+                  gpointer    data)
+{
+  *(guint *) data += n_removed;
+}
+
+static void
+test_ephemeral (void)
+{
+  g_autoptr (TnTestkitTailnet) own = kit_tailnet_new ();
+  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+  g_autoptr (TnDevice) watcher = kit_device_join (own, "watcher");
+  g_autofree char *url = tn_testkit_tailnet_dup_control_url (own);
+  g_autoptr (TnDevice) device = g_object_new (TN_TYPE_EMBEDDED_DEVICE, "hostname", "brief", "control-url", url, "state-store", store,
+                                              "auth-key", tn_testkit_tailnet_get_auth_key (own), "ephemeral", TRUE, NULL);
+  guint n_removed = 0;
+
+  g_signal_connect (tn_device_get_peers (watcher), "items-changed", G_CALLBACK (peers_changed_cb), &n_removed);
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (TnNode) peer = NULL;
+      g_autoptr (TnTestkitNode) node = NULL;
+      gint64 stopped_us;
+
+      g_assert_true (kit_start (device, NULL));
+      peer = kit_wait_peer (watcher, "brief");
+      n_removed = 0;
+      kit_stop (device);
+      stopped_us = g_get_monotonic_time ();
+      node = tn_testkit_control_lookup_node (tn_testkit_tailnet_get_control (own), "brief");
+      g_assert_null (node);
+      kit_wait_gone (watcher, "brief");
+      g_assert_cmpuint (n_removed, ==, 1);
+      g_assert_cmpint (g_get_monotonic_time () - stopped_us, <, 5 * G_USEC_PER_SEC);      /* servers miss a node after a minute */
+    }
+  kit_stop (watcher);
+}
+
 /* --- Two tailnets, one address --- */
 
 static void
@@ -276,7 +387,13 @@ test_drop (void)
 static gboolean
 threads_ended (gpointer data)
 {
-  return kit_count_entries ("/proc/self/task") <= GPOINTER_TO_UINT (data);
+  return kit_count_threads () <= GPOINTER_TO_UINT (data);
+}
+
+static gboolean
+fds_closed (gpointer data)
+{
+  return kit_count_fds () <= GPOINTER_TO_UINT (data);
 }
 
 static gsize
@@ -306,14 +423,14 @@ test_hundred_times (void)
       kit_stop (device);
       if (i == n / 4)      /* pools and caches have what they want */
         {
-          n_fds = kit_count_entries ("/proc/self/fd");
-          n_threads = kit_count_entries ("/proc/self/task");
+          n_fds = kit_count_fds ();
+          n_threads = kit_count_threads ();
           pages = resident_pages ();
         }
     }
   /* Those of the servers come and go a moment later. */
   kit_wait_for ("threads to end", threads_ended, GUINT_TO_POINTER (n_threads + 2));
-  g_assert_cmpuint (kit_count_entries ("/proc/self/fd"), <=, n_fds + 8);
+  kit_wait_for ("descriptors to be closed", fds_closed, GUINT_TO_POINTER (n_fds + 4));
   g_test_message ("resident: %" G_GSIZE_FORMAT " pages, then %" G_GSIZE_FORMAT, pages, resident_pages ());
 #ifndef __SANITIZE_ADDRESS__
   g_assert_cmpuint (resident_pages (), <, pages + 1024);      /* 4 MiB: 50 kB each would show */
@@ -332,11 +449,13 @@ main (int    argc,
   g_test_add_func ("/device/embedded-life/start-twice", test_start_twice);
   g_test_add_func ("/device/embedded-life/stop-while-starting", test_stop_while_starting);
   g_test_add_func ("/device/embedded-life/cancel-start", test_cancel_start);
+  g_test_add_func ("/device/embedded-life/cancel-start-anywhere", test_cancel_start_anywhere);
   g_test_add_func ("/device/embedded-life/restart", test_restart);
   g_test_add_func ("/device/embedded-life/store-in-use", test_store_in_use);
   g_test_add_func ("/device/embedded-life/login", test_login);
   g_test_add_func ("/device/embedded-life/approval", test_approval);
   g_test_add_func ("/device/embedded-life/logout", test_logout);
+  g_test_add_func ("/device/embedded-life/ephemeral", test_ephemeral);
   g_test_add_func ("/device/embedded-life/same-address", test_same_address);
   g_test_add_func ("/device/embedded-life/drop", test_drop);
   g_test_add_func ("/device/embedded-life/hundred-times", test_hundred_times);
