@@ -35,6 +35,8 @@ tn_context_invoke (GMainContext  *context,
                    gpointer       data,
                    GDestroyNotify destroy)
 {
+  /* Released after the source, as in tn_thread_call(): the call may let go of the last other reference. */
+  g_autoptr (GMainContext) held = g_main_context_ref (context);
   g_autoptr (GSource) source = g_idle_source_new ();
   Invocation *invocation = g_new (Invocation, 1);
 

@@ -107,9 +107,10 @@ tn_thread_call (TnThread       *thread,
                 gpointer        data,
                 GDestroyNotify  destroy)
 {
-  g_autoptr (GSource) source = g_idle_source_new ();
-  /* The call that ends the thread frees its context, maybe before g_source_attach() has returned here. */
+  /* The call that ends the thread lets go of its context, maybe before g_source_attach() has returned here. The context is released
+   * after the source, whose last reference still looks at it: what comes first here goes last. */
   g_autoptr (GMainContext) context = g_main_context_ref (thread->context);
+  g_autoptr (GSource) source = g_idle_source_new ();
 
   /* Ahead of I/O: whoever hears of a change may send a packet that needs it, and the source of packets is older than this one. */
   g_source_set_priority (source, G_PRIORITY_HIGH);
