@@ -10,6 +10,7 @@
 enum
 {
   ICMP_HEADER_LEN = 4,
+  ICMP_ECHO_ID_LEN = 4,      /* identifier and sequence number */
   ICMP4_ECHO_REPLY = 0,
   ICMP6_ECHO_REPLY = 129,
 };
@@ -125,6 +126,8 @@ tn_echo_reply_write (guint8         *out,
   guint32 sum = 0;
 
   if (!tn_parsed_is_echo_request (request) || !tn_parsed_get_payload (request, &payload, &payload_len))
+    return 0;
+  if (payload_len < ICMP_ECHO_ID_LEN)      /* there, but behind what the header says is the end */
     return 0;
 
   icmp_len = ICMP_HEADER_LEN + payload_len;
