@@ -7,6 +7,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "tn-libcrypto.h"
+
 struct _TnAead
 {
   EVP_CIPHER_CTX *seal;
@@ -33,6 +35,7 @@ tn_aead_new (void)
 {
   TnAead *aead = g_new0 (TnAead, 1);
 
+  tn_libcrypto_init ();
   aead->seal = EVP_CIPHER_CTX_new ();
   aead->open = EVP_CIPHER_CTX_new ();
   if (EVP_EncryptInit_ex2 (aead->seal, cipher (), NULL, NULL, NULL) != 1 ||

@@ -7,6 +7,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "tn-libcrypto.h"
+
 #define BLOCK_LEN 64
 
 typedef struct
@@ -37,6 +39,7 @@ contexts_get (void)
 
   if (G_UNLIKELY (contexts == NULL))
     {
+      tn_libcrypto_init ();
       contexts = g_new0 (Contexts, 1);
       contexts->md = EVP_MD_fetch (NULL, "BLAKE2S-256", NULL);
       contexts->hash = EVP_MD_CTX_new ();
