@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 char *
 tn_bus_socket_dup_address (const char  *directory,
@@ -36,4 +38,18 @@ tn_bus_socket_dup_address (const char  *directory,
     }
   escaped = g_dbus_address_escape_value (path);
   return g_strdup_printf ("unix:path=%s", escaped);
+}
+
+gboolean
+tn_bus_socket_check_owner (const char  *directory,
+                           GError     **error)
+{
+  g_autofree char *path = g_build_filename (directory, TN_BUS_SOCKET_NAME, NULL);
+  struct stat info;
+
+  if (lstat (path, &info) != 0 || info.st_uid == geteuid ())
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED, "%s belongs to user %u, and this is user %u", path, (guint) info.st_uid,
+               (guint) geteuid ());
+  return FALSE;
 }

@@ -14,4 +14,7 @@ G_BEGIN_DECLS
  * limited to 107 bytes, and folders are not. NULL: @directory cannot be opened. */
 char *tn_bus_socket_dup_address (const char *directory, int *fd, GError **error);
 
+/* Is the socket there ours? One that somebody else put there would be told whom we talk to. TRUE also where there is none. */
+gboolean tn_bus_socket_check_owner (const char *directory, GError **error);
+
 G_END_DECLS

@@ -731,6 +731,7 @@ tn_device_model_status_to_json (TnDeviceModel *model,
   status->auth_url = g_strdup (model->facts.auth_url);
   status->tailnet_name = g_strdup (model->facts.tailnet_name);
   status->dns_suffix = g_strdup (model->facts.dns_suffix);
+  status->home_region = g_strdup (model->facts.home_region);
   status->magic_dns = model->facts.magic_dns;
   if (model->self_node != NULL)
     tn_status_set_self (status, tn_node_get_data (model->self_node), tn_node_get_live (model->self_node));

@@ -398,6 +398,19 @@ echo_cb (GObject      *object,
   tn_data_path_ask_path (tn_runtime_get_data_path (self->runtime), tn_node_get_data (target->node)->node_id, question);
 }
 
+static gboolean
+check_not_own (TnEmbeddedDevice  *self,
+               TnNode            *node,
+               GError           **error)
+{
+  g_autoptr (TnNode) own = tn_device_dup_self_node (TN_DEVICE (self));
+
+  if (node != own)
+    return TRUE;
+  g_set_error_literal (error, TN_ERROR, TN_ERROR_UNSUPPORTED, "that is this node itself");
+  return FALSE;
+}
+
 static void
 ping_async (TnDevice            *device,
             const char          *host,
@@ -418,14 +431,14 @@ ping_async (TnDevice            *device,
   target->host = g_strdup (host);
   target->kind = kind;
   g_task_set_task_data (task, target, (GDestroyNotify) ping_target_free);
-  if (!resolve_host (self, host, &address, &target->node, &error))
+  if (!resolve_host (self, host, &address, &target->node, &error) || !check_not_own (self, target->node, &error))
     {
       return_ping_error (task, error);
       return;
     }
   if (kind == TN_PING_KIND_PEERAPI)
     {
-      return_ping_error (task, g_error_new_literal (TN_ERROR, TN_ERROR_UNSUPPORTED, "no pings by peerapi yet"));
+      return_ping_error (task, g_error_new_literal (TN_ERROR, TN_ERROR_UNSUPPORTED, "pings by way of the peer API are not supported"));
       return;
     }
 

@@ -37,6 +37,7 @@ tn_status_free (TnStatus *status)
   g_free (status->auth_url);
   g_free (status->tailnet_name);
   g_free (status->dns_suffix);
+  g_free (status->home_region);
   g_ptr_array_unref (status->health);
   g_array_unref (status->nodes);
   g_array_unref (status->self_node);
@@ -288,7 +289,8 @@ add_identity (JsonBuilder      *builder,
 static void
 add_live (JsonBuilder      *builder,
           const TnNodeData *data,
-          const TnNodeLive *live)
+          const TnNodeLive *live,
+          const char       *home_region)
 {
   gboolean has_endpoint = live->path.endpoint.address.version != 0;
   char endpoint[TN_IP_ENDPOINT_TEXT_MAX] = "";
@@ -297,7 +299,7 @@ add_live (JsonBuilder      *builder,
     tn_ip_endpoint_print (&live->path.endpoint, endpoint);
   add_strv (builder, "Addrs", data->endpoints);
   add_string (builder, "CurAddr", live->path.kind == TN_PATH_KIND_DIRECT ? endpoint : "");
-  add_string (builder, "Relay", data->home_region_code);
+  add_string (builder, "Relay", home_region);
   add_string (builder, "PeerRelay", live->path.kind == TN_PATH_KIND_PEER_RELAY ? endpoint : "");
   add_int (builder, "RxBytes", (gint64) live->rx_bytes);
   add_int (builder, "TxBytes", (gint64) live->tx_bytes);
@@ -310,6 +312,7 @@ add_live (JsonBuilder      *builder,
 static void
 add_node (JsonBuilder      *builder,
           const StatusNode *node,
+          const char       *home_region,
           gboolean          is_peer)
 {
   const TnNodeData *data = node->data;
@@ -317,7 +320,7 @@ add_node (JsonBuilder      *builder,
 
   json_builder_begin_object (builder);
   add_identity (builder, data);
-  add_live (builder, data, &node->live);
+  add_live (builder, data, &node->live, home_region);
   add_boolean (builder, "Online", data->online);
   add_boolean (builder, "ExitNode", FALSE);
   add_boolean (builder, "ExitNodeOption", data->exit_node_option);
@@ -423,14 +426,14 @@ add_self (JsonBuilder    *builder,
   add_addresses (builder, "TailscaleIPs", node != NULL ? node->data : NULL);
   json_builder_set_member_name (builder, "Self");
   if (node != NULL)
-    add_node (builder, node, FALSE);
+    add_node (builder, node, status->home_region, FALSE);
   else
     {
       /* Programs look into it without asking. */
       g_autoptr (TnNodeData) nobody = tn_node_data_new ("");
       StatusNode empty = { nobody, TN_NODE_LIVE_INIT };
 
-      add_node (builder, &empty, FALSE);
+      add_node (builder, &empty, NULL, FALSE);
     }
 }
 
@@ -447,7 +450,7 @@ add_peers (JsonBuilder    *builder,
 
       tn_node_public_key_print (&node->data->public_key, key);
       json_builder_set_member_name (builder, key);
-      add_node (builder, node, TRUE);
+      add_node (builder, node, node->data->home_region_code, TRUE);
     }
   json_builder_end_object (builder);
 }

@@ -15,6 +15,7 @@ typedef struct
   char         *auth_url;          /* nullable */
   char         *tailnet_name;      /* nullable */
   char         *dns_suffix;        /* nullable */
+  char         *home_region;       /* nullable; of the own node */
   gboolean      magic_dns;
   GPtrArray    *health;            /* of char * */
   GArray       *nodes;             /* peers */

@@ -311,8 +311,8 @@ tn_system_device_connect (TnSystemDevice *self,
       tn_system_device_load_peers (self, task);
       return;
     }
-  address = tn_bus_socket_dup_address (self->directory, &fd, &error);
-  if (address == NULL)
+  if (!tn_bus_socket_check_owner (self->directory, &error) ||
+      (address = tn_bus_socket_dup_address (self->directory, &fd, &error)) == NULL)
     {
       g_task_return_error (task, error);
       return;
