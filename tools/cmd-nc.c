@@ -137,8 +137,8 @@ run (TnCli  *cli,
     return tn_cli_usage (_("“%d” is no number of seconds"), quit_s);
   if ((port = tn_cli_port (argv[argc - 1])) == 0)
     return TN_CLI_USAGE;
-  if (!tn_cli_start (cli))
-    return TN_CLI_FAILED;
+  if ((code = tn_cli_start (cli)) != TN_CLI_DONE)
+    return code;
   if (udp)
     return tn_cli_datagrams (cli, listen ? NULL : argv[1], port, quit_s);
 

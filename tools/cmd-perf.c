@@ -210,6 +210,25 @@ ask_usage (const Plan  *plan,
   return TRUE;
 }
 
+/* Numbers are texts here: how wide one is must not be part of what is translated. */
+static gboolean
+check_arrived (const Job  *job,
+               GError    **error)
+{
+  g_autofree char *sent = NULL;
+  g_autofree char *received = NULL;
+
+  if (job->sent.bytes == job->received.bytes && strcmp (job->sent.sha256, job->received.sha256) == 0)
+    return TRUE;
+
+  sent = g_strdup_printf ("%" G_GUINT64_FORMAT, job->sent.bytes);
+  received = g_strdup_printf ("%" G_GUINT64_FORMAT, job->received.bytes);
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+               _("what arrived is not what was sent: %s bytes with SHA-256 %s instead of %s with %s"), received,
+               job->received.sha256, sent, job->sent.sha256);
+  return FALSE;
+}
+
 static gboolean
 run_direction (const Plan  *plan,
                TnPerfVerb   verb,
@@ -243,13 +262,8 @@ run_direction (const Plan  *plan,
       outcome->seconds = MAX (outcome->seconds, job->received.seconds);
       if (plan->bytes == 0)
         continue;
-      if (job->sent.bytes != job->received.bytes || strcmp (job->sent.sha256, job->received.sha256) != 0)
-        {
-          g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                       _("what arrived is not what was sent: %" G_GUINT64_FORMAT " bytes with SHA-256 %s instead of %" G_GUINT64_FORMAT " with %s"),
-                       job->received.bytes, job->received.sha256, job->sent.bytes, job->sent.sha256);
-          return FALSE;
-        }
+      if (!check_arrived (job, error))
+        return FALSE;
     }
   return TRUE;
 }
@@ -320,8 +334,8 @@ show_rounds (const Plan *plan,
   g_array_sort (rounds_us, compare_rounds);
   if (!plan->cli->json)
     {
-      g_print (_("One byte there and back: half of %u within %" G_GINT64_FORMAT " µs, 99 %% within %" G_GINT64_FORMAT " µs\n"), rounds_us->len,
-               percentile (rounds_us, 50), percentile (rounds_us, 99));
+      g_print (_("One byte there and back: half of %u within %.0f µs, 99 %% within %.0f µs\n"), rounds_us->len,
+               (double) percentile (rounds_us, 50), (double) percentile (rounds_us, 99));
       return;
     }
 
@@ -478,8 +492,8 @@ run (TnCli  *cli,
     return tn_cli_usage (_("“%s” is no number of bytes: 1 to 1024G"), bytes);
   if (plan.bytes > 0 && plan.bytes < (guint64) plan.n_streams)
     return tn_cli_usage (_("“%s” is less than a byte for each stream"), bytes);
-  if (!tn_cli_start (cli))
-    return TN_CLI_FAILED;
+  if ((code = tn_cli_start (cli)) != TN_CLI_DONE)
+    return code;
   if (listen)
     return tn_cli_perf_serve (cli, plan.port);
 

@@ -68,12 +68,12 @@ run (TnCli  *cli,
   gboolean tsmp = FALSE, icmp = FALSE, until_direct = FALSE, direct = FALSE;
   int count = 4, size = 0, interval_ms = 1000;
   GOptionEntry entries[] = {
-    { "count", 'c', 0, G_OPTION_ARG_INT, &count, N_("Stop after so many answers; 0: never"), "N" },
+    { "count", 'c', 0, G_OPTION_ARG_INT, &count, N_("Stop after so many pings (4; 0: never)"), "N" },
     { "tsmp", 0, 0, G_OPTION_ARG_NONE, &tsmp, N_("Through the tunnel, answered by the node itself"), NULL },
     { "icmp", 0, 0, G_OPTION_ARG_NONE, &icmp, N_("Through the tunnel, answered by the host's network stack"), NULL },
     { "until-direct", 0, 0, G_OPTION_ARG_NONE, &until_direct, N_("Stop as soon as an answer comes directly"), NULL },
     { "size", 0, 0, G_OPTION_ARG_INT, &size, N_("Bytes to add to each ping"), "N" },
-    { "interval", 'i', 0, G_OPTION_ARG_INT, &interval_ms, N_("Milliseconds from one ping to the next"), "MS" },
+    { "interval", 'i', 0, G_OPTION_ARG_INT, &interval_ms, N_("Milliseconds from one ping to the next (1000)"), "MS" },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
     { NULL },
   };
@@ -91,8 +91,8 @@ run (TnCli  *cli,
     return tn_cli_usage (_("“%d” is less than 0"), MIN (count, interval_ms));
   if (size < 0 || size > 1200)
     return tn_cli_usage (_("a ping cannot have %d bytes: 0 to 1200"), size);
-  if (!tn_cli_start (cli))
-    return TN_CLI_FAILED;
+  if ((code = tn_cli_start (cli)) != TN_CLI_DONE)
+    return code;
 
   kind = tsmp ? TN_PING_KIND_TSMP : icmp ? TN_PING_KIND_ICMP : TN_PING_KIND_DISCO;
   for (int i = 0; (count == 0 || i < count) && !g_cancellable_is_cancelled (cli->cancellable); i++)

@@ -162,18 +162,20 @@ static GSocketConnectable *
 parse_target (const char  *text,
               GError     **error)
 {
+  g_autoptr (GSocketConnectable) target = NULL;
   guint64 port;
 
   if (g_ascii_string_to_unsigned (text, 10, 1, G_MAXUINT16, &port, NULL))
     return g_network_address_new_loopback ((guint16) port);
   if (g_str_has_prefix (text, "unix:"))
     return G_SOCKET_CONNECTABLE (g_unix_socket_address_new (text + strlen ("unix:")));
-  if (strrchr (text, ':') == NULL)
+  target = strrchr (text, ':') != NULL ? g_network_address_parse (text, 0, NULL) : NULL;
+  if (target == NULL || g_network_address_get_port (G_NETWORK_ADDRESS (target)) == 0)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, _("“%s” is no target: PORT, HOST:PORT or unix:PATH"), text);
       return NULL;
     }
-  return g_network_address_parse (text, 0, error);
+  return g_steal_pointer (&target);
 }
 
 static int
@@ -220,7 +222,9 @@ run (TnCli  *cli,
     return tn_cli_usage ("%s", error->message);
 
   service.target_text = argv[2];
-  code = tn_cli_start (cli) ? serve (cli, &service, port) : TN_CLI_FAILED;
+  code = tn_cli_start (cli);
+  if (code == TN_CLI_DONE)
+    code = serve (cli, &service, port);
   g_clear_object (&service.listener);
   g_clear_object (&service.client);
   g_clear_object (&service.target);

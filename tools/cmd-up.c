@@ -18,8 +18,8 @@ run (TnCli  *cli,
   if (argc > 1)
     return tn_cli_usage (_("“up” takes no argument, got “%s”"), argv[1]);
   cli->patient = TRUE;
-  if (!tn_cli_start (cli))
-    return TN_CLI_FAILED;
+  if ((code = tn_cli_start (cli)) != TN_CLI_DONE)
+    return code;
 
   self = tn_device_dup_self_node (cli->device);
   if (cli->attached)

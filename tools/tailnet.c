@@ -18,6 +18,7 @@ static const TnCliCommand *const commands[] = {
   &tn_cli_nc,
   &tn_cli_serve,
   &tn_cli_perf,
+  &tn_cli_demo,
   &tn_cli_version,
 };
 
@@ -71,6 +72,33 @@ take_environment (TnCli *cli)
     cli->state_dir = dup_variable ("TS_STATE_DIR", NULL);
 }
 
+static gboolean
+check_values (TnCli   *cli,
+              GError **error)
+{
+  if (cli->timeout_s < -1)
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("“%d” is no number of seconds"), cli->timeout_s);
+      return FALSE;
+    }
+  for (guint i = 0; cli->tags != NULL && cli->tags[i] != NULL; i++)
+    if (!g_str_has_prefix (cli->tags[i], "tag:") || cli->tags[i][strlen ("tag:")] == '\0')
+      {
+        g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("“%s” is no tag: tag:NAME"), cli->tags[i]);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+/* GLib sends debug messages to standard output, where they would be among what a command prints. */
+static void
+set_up_log (gboolean verbose)
+{
+  g_log_writer_default_set_use_stderr (TRUE);
+  if (verbose)
+    g_setenv ("G_MESSAGES_DEBUG", "tailnet tailnet-derp tailnet-netstack", FALSE);
+}
+
 /* Options may come before the command only: what follows it is the command's. */
 static gboolean
 parse_options (TnCli   *cli,
@@ -109,11 +137,8 @@ parse_options (TnCli   *cli,
       tn_cli_version.run (cli, 1, *argv);
       exit (TN_CLI_DONE);
     }
-  if (cli->timeout_s < -1)
-    {
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("“%d” is no number of seconds"), cli->timeout_s);
-      return FALSE;
-    }
+  if (!check_values (cli, error))
+    return FALSE;
   cli->timeout_given = cli->timeout_s >= 0;
   take_environment (cli);
   if (*argc > 1 && strcmp ((*argv)[1], "--") == 0)
@@ -148,6 +173,7 @@ main (int    argc,
   if (command == NULL)
     return tn_cli_usage (_("unknown command “%s”; “tailnet --help” lists them"), argv[1]);
 
+  set_up_log (cli.verbose);
   cli.cancellable = g_cancellable_new ();
   code = command->run (&cli, argc - 1, argv + 1);
   tn_cli_stop (&cli);

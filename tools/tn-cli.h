@@ -51,8 +51,8 @@ typedef struct
 } TnCliCommand;
 
 /* A device for this command: the one that another process runs with the same state, or else one of this process. Waits until it
- * runs; a login URL is printed on the way. FALSE: the reason was printed. */
-gboolean      tn_cli_start      (TnCli *cli);
+ * runs; a login URL is printed on the way. Not TN_CLI_DONE: the code to end with, and the reason was printed. */
+int           tn_cli_start      (TnCli *cli);
 void          tn_cli_stop       (TnCli *cli);
 
 /* Ctrl-C ends what waits, and not the program, from here on. tn_cli_start() does it, too. */
@@ -90,6 +90,6 @@ char         *tn_cli_dup_caller (TnConnection *connection);
 guint16       tn_cli_port       (const char *text);
 
 extern const TnCliCommand tn_cli_up, tn_cli_down, tn_cli_status, tn_cli_ip, tn_cli_whoami, tn_cli_whois, tn_cli_ping, tn_cli_nc,
-                          tn_cli_perf, tn_cli_serve, tn_cli_version;
+                          tn_cli_perf, tn_cli_serve, tn_cli_demo, tn_cli_version;
 
 G_END_DECLS

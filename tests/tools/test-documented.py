@@ -1,0 +1,38 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Does the manual page, and does the completion, know each command and option that the program tells of? And nothing else?"""
+import os
+import re
+import subprocess
+import sys
+
+TAILNET, MANUAL, COMPLETION = sys.argv[1:4]
+
+
+def help_of(*command):
+    env = os.environ | {'LC_ALL': 'C.UTF-8', 'LANGUAGE': ''}
+    return subprocess.run([TAILNET, *command, '--help'], check=True, capture_output=True, text=True, env=env).stdout
+
+
+def options(text):
+    return set(re.findall(r'^ +(?:-\w, )?(--[\w-]+)', text, re.M))
+
+
+general = help_of()
+commands = re.findall(r'^  (\w+) .*', general.split('Commands:\n')[1], re.M)
+known = options(general)
+for name in commands:
+    known |= options(help_of(name))
+
+with open(MANUAL) as file:
+    manual = re.sub(r'\\f.', '', file.read().replace('\\-', '-'))
+with open(COMPLETION) as file:
+    completion = file.read()
+missing = [f'{what} is not in the manual page' for what in known if not re.search(re.escape(what) + r'\b', manual)]
+missing += [f'{what} is not in the completion' for what in known if not re.search(re.escape(what) + r'\b', completion)]
+missing += [f'{name} is not in the manual page' for name in commands if not re.search(r'^\.(B|BR|BI) "? ?' + name + r'\b', manual, re.M)]
+missing += [f'{name} is not in the completion' for name in commands if not re.search(r'commands=.*\b' + name + r'\b', completion)]
+missing += [f'the program has no {what}, but the manual page tells of it' for what in set(re.findall(r'--[a-z][\w-]+', manual)) - known]
+missing += [f'the program has no {what}, but the completion tells of it' for what in set(re.findall(r'--[a-z][\w-]+', completion)) - known]
+print('\n'.join(sorted(missing)))
+sys.exit(1 if missing or not commands else 0)

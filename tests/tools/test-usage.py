@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the program says to what it cannot do. An error shows the value, on one line of standard error."""
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import unittest
+
+from program import ENV, TAILNET, Case, TailnetCase, run
+
+
+class Usage(Case):
+    def test_wrong_use(self):
+        self.refuse(2, 'no command')
+        self.refuse(2, 'bogus', 'bogus')
+        self.refuse(2, '--bogus', '--bogus')
+        self.refuse(2, '--state DIR', 'ip')
+        self.refuse(2, '--state DIR', 'down')
+        self.refuse(2, '-5', '--timeout', '-5', '-e', 'ip')
+        self.refuse(2, 'soon', '--timeout', 'soon', '-e', 'ip')
+        self.refuse(2, 'server', '-t', 'server', '-e', 'ip')
+
+    def test_wrong_arguments(self):
+        for command, arguments, shown in [
+            ('up', ['more'], 'more'), ('down', ['more'], 'more'), ('status', ['more'], 'more'), ('whoami', ['more'], 'more'),
+            ('version', ['more'], 'more'), ('demo', ['more'], 'more'), ('ip', ['a', 'more'], 'more'),
+            ('whois', [], 'got 0'), ('whois', ['a', 'b'], 'got 2'), ('ping', [], 'got 0'), ('ping', ['-c', 'few', 'host'], 'few'),
+            ('ping', ['-c', '-1', 'host'], '-1'), ('ping', ['--size', '1201', 'host'], '1201'), ('ping', ['--tsmp', '--icmp', 'host'], '--icmp'),
+            ('nc', [], 'got 0'), ('nc', ['host'], 'got 1'), ('nc', ['host', '99999'], '99999'), ('nc', ['host', 'http'], 'http'),
+            ('nc', ['-l'], 'got 0'), ('nc', ['-l', '0'], '“0”'), ('nc', ['-w', '-3', 'host', '80'], '-3'),
+            ('serve', [], 'got 0'), ('serve', ['80'], 'got 1'), ('serve', ['0', '80'], '“0”'), ('serve', ['80', 'nowhere'], 'nowhere'),
+            ('serve', ['80', 'host:'], 'host:'), ('perf', [], 'got 0'), ('perf', ['--bytes', 'x', 'host'], '“x”'),
+            ('perf', ['--streams', '33', 'host'], '33'), ('perf', ['-p', '0', 'host'], '“0”'), ('perf', ['--time', '0', 'host'], ' 0 s'),
+            ('perf', ['-l', 'x'], '“x”'),
+        ]:
+            with self.subTest(command=command, arguments=arguments):
+                self.refuse(2, shown, '-e', command, *arguments)
+
+    def test_help_and_version(self):
+        self.assertIn('perf', run('--help').stdout)
+        self.assertIn('--streams', run('perf', '--help').stdout)
+        self.assertEqual(set(json.loads(run('version', '--json').stdout)), {'majorMinorPatch', 'short', 'long', 'cap'})
+
+    def test_bad_servers(self):
+        self.refuse(1, 'nonsense', '-e', '-l', 'nonsense', '-k', 'key', 'ip')
+        self.refuse(1, 'ftp://example.com', '-e', '-l', 'ftp://example.com', '-k', 'key', 'ip')
+        self.refuse(1, 'http://example.com', '-e', '-l', 'http://example.com', '-k', 'key', 'ip')
+        self.refuse(1, '127.0.0.1:1', '--timeout', '1', '-e', '-l', 'http://127.0.0.1:1', '-k', 'key', 'ip')
+
+    def test_bad_files(self):
+        self.refuse(1, '/nowhere', '-e', '-k', 'file:/nowhere', 'ip')
+        self.refuse(1, 'TAILNET_NOTHING', '-e', '-k', 'env:TAILNET_NOTHING', 'ip')
+        self.refuse(1, '/nowhere', '-e', '--ca', '/nowhere', 'ip')
+        self.refuse(1, sys.argv[0], '-e', '--ca', sys.argv[0], 'ip')      # no certificate in it
+
+
+class States(TailnetCase):
+    def test_wrong_key(self):
+        self.refuse(1, 'auth key', '-e', '-l', self.url, '-k', 'wrong', 'ip')
+
+    def test_no_folder(self):
+        path = self.state('file')
+        open(path, 'w').close()
+        self.refuse(1, path, '-s', path, *self.access, 'ip')
+        self.refuse(1, '/proc/no/folder', '-s', '/proc/no/folder', *self.access, 'ip')
+
+    @unittest.skipIf(os.geteuid() == 0 and not shutil.which('setpriv'), 'needs another user, or setpriv')
+    def test_unreadable_folder(self):
+        path = self.state('closed')
+        os.mkdir(path, 0o700)
+        os.chmod(self.folder, 0o755)
+        as_other = []
+        if os.geteuid() == 0:
+            as_other = ['setpriv', '--reuid=65534', '--clear-groups']
+        else:
+            os.chmod(path, 0)
+        result = subprocess.run([*as_other, TAILNET, '-s', path, *self.access, 'ip'], capture_output=True, text=True, env=ENV)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn(path, result.stderr)
+        os.chmod(path, 0o700)
+
+    def test_damaged_state(self):
+        address = run(*self.node('own'), 'ip').stdout
+        key = os.path.join(self.state('own'), 'node-key.state')
+        with open(key, 'rb') as file:
+            whole = file.read()
+        for damaged in (b'', b'garbage', whole[:-1], whole[:40] + bytes([whole[40] ^ 1]) + whole[41:]):
+            with open(key, 'wb') as file:
+                file.write(damaged)
+            self.refuse(1, key, *self.node('own'), 'ip')
+            with open(key, 'rb') as file:
+                self.assertEqual(file.read(), damaged)      # nothing is lost that could be mended
+        with open(key, 'wb') as file:
+            file.write(whole)
+        self.assertEqual(run(*self.node('own'), 'ip').stdout, address)
+
+    def test_modes(self):
+        self.up('own')
+        self.assertEqual(os.stat(self.state('own')).st_mode & 0o777, 0o700)
+        for name in os.listdir(self.state('own')):
+            self.assertEqual(os.stat(os.path.join(self.state('own'), name)).st_mode & 0o777, 0o600, name)
+
+    @unittest.skipIf(os.geteuid() != 0, 'needs root, to make a file of somebody else')
+    def test_socket_of_somebody_else(self):
+        os.mkdir(self.state('own'), 0o700)
+        path = os.path.join(self.state('own'), 'bus')
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            os.chown(path, 65534, 65534)
+            self.refuse(1, path, *self.node('own'), 'ip')
+
+    def test_login_url(self):
+        process = subprocess.Popen([TAILNET, '-e', '-l', self.url, 'up'], stderr=subprocess.PIPE, text=True, env=ENV)
+        lines = [process.stderr.readline() for _ in range(3)]
+        process.send_signal(2)
+        process.communicate(timeout=50)
+        self.assertIn(self.url, lines[2])
+        self.assertEqual(process.returncode, 1)
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1], verbosity=2)

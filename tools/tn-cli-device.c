@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib-unix.h>
+#include <string.h>
+
+#include "tn-cli.h"
+
+enum
+{
+  ATTACH_ATTEMPTS = 200,     /* one that stops may wait for what was sent last */
+  ATTACH_PAUSE_MS = 50,
+};
+
+static gboolean
+interrupted_cb (gpointer data)
+{
+  g_cancellable_cancel (data);
+  return G_SOURCE_REMOVE;      /* the next one ends the program at once */
+}
+
+/* The key itself, "file:PATH" or "env:NAME". */
+static char *
+read_auth_key (const char  *text,
+               GError     **error)
+{
+  g_autofree char *contents = NULL;
+  const char *value;
+
+  if (g_str_has_prefix (text, "file:"))
+    {
+      if (!g_file_get_contents (text + strlen ("file:"), &contents, NULL, error))
+        {
+          g_prefix_error (error, "%s", _("cannot read the auth key: "));
+          return NULL;
+        }
+      return g_strstrip (g_steal_pointer (&contents));
+    }
+  if (g_str_has_prefix (text, "env:"))
+    {
+      value = g_getenv (text + strlen ("env:"));
+      if (value == NULL)
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, _("cannot read the auth key: there is no variable %s in the environment"),
+                     text + strlen ("env:"));
+      return g_strdup (value);
+    }
+  return g_strdup (text);
+}
+
+/* The database reads its file when it is first asked: a wrong one would be found out late, and taken for an empty one. */
+static GTlsDatabase *
+read_authorities (const char  *path,
+                  GError     **error)
+{
+  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
+  GList *certificates = g_tls_certificate_list_new_from_file (absolute, error);
+  GTlsDatabase *database = NULL;
+
+  if (certificates != NULL)
+    database = g_tls_file_database_new (absolute, error);
+  else if (error != NULL && *error == NULL)
+    g_set_error_literal (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE, _("there is none in it"));
+  g_list_free_full (certificates, g_object_unref);
+  if (database == NULL)
+    g_prefix_error (error, _("cannot read certificates from %s: "), path);
+  return database;
+}
+
+static TnDevice *
+make_device (TnCli   *cli,
+             GError **error)
+{
+  g_autoptr (TnStateStore) store = cli->state_dir != NULL ? tn_file_state_store_new (cli->state_dir) : tn_memory_state_store_new ();
+  g_autoptr (GTlsDatabase) database = NULL;
+  g_autofree char *auth_key = NULL;
+  TnDevice *device;
+
+  if (cli->ca_file != NULL && (database = read_authorities (cli->ca_file, error)) == NULL)
+    return NULL;
+  if (cli->auth_key != NULL && (auth_key = read_auth_key (cli->auth_key, error)) == NULL)
+    return NULL;
+
+  device = g_object_new (TN_TYPE_EMBEDDED_DEVICE,
+                         "hostname", cli->hostname,
+                         "control-url", cli->control_url,
+                         "state-store", store,
+                         "ephemeral", cli->ephemeral,
+                         "tags", cli->tags,
+                         "tls-database", database,
+                         "app-name", "tailnet",
+                         NULL);
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), auth_key);
+  return device;
+}
+
+void
+tn_cli_watch_signals (TnCli *cli)
+{
+  signal (SIGPIPE, SIG_IGN);      /* a reader that leaves is an error of that write */
+  g_unix_signal_add (SIGINT, interrupted_cb, cli->cancellable);
+  g_unix_signal_add (SIGTERM, interrupted_cb, cli->cancellable);
+}
+
+static void
+login_required_cb (TnDevice   *device,
+                   const char *url,
+                   gpointer    user_data)
+{
+  TnCli *cli = user_data;
+
+  if (!cli->timeout_given)      /* from here on it is a person who takes the time */
+    tn_cli_end (cli);
+  g_printerr (_("To log in, visit:\n\n    %s\n\n"), url);
+}
+
+static void
+stop_requested_cb (TnCli *cli)
+{
+  g_cancellable_cancel (cli->cancellable);
+}
+
+/* The state is ours as soon as the device starts: from then on others with the same folder come to us. */
+static void
+serve_others (TnCli *cli)
+{
+  g_autoptr (GError) error = NULL;
+
+  cli->server = tn_device_server_new (cli->device);
+  g_signal_connect_swapped (cli->server, "stop-requested", G_CALLBACK (stop_requested_cb), cli);
+  if (!tn_device_server_listen (cli->server, cli->state_dir, &error))
+    g_printerr ("tailnet: %s\n", error->message);
+}
+
+static void
+state_cb (TnDevice   *device,
+          GParamSpec *pspec,
+          gpointer    user_data)
+{
+  TnCli *cli = user_data;
+  TnDeviceState state = tn_device_get_state (device);
+
+  if (state != TN_DEVICE_STATE_STOPPED && cli->state_dir != NULL && !cli->attached && cli->server == NULL)
+    serve_others (cli);
+  if (state != TN_DEVICE_STATE_NEEDS_APPROVAL)
+    return;
+  if (!cli->timeout_given)
+    tn_cli_end (cli);
+  g_printerr (_("An administrator has to approve this node first.\n"));
+}
+
+static gboolean
+start_device (TnCli     *cli,
+              TnDevice  *device,      /* taken */
+              GError   **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  cli->device = device;
+  g_signal_connect (device, "login-required", G_CALLBACK (login_required_cb), cli);
+  g_signal_connect (device, "notify::state", G_CALLBACK (state_cb), cli);
+  tn_device_start_async (device, cli->cancellable, tn_cli_done_cb, &result);
+  tn_cli_wait (&result);
+  return tn_device_start_finish (device, result, error);
+}
+
+/* Nobody is there, somebody was and left the socket behind, or is just leaving. */
+static gboolean
+is_nobody (TnCli        *cli,
+           const GError *error)
+{
+  static const GIOErrorEnum codes[] = { G_IO_ERROR_NOT_FOUND, G_IO_ERROR_CONNECTION_REFUSED, G_IO_ERROR_CLOSED,
+                                        G_IO_ERROR_CONNECTION_CLOSED, G_IO_ERROR_NOT_CONNECTED, G_IO_ERROR_CANCELLED };
+
+  if (g_cancellable_is_cancelled (cli->cancellable))
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (codes); i++)
+    if (g_error_matches (error, G_IO_ERROR, codes[i]))
+      return TRUE;
+  return g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY) || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_DISCONNECTED);
+}
+
+static gboolean
+start_own (TnCli   *cli,
+           GError **error)
+{
+  TnDevice *device = make_device (cli, error);
+
+  cli->attached = FALSE;
+  return device != NULL && start_device (cli, device, error);
+}
+
+/* Between two that begin at once it is the lock of the state that decides. Who loses finds the other's socket a moment later, or
+ * that the other has ended. */
+static gboolean
+start_any (TnCli   *cli,
+           GError **error)
+{
+  for (guint attempt = 0;; attempt++)
+    {
+      GError *problem = NULL;
+
+      cli->attached = TRUE;
+      if (start_device (cli, TN_DEVICE (tn_system_device_new_for_directory (cli->state_dir)), &problem))
+        return TRUE;
+      if (!is_nobody (cli, problem))
+        {
+          g_propagate_prefixed_error (error, problem, _("cannot use the node of %s: "), cli->state_dir);
+          return FALSE;
+        }
+      g_clear_error (&problem);
+      g_clear_object (&cli->device);
+      if (start_own (cli, &problem))
+        return TRUE;
+      if (!g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_BUSY) || attempt == ATTACH_ATTEMPTS)
+        {
+          g_propagate_error (error, problem);
+          return FALSE;
+        }
+      g_clear_error (&problem);
+      g_clear_object (&cli->device);
+      tn_cli_pause (cli, ATTACH_PAUSE_MS);
+    }
+}
+
+int
+tn_cli_start (TnCli *cli)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean ok;
+
+  if (cli->state_dir == NULL && !cli->ephemeral)
+    return tn_cli_usage (_("say which node: --state DIR, or --ephemeral for one that is gone when the program ends"));
+
+  tn_cli_watch_signals (cli);
+  tn_cli_begin (cli, cli->patient ? 0 : TN_CLI_TIMEOUT_S);
+  ok = cli->state_dir != NULL ? start_any (cli, &error) : start_own (cli, &error);
+  tn_cli_end (cli);
+  return ok ? TN_CLI_DONE : tn_cli_fail (cli, error);
+}
+
+void
+tn_cli_stop (TnCli *cli)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  tn_cli_end (cli);
+  if (cli->server != NULL)
+    tn_device_server_close (cli->server);
+  g_clear_object (&cli->server);
+  if (cli->device != NULL && !cli->attached)
+    {
+      tn_device_stop_async (cli->device, NULL, tn_cli_done_cb, &result);
+      tn_cli_wait (&result);
+    }
+  g_clear_object (&cli->device);
+}
