@@ -269,14 +269,6 @@ tn_embedded_device_start_async (TnDevice            *device,
   watch_cancellable (self, cancellable);
 }
 
-gboolean
-tn_embedded_device_start_finish (TnDevice      *device,
-                                 GAsyncResult  *result,
-                                 GError       **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 /* --- Stop --- */
 
 void
@@ -301,14 +293,6 @@ tn_embedded_device_stop_async (TnDevice            *device,
   tn_runtime_close (self->runtime);
 }
 
-gboolean
-tn_embedded_device_stop_finish (TnDevice      *device,
-                                GAsyncResult  *result,
-                                GError       **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 /* --- Login and logout --- */
 
 void
@@ -325,14 +309,6 @@ tn_embedded_device_login_async (TnDevice            *device,
     g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "device %s is stopped", self->hostname);
   else
     tn_runtime_login (self->runtime, task);
-}
-
-gboolean
-tn_embedded_device_login_finish (TnDevice      *device,
-                                 GAsyncResult  *result,
-                                 GError       **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 static void
@@ -377,12 +353,4 @@ tn_embedded_device_logout_async (TnDevice            *device,
     }
   logout = g_task_new (self, cancellable, logout_cb, task);
   tn_runtime_logout (self->runtime, logout);
-}
-
-gboolean
-tn_embedded_device_logout_finish (TnDevice      *device,
-                                  GAsyncResult  *result,
-                                  GError       **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
 }

@@ -38,13 +38,9 @@ struct _TnEmbeddedDevice
 
 /* tn-embedded-device-life.c */
 void     tn_embedded_device_start_async   (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-gboolean tn_embedded_device_start_finish  (TnDevice *device, GAsyncResult *result, GError **error);
 void     tn_embedded_device_stop_async    (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-gboolean tn_embedded_device_stop_finish   (TnDevice *device, GAsyncResult *result, GError **error);
 void     tn_embedded_device_login_async   (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-gboolean tn_embedded_device_login_finish  (TnDevice *device, GAsyncResult *result, GError **error);
 void     tn_embedded_device_logout_async  (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-gboolean tn_embedded_device_logout_finish (TnDevice *device, GAsyncResult *result, GError **error);
 
 /* tn-embedded-device-sockets.c */
 void     tn_embedded_device_implement_sockets (TnDeviceInterface *iface);

@@ -186,14 +186,6 @@ connect_to_host_async (TnDevice            *device,
   TN_NETSTACK_GET_IFACE (self->netstack)->connect_async (self->netstack, remote, cancellable, connected_cb, g_steal_pointer (&task));
 }
 
-static TnConnection *
-connect_to_host_finish (TnDevice      *device,
-                        GAsyncResult  *result,
-                        GError       **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 /* --- Listen and bind --- */
 
 /* The own address that @text names; "any" for NULL. */
@@ -257,14 +249,6 @@ listen_async (TnDevice            *device,
   g_task_return_pointer (task, tn_listener_new (device, listener, TN_LISTENER_DEFAULT_BACKLOG), g_object_unref);
 }
 
-static TnListener *
-listen_finish (TnDevice      *device,
-               GAsyncResult  *result,
-               GError       **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 static void
 bind_datagram_async (TnDevice            *device,
                      guint16              port,
@@ -294,14 +278,6 @@ bind_datagram_async (TnDevice            *device,
       return;
     }
   g_task_return_pointer (task, tn_datagram_socket_new (device, datagram), g_object_unref);
-}
-
-static TnDatagramSocket *
-bind_datagram_finish (TnDevice      *device,
-                      GAsyncResult  *result,
-                      GError       **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 /* --- Ping --- */
@@ -453,23 +429,11 @@ ping_async (TnDevice            *device,
   tn_data_path_ping (tn_runtime_get_data_path (self->runtime), kind, tn_node_get_data (target->node)->node_id, &address, size, pong);
 }
 
-static TnPingResult *
-ping_finish (TnDevice      *device,
-             GAsyncResult  *result,
-             GError       **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 void
 tn_embedded_device_implement_sockets (TnDeviceInterface *iface)
 {
   iface->connect_to_host_async = connect_to_host_async;
-  iface->connect_to_host_finish = connect_to_host_finish;
   iface->listen_async = listen_async;
-  iface->listen_finish = listen_finish;
   iface->bind_datagram_async = bind_datagram_async;
-  iface->bind_datagram_finish = bind_datagram_finish;
   iface->ping_async = ping_async;
-  iface->ping_finish = ping_finish;
 }

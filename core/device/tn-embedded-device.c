@@ -348,30 +348,17 @@ tn_embedded_device_status_to_json_async (TnDevice            *device,
   tn_device_model_status_to_json (TN_EMBEDDED_DEVICE (device)->model, task);
 }
 
-static char *
-tn_embedded_device_status_to_json_finish (TnDevice      *device,
-                                          GAsyncResult  *result,
-                                          GError       **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 static void
 tn_embedded_device_iface_init (TnDeviceInterface *iface)
 {
   iface->start_async = tn_embedded_device_start_async;
-  iface->start_finish = tn_embedded_device_start_finish;
   iface->stop_async = tn_embedded_device_stop_async;
-  iface->stop_finish = tn_embedded_device_stop_finish;
   iface->login_async = tn_embedded_device_login_async;
-  iface->login_finish = tn_embedded_device_login_finish;
   iface->logout_async = tn_embedded_device_logout_async;
-  iface->logout_finish = tn_embedded_device_logout_finish;
   iface->lookup_peer = tn_embedded_device_lookup_peer;
   iface->peers_with_route = tn_embedded_device_peers_with_route;
   iface->identify = tn_embedded_device_identify;
   iface->status_to_json_async = tn_embedded_device_status_to_json_async;
-  iface->status_to_json_finish = tn_embedded_device_status_to_json_finish;
   tn_embedded_device_implement_sockets (iface);
 }
 

@@ -30,13 +30,16 @@ void     tn_system_device_connect      (TnSystemDevice *self, GTask *task);
 /* The whole list of peers; @task, nullable, ends with it. */
 void     tn_system_device_load_peers   (TnSystemDevice *self, GTask *task);
 
-/* NULL: @error says that it is not connected. */
-TnBusTailnet1 *tn_system_device_get_proxy (TnSystemDevice *self, GError **error);
+/* NULL: it is not connected, and @task has ended with an error that says so. */
+TnBusTailnet1 *tn_system_device_get_proxy (TnSystemDevice *self, GTask *task);
 
 /* As an error of this process: without the bus's words around it. */
 void     tn_system_device_return_error (GTask *task, GError *error);
 
 /* tn-system-device-calls.c */
 void     tn_system_device_implement_calls (TnDeviceInterface *iface);
+
+/* tn-system-device-sockets.c */
+void     tn_system_device_implement_sockets (TnDeviceInterface *iface);
 
 G_END_DECLS

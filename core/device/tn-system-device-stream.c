@@ -149,3 +149,26 @@ tn_system_device_stream_new (int          fd,
   self->remote = tn_system_device_parse_address (remote);
   return TN_NETSTACK_STREAM (self);
 }
+
+int
+tn_system_device_take_fd (GVariant     *handle,
+                          GUnixFDList  *fds,
+                          GError      **error)
+{
+  if (fds != NULL)
+    return g_unix_fd_list_get (fds, g_variant_get_handle (handle), error);
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the answer has no descriptor");
+  return -1;
+}
+
+TnNetstackStream *
+tn_system_device_stream_take (GVariant     *handle,
+                              GUnixFDList  *fds,
+                              const char   *local,
+                              const char   *remote,
+                              GError      **error)
+{
+  int fd = tn_system_device_take_fd (handle, fds, error);
+
+  return fd >= 0 ? tn_system_device_stream_new (fd, local, remote, error) : NULL;
+}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <gio/gunixfdlist.h>
+
 #include "tailnet-plugin.h"
 
 G_BEGIN_DECLS
@@ -11,5 +13,12 @@ TnNetstackStream *tn_system_device_stream_new (int fd, const char *local, const 
 
 /* NULL: @text is no address with a port. */
 GSocketAddress   *tn_system_device_parse_address (const char *text);
+
+/* The descriptor that @handle of an answer means, the caller's then; -1: there is none. */
+int               tn_system_device_take_fd      (GVariant *handle, GUnixFDList *fds, GError **error);
+
+/* A stream of it. */
+TnNetstackStream *tn_system_device_stream_take  (GVariant *handle, GUnixFDList *fds, const char *local, const char *remote,
+                                                 GError **error);
 
 G_END_DECLS

@@ -30,14 +30,6 @@ fake_device_connect_to_host_async (TnDevice            *device,
   g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED, "%s|%u", host, port);
 }
 
-static TnConnection *
-fake_device_connect_to_host_finish (TnDevice      *device,
-                                    GAsyncResult  *result,
-                                    GError       **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 static void
 fake_device_status_to_json_async (TnDevice            *device,
                                   GCancellable        *cancellable,
@@ -47,14 +39,6 @@ fake_device_status_to_json_async (TnDevice            *device,
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
 
   tn_device_model_status_to_json (FAKE_DEVICE (device)->model, task);
-}
-
-static char *
-fake_device_status_to_json_finish (TnDevice      *device,
-                                   GAsyncResult  *result,
-                                   GError       **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 static TnNode *
@@ -85,9 +69,7 @@ static void
 fake_device_iface_init (TnDeviceInterface *iface)
 {
   iface->connect_to_host_async = fake_device_connect_to_host_async;
-  iface->connect_to_host_finish = fake_device_connect_to_host_finish;
   iface->status_to_json_async = fake_device_status_to_json_async;
-  iface->status_to_json_finish = fake_device_status_to_json_finish;
   iface->lookup_peer = fake_device_lookup_peer;
   iface->peers_with_route = fake_device_peers_with_route;
   iface->identify = fake_device_identify;

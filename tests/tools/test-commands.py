@@ -39,6 +39,7 @@ class Move(TailnetCase):
         self.move(self.node('receiver'), ['-e', *self.access], 2)
 
     def test_datagrams(self):
+        self.up('receiver')      # the socket passes through the bus
         here = Program(self, TAILNET, *self.node('receiver'), 'nc', '-u', '-l', '5353', stdin=PIPE, stderr=PIPE)
         self.assertIn('5353', here.error_line())
         there = Program(self, TAILNET, '-e', *self.access, 'nc', '-u', 'receiver', '5353', stdin=PIPE)

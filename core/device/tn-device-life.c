@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-device-private.h"
+
+static gboolean
+finish (TnDevice      *self,
+        GAsyncResult  *result,
+        GError       **error)
+{
+  g_return_val_if_fail (TN_IS_DEVICE (self), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/**
+ * tn_device_start_async:
+ * @self: a device
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when it runs, or that failed
+ * @user_data: data for @callback
+ *
+ * Starts the device, and ends when it is %TN_DEVICE_STATE_RUNNING.
+ *
+ * It waits through needing a login or an approval, and fails only when the node is refused (%TN_ERROR_AUTH_REJECTED, or what the control
+ * server says as %TN_ERROR_CONTROL) or the call is cancelled; the device is stopped then, and keeps its keys. On a device that runs it
+ * ends at once; while another call starts it, with %G_IO_ERROR_PENDING.
+ *
+ * Since: 0.1
+ */
+void
+tn_device_start_async (TnDevice            *self,
+                       GCancellable        *cancellable,
+                       GAsyncReadyCallback  callback,
+                       gpointer             user_data)
+{
+  g_return_if_fail (TN_IS_DEVICE (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  TN_DEVICE_GET_IFACE (self)->start_async (self, cancellable, callback, user_data);
+}
+
+/**
+ * tn_device_start_finish:
+ * @self: a device
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.Device.start_async] began.
+ *
+ * Returns: %TRUE if it runs
+ *
+ * Since: 0.1
+ */
+gboolean
+tn_device_start_finish (TnDevice      *self,
+                        GAsyncResult  *result,
+                        GError       **error)
+{
+  return finish (self, result, error);
+}
+
+/**
+ * tn_device_stop_async:
+ * @self: a device
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when it has stopped, or that failed
+ * @user_data: data for @callback
+ *
+ * Leaves the tailnet for now, and ends when everything of the device has ended. Connections are closed. The keys stay: a later start is
+ * the same node. On a stopped device it ends at once.
+ *
+ * Since: 0.1
+ */
+void
+tn_device_stop_async (TnDevice            *self,
+                      GCancellable        *cancellable,
+                      GAsyncReadyCallback  callback,
+                      gpointer             user_data)
+{
+  g_return_if_fail (TN_IS_DEVICE (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  TN_DEVICE_GET_IFACE (self)->stop_async (self, cancellable, callback, user_data);
+}
+
+/**
+ * tn_device_stop_finish:
+ * @self: a device
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.Device.stop_async] began.
+ *
+ * Returns: %TRUE if it has stopped
+ *
+ * Since: 0.1
+ */
+gboolean
+tn_device_stop_finish (TnDevice      *self,
+                       GAsyncResult  *result,
+                       GError       **error)
+{
+  return finish (self, result, error);
+}
+
+/**
+ * tn_device_login_async:
+ * @self: a device
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when the node is logged in, or that failed
+ * @user_data: data for @callback
+ *
+ * Logs in again: to renew a key that expires, or as somebody else. Ends when the control server has accepted the node; the URL to log in
+ * at comes as [signal@Tailnet.Device::login-required].
+ *
+ * Since: 0.1
+ */
+void
+tn_device_login_async (TnDevice            *self,
+                       GCancellable        *cancellable,
+                       GAsyncReadyCallback  callback,
+                       gpointer             user_data)
+{
+  g_return_if_fail (TN_IS_DEVICE (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  TN_DEVICE_GET_IFACE (self)->login_async (self, cancellable, callback, user_data);
+}
+
+/**
+ * tn_device_login_finish:
+ * @self: a device
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.Device.login_async] began.
+ *
+ * Returns: %TRUE if the node is logged in
+ *
+ * Since: 0.1
+ */
+gboolean
+tn_device_login_finish (TnDevice      *self,
+                        GAsyncResult  *result,
+                        GError       **error)
+{
+  return finish (self, result, error);
+}
+
+/**
+ * tn_device_logout_async:
+ * @self: a device
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when the node is logged out, or that failed
+ * @user_data: data for @callback
+ *
+ * Logs out: the control server forgets the node, and its keys are erased. The device is stopped then.
+ *
+ * Since: 0.1
+ */
+void
+tn_device_logout_async (TnDevice            *self,
+                        GCancellable        *cancellable,
+                        GAsyncReadyCallback  callback,
+                        gpointer             user_data)
+{
+  g_return_if_fail (TN_IS_DEVICE (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  TN_DEVICE_GET_IFACE (self)->logout_async (self, cancellable, callback, user_data);
+}
+
+/**
+ * tn_device_logout_finish:
+ * @self: a device
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.Device.logout_async] began.
+ *
+ * Returns: %TRUE if the node is logged out
+ *
+ * Since: 0.1
+ */
+gboolean
+tn_device_logout_finish (TnDevice      *self,
+                         GAsyncResult  *result,
+                         GError       **error)
+{
+  return finish (self, result, error);
+}

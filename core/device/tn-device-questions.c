@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-device-private.h"
+
+#include "tn-error.h"
+#include "tn-host-spec.h"
+
+/* What of a TnDevice asks. Text is parsed here: an implementation gets what is well-formed. */
+
+static gpointer
+finish (TnDevice      *self,
+        GAsyncResult  *result,
+        GError       **error)
+{
+  g_return_val_if_fail (TN_IS_DEVICE (self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/**
+ * tn_device_ping_async:
+ * @self: a device
+ * @host: name or address
+ * @kind: what to send
+ * @size: bytes to carry, where @kind can carry any; 0 for as few as possible
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when the answer is there, or did not come
+ * @user_data: data for @callback
+ *
+ * Sends one ping and waits for its answer, for as long as @cancellable allows and at most a few seconds; then it ends with
+ * %G_IO_ERROR_TIMED_OUT.
+ *
+ * Since: 0.1
+ */
+void
+tn_device_ping_async (TnDevice            *self,
+                      const char          *host,
+                      TnPingKind           kind,
+                      guint                size,
+                      GCancellable        *cancellable,
+                      GAsyncReadyCallback  callback,
+                      gpointer             user_data)
+{
+  g_autofree char *name = NULL;
+  GError *error = NULL;
+
+  g_return_if_fail (TN_IS_DEVICE (self));
+  g_return_if_fail (host != NULL);
+  g_return_if_fail (kind <= TN_PING_KIND_PEERAPI);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  if (tn_host_spec_parse_host (host, &name, &error))
+    TN_DEVICE_GET_IFACE (self)->ping_async (self, name, kind, size, cancellable, callback, user_data);
+  else
+    g_task_report_error (self, callback, user_data, tn_device_ping_async, error);
+}
+
+/**
+ * tn_device_ping_finish:
+ * @self: a device
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.Device.ping_async] began.
+ *
+ * Returns: (transfer full): the answer, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+TnPingResult *
+tn_device_ping_finish (TnDevice      *self,
+                       GAsyncResult  *result,
+                       GError       **error)
+{
+  return finish (self, result, error);
+}
+
+TnDeviceAnswer *
+tn_device_answer_new (TnNode   *node,
+                      GVariant *capabilities)
+{
+  TnDeviceAnswer *answer = g_new0 (TnDeviceAnswer, 1);
+
+  answer->node = node;
+  answer->capabilities = capabilities;
+  return answer;
+}
+
+void
+tn_device_answer_free (TnDeviceAnswer *answer)
+{
+  g_clear_object (&answer->node);
+  g_clear_pointer (&answer->capabilities, g_variant_unref);
+  g_free (answer);
+}
+
+static void
+whois_from_what_is_known (TnDevice   *self,
+                          GTask      *task,
+                          const char *host)
+{
+  g_autoptr (GInetAddress) address = g_inet_address_new_from_string (host);
+  GVariant *capabilities = NULL;
+  TnNode *node = address != NULL ? tn_device_identify (self, address, &capabilities) : tn_device_lookup_peer (self, host);
+
+  if (node != NULL)
+    {
+      g_task_return_pointer (task, tn_device_answer_new (node, capabilities), (GDestroyNotify) tn_device_answer_free);
+      return;
+    }
+  g_clear_pointer (&capabilities, g_variant_unref);
+  g_task_return_new_error (task, TN_ERROR, TN_ERROR_NO_SUCH_PEER, "nobody in the tailnet has the %s %s",
+                           address != NULL ? "address" : "name", host);
+}
+
+/**
+ * tn_device_whois_async:
+ * @self: a device
+ * @address: address or name, with or without a port
+ * @protocol: (nullable): `tcp` or `udp`, for a port that is forwarded by a proxy on its node
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when the answer is known
+ * @user_data: data for @callback
+ *
+ * Asks who is behind an address: the node that has it, or the router through which it is reached.
+ *
+ * Since: 0.1
+ */
+void
+tn_device_whois_async (TnDevice            *self,
+                       const char          *address,
+                       const char          *protocol,
+                       GCancellable        *cancellable,
+                       GAsyncReadyCallback  callback,
+                       gpointer             user_data)
+{
+  g_autoptr (GTask) task = NULL;
+  g_autofree char *host = NULL;
+  GError *error = NULL;
+  guint16 port = 0;
+
+  g_return_if_fail (TN_IS_DEVICE (self));
+  g_return_if_fail (address != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  if (!tn_host_spec_parse_host (address, &host, NULL) && !tn_host_spec_parse (address, 0, &host, &port, &error))
+    {
+      g_task_report_error (self, callback, user_data, tn_device_whois_async, error);
+      return;
+    }
+  if (TN_DEVICE_GET_IFACE (self)->whois_async != NULL)
+    {
+      TN_DEVICE_GET_IFACE (self)->whois_async (self, host, port, protocol, cancellable, callback, user_data);
+      return;
+    }
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, tn_device_whois_async);
+  whois_from_what_is_known (self, task, host);
+}
+
+/**
+ * tn_device_whois_finish:
+ * @self: a device
+ * @result: what the callback was given
+ * @capabilities: (out) (optional) (nullable) (transfer full): return location for what the policy of the tailnet grants the node
+ *   here, a dictionary of type `a{sas}`
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.Device.whois_async] began.
+ *
+ * Returns: (transfer full): the node, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+TnNode *
+tn_device_whois_finish (TnDevice      *self,
+                        GAsyncResult  *result,
+                        GVariant     **capabilities,
+                        GError       **error)
+{
+  TnDeviceAnswer *answer = finish (self, result, error);
+  TnNode *node;
+
+  if (capabilities != NULL)
+    *capabilities = answer != NULL ? g_steal_pointer (&answer->capabilities) : NULL;
+  if (answer == NULL)
+    return NULL;
+  node = g_steal_pointer (&answer->node);
+  tn_device_answer_free (answer);
+  return node;
+}
+
+static void
+resolve_from_what_is_known (TnDevice   *self,
+                            GTask      *task,
+                            const char *host)
+{
+  g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GInetAddress) address = g_inet_address_new_from_string (host);
+  g_autoptr (TnNode) node = NULL;
+
+  if (address != NULL)
+    g_ptr_array_add (addresses, g_steal_pointer (&address));
+  else
+    {
+      const char * const *texts;
+
+      node = tn_device_lookup_peer (self, host);
+      if (node == NULL)
+        {
+          g_task_return_new_error (task, TN_ERROR, TN_ERROR_NO_SUCH_PEER, "nobody in the tailnet has the name %s", host);
+          return;
+        }
+      texts = tn_node_get_addresses (node);
+      for (guint i = 0; texts[i] != NULL; i++)
+        g_ptr_array_add (addresses, g_inet_address_new_from_string (texts[i]));
+    }
+  g_task_return_pointer (task, g_steal_pointer (&addresses), (GDestroyNotify) g_ptr_array_unref);
+}
+
+/**
+ * tn_device_resolve_async:
+ * @self: a device
+ * @host: name, or an address, which is its own answer
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when the addresses are known
+ * @user_data: data for @callback
+ *
+ * Finds the addresses of a name in the tailnet.
+ *
+ * Since: 0.1
+ */
+void
+tn_device_resolve_async (TnDevice            *self,
+                         const char          *host,
+                         GCancellable        *cancellable,
+                         GAsyncReadyCallback  callback,
+                         gpointer             user_data)
+{
+  g_autoptr (GTask) task = NULL;
+  g_autofree char *name = NULL;
+  GError *error = NULL;
+
+  g_return_if_fail (TN_IS_DEVICE (self));
+  g_return_if_fail (host != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  if (!tn_host_spec_parse_host (host, &name, &error))
+    {
+      g_task_report_error (self, callback, user_data, tn_device_resolve_async, error);
+      return;
+    }
+  if (TN_DEVICE_GET_IFACE (self)->resolve_async != NULL)
+    {
+      TN_DEVICE_GET_IFACE (self)->resolve_async (self, name, cancellable, callback, user_data);
+      return;
+    }
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, tn_device_resolve_async);
+  resolve_from_what_is_known (self, task, name);
+}
+
+/**
+ * tn_device_resolve_finish:
+ * @self: a device
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.Device.resolve_async] began.
+ *
+ * Returns: (element-type GInetAddress) (transfer container): the addresses, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+GPtrArray *
+tn_device_resolve_finish (TnDevice      *self,
+                          GAsyncResult  *result,
+                          GError       **error)
+{
+  return finish (self, result, error);
+}
+
+/**
+ * tn_device_status_to_json_async:
+ * @self: a device
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when the text is there
+ * @user_data: data for @callback
+ *
+ * Writes what is known of the device and of all nodes as a JSON object with the field names of the stock client's `status --json`.
+ *
+ * Since: 0.1
+ */
+void
+tn_device_status_to_json_async (TnDevice            *self,
+                                GCancellable        *cancellable,
+                                GAsyncReadyCallback  callback,
+                                gpointer             user_data)
+{
+  g_return_if_fail (TN_IS_DEVICE (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  TN_DEVICE_GET_IFACE (self)->status_to_json_async (self, cancellable, callback, user_data);
+}
+
+/**
+ * tn_device_status_to_json_finish:
+ * @self: a device
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.Device.status_to_json_async] began.
+ *
+ * Returns: (transfer full): the text, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+char *
+tn_device_status_to_json_finish (TnDevice      *self,
+                                 GAsyncResult  *result,
+                                 GError       **error)
+{
+  return finish (self, result, error);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-device-server-private.h"
+
+#include "tn-ping-result-private.h"
+#include "tn-system-device-node.h"
+
+void
+tn_device_server_fail (GDBusMethodInvocation *invocation,
+                       GError                *error)      /* taken */
+{
+  g_dbus_method_invocation_take_error (invocation, error);
+}
+
+GVariant *
+tn_device_server_make_capabilities (GVariant *capabilities)
+{
+  return capabilities != NULL ? capabilities : g_variant_new ("a{sas}", NULL);
+}
+
+static void
+started_cb (GObject      *object,
+            GAsyncResult *result,
+            gpointer      user_data)
+{
+  GError *error = NULL;
+
+  if (tn_device_start_finish (TN_DEVICE (object), result, &error))
+    g_dbus_method_invocation_return_value (user_data, NULL);
+  else
+    tn_device_server_fail (user_data, error);
+}
+
+static gboolean
+start_cb (TnDeviceServer        *self,
+          GDBusMethodInvocation *invocation)
+{
+  switch (tn_device_get_state (self->device))
+    {
+    case TN_DEVICE_STATE_STOPPED:
+      tn_device_start_async (self->device, NULL, started_cb, invocation);
+      break;
+    case TN_DEVICE_STATE_RUNNING:
+      tn_bus_tailnet1_complete_start (self->skeleton, invocation);
+      break;
+    case TN_DEVICE_STATE_STARTING:
+    case TN_DEVICE_STATE_NEEDS_LOGIN:
+    case TN_DEVICE_STATE_NEEDS_APPROVAL:
+    default:
+      g_ptr_array_add (self->starts, invocation);
+    }
+  return TRUE;
+}
+
+static gboolean
+stop_cb (TnDeviceServer        *self,
+         GDBusMethodInvocation *invocation)
+{
+  GDBusConnection *connection = g_dbus_method_invocation_get_connection (invocation);
+
+  tn_bus_tailnet1_complete_stop (self->skeleton, invocation);
+  g_dbus_connection_flush_sync (connection, NULL, NULL);
+  tn_device_server_request_stop (self);
+  return TRUE;
+}
+
+static void
+login_done_cb (GObject      *object,
+               GAsyncResult *result,
+               gpointer      user_data)
+{
+  GError *error = NULL;
+
+  if (tn_device_login_finish (TN_DEVICE (object), result, &error))
+    g_dbus_method_invocation_return_value (user_data, NULL);
+  else
+    tn_device_server_fail (user_data, error);
+}
+
+static gboolean
+login_cb (TnDeviceServer        *self,
+          GDBusMethodInvocation *invocation)
+{
+  tn_device_login_async (self->device, NULL, login_done_cb, invocation);
+  return TRUE;
+}
+
+static void
+logout_done_cb (GObject      *object,
+                GAsyncResult *result,
+                gpointer      user_data)
+{
+  GError *error = NULL;
+
+  if (tn_device_logout_finish (TN_DEVICE (object), result, &error))
+    g_dbus_method_invocation_return_value (user_data, NULL);
+  else
+    tn_device_server_fail (user_data, error);
+}
+
+static gboolean
+logout_cb (TnDeviceServer        *self,
+           GDBusMethodInvocation *invocation)
+{
+  tn_device_logout_async (self->device, NULL, logout_done_cb, invocation);
+  return TRUE;
+}
+
+static void
+pinged_cb (GObject      *object,
+           GAsyncResult *result,
+           gpointer      user_data)
+{
+  GDBusMethodInvocation *invocation = user_data;
+  GError *error = NULL;
+  g_autoptr (TnPingResult) pong = tn_device_ping_finish (TN_DEVICE (object), result, &error);
+  g_autofree char *address = NULL;
+
+  if (pong == NULL)
+    {
+      tn_device_server_fail (invocation, error);
+      return;
+    }
+  address = g_inet_address_to_string (tn_ping_result_get_address (pong));
+  g_dbus_method_invocation_return_value (
+    invocation,
+    g_variant_new ("(ssx@(ususx))", tn_node_get_stable_id (tn_ping_result_get_node (pong)), address,
+                   tn_ping_result_get_latency_us (pong),
+                   tn_system_device_path_to_variant (tn_path_get_data (tn_ping_result_get_path (pong)))));
+}
+
+static gboolean
+ping_cb (TnDeviceServer        *self,
+         GDBusMethodInvocation *invocation,
+         const char            *host,
+         guint                  kind,
+         guint                  size)
+{
+  if (kind > TN_PING_KIND_PEERAPI)
+    g_dbus_method_invocation_return_error (invocation, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "there is no ping of kind %u", kind);
+  else
+    tn_device_ping_async (self->device, host, (TnPingKind) kind, size, NULL, pinged_cb, invocation);
+  return TRUE;
+}
+
+static void
+whois_done_cb (GObject      *object,
+               GAsyncResult *result,
+               gpointer      user_data)
+{
+  g_autoptr (GVariant) capabilities = NULL;
+  GError *error = NULL;
+  g_autoptr (TnNode) node = tn_device_whois_finish (TN_DEVICE (object), result, &capabilities, &error);
+
+  if (node != NULL)
+    g_dbus_method_invocation_return_value (user_data, g_variant_new ("(s@a{sas})", tn_node_get_stable_id (node),
+                                                                     tn_device_server_make_capabilities (capabilities)));
+  else
+    tn_device_server_fail (user_data, error);
+}
+
+static gboolean
+whois_cb (TnDeviceServer        *self,
+          GDBusMethodInvocation *invocation,
+          const char            *address,
+          const char            *protocol)
+{
+  tn_device_whois_async (self->device, address, *protocol != '\0' ? protocol : NULL, NULL, whois_done_cb, invocation);
+  return TRUE;
+}
+
+static void
+status_done_cb (GObject      *object,
+                GAsyncResult *result,
+                gpointer      user_data)
+{
+  GError *error = NULL;
+  g_autofree char *text = tn_device_status_to_json_finish (TN_DEVICE (object), result, &error);
+
+  if (text != NULL)
+    g_dbus_method_invocation_return_value (user_data, g_variant_new ("(s)", text));
+  else
+    tn_device_server_fail (user_data, error);
+}
+
+static gboolean
+status_to_json_cb (TnDeviceServer        *self,
+                   GDBusMethodInvocation *invocation)
+{
+  tn_device_status_to_json_async (self->device, NULL, status_done_cb, invocation);
+  return TRUE;
+}
+
+void
+tn_device_server_serve_calls (TnDeviceServer *self)
+{
+  static const struct { const char *signal; GCallback callback; } calls[] = {
+    { "handle-list-peers", G_CALLBACK (tn_device_server_list_peers_cb) },
+    { "handle-start", G_CALLBACK (start_cb) },
+    { "handle-stop", G_CALLBACK (stop_cb) },
+    { "handle-login", G_CALLBACK (login_cb) },
+    { "handle-logout", G_CALLBACK (logout_cb) },
+    { "handle-ping", G_CALLBACK (ping_cb) },
+    { "handle-whois", G_CALLBACK (whois_cb) },
+    { "handle-status-to-json", G_CALLBACK (status_to_json_cb) },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (calls); i++)
+    g_signal_connect_swapped (self->skeleton, calls[i].signal, calls[i].callback, self);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tn-bus-tailnet.h"
+#include "tn-device-server.h"
+
+G_BEGIN_DECLS
+
+struct _TnDeviceServer
+{
+  GObject       parent_instance;
+  TnDevice     *device;
+  TnBusTailnet1 *skeleton;
+  GDBusServer  *server;            /* NULL: not listening */
+  char         *socket_path;       /* nullable */
+  int           directory_fd;
+  GPtrArray    *connections;       /* of GDBusConnection */
+  GHashTable   *listeners;         /* id -> Listener */
+  guint         last_listener;
+  GHashTable   *datagrams;         /* GDBusConnection -> GCancellable: of the sockets that it has; not referenced */
+  GPtrArray    *starts;            /* of GDBusMethodInvocation: who waits until the device runs */
+  GSource      *peers_changed;     /* nullable: the signal is on its way */
+};
+
+/* tn-device-server-facts.c: what the bus shows without being asked. */
+void tn_device_server_show_all       (TnDeviceServer *self);
+void tn_device_server_show_health    (TnDeviceServer *self);
+gboolean tn_device_server_list_peers_cb (TnDeviceServer *self, GDBusMethodInvocation *invocation, guint offset, guint limit);
+
+/* tn-device-server-calls.c and tn-device-server-sockets.c: handlers of the skeleton. Each call keeps its invocation until the device
+ * has answered. */
+void tn_device_server_serve_calls    (TnDeviceServer *self);
+void tn_device_server_serve_sockets  (TnDeviceServer *self);
+
+/* What @connection has open ends; NULL: what everybody has. */
+void tn_device_server_end_sockets    (TnDeviceServer *self, GDBusConnection *connection);
+
+/* Takes @error. */
+void tn_device_server_fail           (GDBusMethodInvocation *invocation, GError *error);
+
+/* @capabilities, or an empty dictionary. */
+GVariant *tn_device_server_make_capabilities (GVariant *capabilities);
+
+/* Somebody asks for the end of the device. */
+void tn_device_server_request_stop   (TnDeviceServer *self);
+
+G_END_DECLS
