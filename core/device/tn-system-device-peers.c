@@ -100,7 +100,10 @@ ask_page (Loading *loading)
 {
   TnSystemDevice *self = loading->device;
 
+  /* A signal brought us here, maybe: a loop that only turns our context does not make it the thread-default one. */
+  g_main_context_push_thread_default (self->main_context);
   tn_bus_tailnet1_call_list_peers (self->proxy, loading->peers->len, PEERS_PAGE, self->loading, page_cb, loading);
+  g_main_context_pop_thread_default (self->main_context);
 }
 
 void

@@ -18,7 +18,7 @@ from ..overrides import override
 
 Tailnet = get_introspection_module("Tailnet")
 
-__all__ = ["EmbeddedDevice"]
+__all__ = ["EmbeddedDevice", "SystemDevice"]
 
 
 # --- A main context inside of a loop ---
@@ -225,18 +225,31 @@ Tailnet.Device.__aenter__ = _enter_device
 Tailnet.Device.__aexit__ = _exit_device
 
 
+def _own_loop(kwargs):
+    """The arguments of a device that is made: inside of a coroutine it belongs to the running loop."""
+    try:
+        pump = _pump(asyncio.get_running_loop())
+    except RuntimeError:
+        pump = None
+    if pump is not None:
+        kwargs.setdefault("main_context", pump.context)
+    return kwargs
+
+
 @override
 class EmbeddedDevice(Tailnet.EmbeddedDevice):
     """A node in this process. Made inside of a coroutine it belongs to the running loop: everything about it happens there."""
 
     def __init__(self, **kwargs):
-        try:
-            pump = _pump(asyncio.get_running_loop())
-        except RuntimeError:
-            pump = None
-        if pump is not None:
-            kwargs.setdefault("main_context", pump.context)
-        super().__init__(**kwargs)
+        super().__init__(**_own_loop(kwargs))
+
+
+@override
+class SystemDevice(Tailnet.SystemDevice):
+    """A node of another process, which runs it with the state in a folder. It belongs to the running loop, too."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**_own_loop(kwargs))
 
 
 # --- Listener, connection ---

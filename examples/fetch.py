@@ -1,0 +1,38 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Joins a tailnet, finds out who has a name, and fetches a page from there.
+
+    fetch.py NAME HOST PORT
+
+The control server and the key to join with come from TS_CONTROL_URL and TS_AUTHKEY."""
+
+import asyncio
+import os
+import sys
+
+import gi
+
+gi.require_version("Tailnet", "1")
+
+from gi.repository import GLib, Tailnet      # noqa: E402
+
+
+async def main(name, host, port):
+    device = Tailnet.EmbeddedDevice(hostname=name, control_url=os.environ.get("TS_CONTROL_URL"), auth_key=os.environ.get("TS_AUTHKEY"))
+    async with device:
+        node, capabilities = await device.whois(host)
+        print(f"{host} is {node.fqdn}, a node of {node.user.login_name}", flush=True)
+        reader, writer = await device.open_connection(host, int(port))
+        writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        print(body.decode(), end="")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: fetch.py NAME HOST PORT")
+    try:
+        asyncio.run(main(*sys.argv[1:]))
+    except GLib.Error as error:
+        sys.exit(error.message)

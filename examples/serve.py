@@ -1,0 +1,45 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A web page that knows who looks at it: joins a tailnet, answers HTTP on a port, and greets each caller by name.
+
+    serve.py NAME PORT      until it is interrupted
+
+The control server and the key to join with come from TS_CONTROL_URL and TS_AUTHKEY."""
+
+import asyncio
+import os
+import sys
+
+import gi
+
+gi.require_version("Tailnet", "1")
+
+from gi.repository import Tailnet      # noqa: E402
+
+
+async def answer(connection):
+    reader, writer = await connection.open_streams()
+    await reader.readuntil(b"\r\n\r\n")
+    text = f"Hello {connection.peer.user.login_name} on {connection.peer.name}\n".encode()
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def main(name, port):
+    device = Tailnet.EmbeddedDevice(hostname=name, control_url=os.environ.get("TS_CONTROL_URL"), auth_key=os.environ.get("TS_AUTHKEY"))
+    async with device, await device.listen(int(port)) as listener:
+        print(f"http://{device.self_node.fqdn}:{listener.port}/", flush=True)
+        async for connection in listener:
+            print(f"{connection.peer.name} calls", flush=True)
+            await answer(connection)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: serve.py NAME PORT")
+    try:
+        asyncio.run(main(*sys.argv[1:]))
+    except KeyboardInterrupt:
+        pass

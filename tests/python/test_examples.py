@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The examples in Python do what they say."""
+
+import os
+import subprocess
+import sys
+
+import tap
+
+EXAMPLES = sys.argv[1]
+
+
+class Examples(tap.TailnetCase):
+    def setUp(self):
+        super().setUp()
+        self.env = os.environ | {"TS_CONTROL_URL": self.tailnet.dup_control_url(), "TS_AUTHKEY": self.tailnet.get_auth_key()}
+
+    def start(self, name, *args):
+        process = subprocess.Popen([sys.executable, os.path.join(EXAMPLES, name), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True, env=self.env)
+        self.addCleanup(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        process.kill()
+        process.communicate()
+
+    def test_serve_and_fetch(self):
+        server = self.start("serve.py", "web", "80")
+        self.assertEqual(server.stdout.readline(), "http://web.tail.test:80/\n")
+        out, error = self.start("fetch.py", "reader", "web", "80").communicate(timeout=tap.PATIENCE_S)
+        self.assertEqual((out, error), ("web is web.tail.test, a node of user@example.test\nHello user@example.test on reader\n", ""))
+        self.assertEqual(server.stdout.readline(), "reader calls\n")
+
+    def test_fetch_from_nobody(self):
+        process = self.start("fetch.py", "reader", "nobody", "80")
+        out, error = process.communicate(timeout=tap.PATIENCE_S)
+        self.assertEqual((process.returncode, out), (1, ""))
+        self.assertIn("nobody", error)
+        self.assertEqual(error.count("\n"), 1, error)      # a sentence, not a traceback
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A device of another process does what one's own does: the other one is “tailnet up”."""
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+
+import tap
+from tap import GLib, Tailnet
+
+TAILNET = sys.argv[2]
+
+
+class Sharing(tap.TailnetCase):
+    def shared(self, body):
+        """Runs @body with the node of another process, and a peer of it."""
+        async def main():
+            with tempfile.TemporaryDirectory() as folder:
+                program = subprocess.Popen([TAILNET, "-s", folder, "-l", self.tailnet.dup_control_url(), "-k", self.tailnet.get_auth_key(),
+                                            "-n", "own", "up"], stdout=subprocess.PIPE, text=True)
+                self.addCleanup(self.end, program)
+                self.assertIn("own.", program.stdout.readline())
+                async with self.device("peer") as peer:
+                    device = Tailnet.SystemDevice(directory=folder)
+                    await device.start()
+                    await tap.answered(device, "peer")
+                    await tap.appeared(peer, "own")
+                    await body(device, peer)
+
+        self.run_async(main())
+
+    @staticmethod
+    def end(program):
+        program.kill()
+        program.communicate()
+
+    def test_facts(self):
+        async def body(device, peer):
+            self.assertEqual(device.state, Tailnet.DeviceState.RUNNING)
+            self.assertEqual((device.tailnet_name, device.dns_suffix, device.home_region),
+                             (peer.tailnet_name, peer.dns_suffix, peer.home_region))
+            self.assertEqual(device.self_node.fqdn, "own.tail.test")
+
+        self.shared(body)
+
+    def test_questions(self):
+        async def body(device, peer):
+            node, capabilities = await device.whois("peer")
+            self.assertEqual(node.stable_id, peer.self_node.stable_id)
+            for kind in (Tailnet.PingKind.DISCO, Tailnet.PingKind.TSMP, Tailnet.PingKind.ICMP):
+                self.assertEqual((await device.ping("peer", kind)).node.name, "peer")
+            self.assertEqual([a.to_string() for a in await device.resolve("peer")], peer.self_node.addresses)
+
+        self.shared(body)
+
+    def test_errors_keep_their_domain_and_code(self):
+        async def body(device, peer):
+            for call, code in ((lambda d: d.connect_to_host("nobody", 80), Tailnet.Error.NO_SUCH_PEER),
+                               (lambda d: d.connect_to_host("1.2.3.4", 80), Tailnet.Error.NO_ROUTE),
+                               (lambda d: d.connect_to_host("no name", 80), Tailnet.Error.MALFORMED),
+                               (lambda d: d.whois("nobody"), Tailnet.Error.NO_SUCH_PEER),
+                               (lambda d: d.ping("own"), Tailnet.Error.UNSUPPORTED),
+                               (lambda d: d.ping("peer", Tailnet.PingKind.PEERAPI), Tailnet.Error.UNSUPPORTED)):
+                with self.assertRaises(GLib.Error) as caught:
+                    await call(device)
+                self.assertTrue(caught.exception.matches(Tailnet.error_quark(), code), caught.exception)
+                self.assertNotIn("GDBus", caught.exception.message)
+
+        self.shared(body)
+
+    def test_datagrams(self):
+        async def body(device, peer):
+            here, there = await device.bind_datagram(5353), await peer.bind_datagram(0)
+            self.assertEqual(here.local_address.get_port(), 5353)
+            for payload in (b"one", b"", b"three" * 200):
+                there.send_to_host("own", 5353, GLib.Bytes.new(payload))
+                data, source = await here.receive_from()
+                self.assertEqual(data.get_data() or b"", payload)
+                here.send_to(source, GLib.Bytes.new(payload[::-1]))
+                data, source = await there.receive_from()
+                self.assertEqual(data.get_data() or b"", payload[::-1])
+            with self.assertRaises(GLib.Error):
+                await device.bind_datagram(5353)
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(here.receive_from(), 0.05)
+            asyncio.get_running_loop().call_soon(here.close)
+            with self.assertRaises(GLib.Error):
+                await here.receive_from()
+
+        self.shared(body)
+
+    def test_streams(self):
+        async def body(device, peer):
+            listener = await device.listen(7)
+
+            async def echo():
+                async for connection in listener:
+                    self.assertEqual(connection.peer.name, "peer")
+                    reader, writer = await connection.open_streams()
+                    writer.write((await reader.read())[::-1])
+                    writer.close()
+                    return await writer.wait_closed()
+
+            serving = asyncio.create_task(echo())
+            reader, writer = await peer.open_connection("own", 7)
+            writer.write(b"there")
+            writer.write_eof()
+            self.assertEqual(await reader.read(), b"ereht")
+            await serving
+
+        self.shared(body)
+
+    def test_peers_come_and_go(self):
+        async def body(device, peer):
+            async with self.device("other"):
+                await tap.appeared(device, "other")
+                node = device.lookup_peer("other")
+                gone = asyncio.Event()
+                node.connect("notify::online", lambda *args: gone.set())
+                device.peers.connect("items-changed", lambda *args: gone.set())
+            await gone.wait()
+            self.assertFalse(device.lookup_peer("other") is not None and node.online)
+
+        self.shared(body)
+
+
+if __name__ == "__main__":
+    tap.main()
