@@ -47,14 +47,20 @@ class Pump(unittest.TestCase):
 
         self.run_with_pump(body)
 
-    def test_timers_come_in_order(self):
+    def test_timers_come_when_they_are_due(self):
         async def body(loop, context):
-            seen, done = [], loop.create_future()
+            start_us, late_us, done = GLib.get_monotonic_time(), [], loop.create_future()
+
+            def fired(ms):
+                late_us.append(GLib.get_monotonic_time() - start_us - ms * 1000)
+                if len(late_us) == 3:
+                    done.set_result(None)
+                return False
+
             for ms in (30, 10, 20):
-                attached(context, GLib.timeout_source_new(ms), lambda *a, ms=ms: seen.append(ms) or False)
-            attached(context, GLib.timeout_source_new(40), lambda *a: done.set_result(None) or False)
+                attached(context, GLib.timeout_source_new(ms), lambda *a, ms=ms: fired(ms))
             await done
-            self.assertEqual(seen, [10, 20, 30])
+            self.assertGreaterEqual(min(late_us), -1000)      # a busy machine may make them late, and all at once
 
         self.run_with_pump(body)
 
