@@ -88,8 +88,8 @@ class Commands(TailnetCase):
         self.refuse(1, 'no name', *own, 'whois', 'no name')
 
     def test_ping(self):
+        other = self.up('other')      # first: who joins later has it on the first map
         self.up('own')
-        other = self.up('other')
         own = self.node('own')
         address = run(*own, 'ip', '-4', 'other').stdout.strip()
         for host in 'other', 'other.tail.test', address, run(*own, 'ip', '-6', 'other').stdout.strip():
@@ -104,8 +104,8 @@ class Commands(TailnetCase):
         self.assertEqual(other.stop(), 0)
 
     def test_connect_to_nothing(self):
-        self.up('own')
         self.up('other')
+        self.up('own')
         self.refuse(1, 'nobody', *self.node('own'), 'nc', 'nobody', '80')
         self.refuse(1, 'other port 81', *self.node('own'), 'nc', 'other', '81')
         self.refuse(1, 'own port 81', *self.node('own'), 'nc', 'own', '81')
