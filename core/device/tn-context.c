@@ -46,7 +46,7 @@ tn_context_invoke (GMainContext  *context,
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_callback (source, invocation_cb, invocation, invocation_free);
   g_source_set_static_name (source, "tailnet call");
-  g_source_attach (source, context);
+  g_source_attach (source, held);
 }
 
 struct _TnBell
