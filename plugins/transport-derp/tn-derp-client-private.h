@@ -52,7 +52,6 @@ struct _TnDerpClient
   GSource                  *source;
   gpointer                  fd_tag;
   GIOCondition              condition;       /* polled for */
-  gint64                    ready_time;      /* of source */
   gint64                    deadline_us;     /* connecting: absolute; up: of the next frame */
   gint64                    ping_deadline_us;
   guint8                    ping_token[TN_DERP_PING_LEN];

@@ -97,43 +97,35 @@ tn_derp_client_fail_io (TnDerpClient *self,
 
 /* --- What to wait for --- */
 
-static void
-wake_now (TnDerpClient *self)
+/* When there is something to do although nothing came: at once for what send() left in the queue. */
+static gint64
+next_time (TnDerpClient *self)
 {
-  if (self->source != NULL && self->ready_time != 0)
-    {
-      self->ready_time = 0;
-      g_source_set_ready_time (self->source, 0);
-    }
+  gint64 time_us = self->deadline_us;
+
+  if (self->input_left || self->send_error != NULL)
+    return 0;
+  if (self->ping_deadline_us != 0)
+    time_us = MIN (time_us, self->ping_deadline_us);
+  if (self->state == TN_DERP_CLIENT_UP && !tn_derp_tls_wants_write (self->tls))
+    time_us = MIN (time_us, tn_derp_queue_deadline (&self->queue));
+  return time_us;
 }
 
 static void
 update_source (TnDerpClient *self)
 {
   GIOCondition condition = G_IO_IN;
-  gint64 ready_time = self->deadline_us;
 
   if (self->source == NULL)
     return;
 
   if (tn_derp_tls_wants_write (self->tls))
     condition |= G_IO_OUT;
-  if (self->ping_deadline_us != 0)
-    ready_time = MIN (ready_time, self->ping_deadline_us);
-  if (self->state == TN_DERP_CLIENT_UP && !tn_derp_tls_wants_write (self->tls))
-    ready_time = MIN (ready_time, tn_derp_queue_deadline (&self->queue));
-  if (self->input_left || self->send_error != NULL)
-    ready_time = 0;
-
   if (condition != self->condition)
     {
       self->condition = condition;
       g_source_modify_unix_fd (self->source, self->fd_tag, condition);
-    }
-  if (ready_time != self->ready_time)
-    {
-      self->ready_time = ready_time;
-      g_source_set_ready_time (self->source, ready_time);
     }
 }
 
@@ -197,8 +189,8 @@ tn_derp_client_send (TnDerpClient          *self,
     }
 
   if (self->state == TN_DERP_CLIENT_UP)
-    wake_now (self);     /* so that what others of this iteration send shares a record */
-  return i - first;
+    update_source (self);
+  return i - first;      /* sent in the next iteration: what others of this one send shares a record */
 }
 
 void
@@ -209,7 +201,6 @@ tn_derp_client_push_frame (TnDerpClient    *self,
 {
   if (!tn_derp_queue_push_frame (&self->queue, type, payload, len, g_get_monotonic_time ()))
     g_debug ("relay %s does not read: frame of type %u dropped", self->node->host_name, type);
-  wake_now (self);
 }
 
 void
@@ -302,12 +293,30 @@ io_dispatch (GSource     *source,
 {
   g_autoptr (TnDerpClient) self = client_ref (((IoSource *) source)->client);
 
+  g_source_set_ready_time (source, -1);
   work (self, g_source_query_unix_fd (source, self->fd_tag));
   update_source (self);
   return G_SOURCE_CONTINUE;     /* destroyed when closed */
 }
 
-static GSourceFuncs io_funcs = { .dispatch = io_dispatch };
+/* Not by its ready time: to set that costs a system call, and this would do so several times for each packet. */
+static gboolean
+io_prepare (GSource *source,
+            int     *timeout)
+{
+  gint64 left_us = next_time (((IoSource *) source)->client) - g_source_get_time (source);
+
+  *timeout = left_us <= 0 ? 0 : (int) MIN ((left_us + 999) / 1000, G_MAXINT);
+  return left_us <= 0;
+}
+
+static gboolean
+io_check (GSource *source)
+{
+  return next_time (((IoSource *) source)->client) <= g_source_get_time (source);
+}
+
+static GSourceFuncs io_funcs = { .prepare = io_prepare, .check = io_check, .dispatch = io_dispatch };
 
 static void
 set_options (int fd)
@@ -325,17 +334,16 @@ set_options (int fd)
       g_debug ("cannot set socket option %d: %s", options[i].option, g_strerror (errno));
 }
 
-/* Ready at once: the handshake begins in the next iteration. */
 static void
 attach_source (TnDerpClient *self)
 {
   self->source = g_source_new (&io_funcs, sizeof (IoSource));
   ((IoSource *) self->source)->client = self;
   g_source_set_static_name (self->source, "derp");
+  g_source_set_can_recurse (self->source, TRUE);      /* it never does; else GLib takes it out of its poll set for each dispatch */
   self->condition = G_IO_IN;
   self->fd_tag = g_source_add_unix_fd (self->source, self->fd, self->condition);
-  self->ready_time = 0;
-  g_source_set_ready_time (self->source, 0);
+  g_source_set_ready_time (self->source, 0);      /* the handshake begins in the next iteration */
   g_source_attach (self->source, g_main_context_get_thread_default ());
 }
 

@@ -50,12 +50,6 @@ tn_derp_queue_clear (TnDerpQueue *queue)
   tn_derp_queue_init (queue);
 }
 
-gboolean
-tn_derp_queue_is_empty (const TnDerpQueue *queue)
-{
-  return bytes_len (&queue->packets) == 0 && bytes_len (&queue->urgent) == 0;
-}
-
 static void
 begin_window (TnDerpQueue *queue,
               gint64       now_us)
@@ -209,11 +203,19 @@ tn_derp_queue_consume (TnDerpQueue *queue,
   measure (queue, len, now_us);
 }
 
+gboolean
+tn_derp_queue_is_empty (const TnDerpQueue *queue)
+{
+  return bytes_len (&queue->packets) == 0 && bytes_len (&queue->urgent) == 0;
+}
+
 gint64
 tn_derp_queue_deadline (const TnDerpQueue *queue)
 {
-  if (queue->tokens_rate <= 0 || queue->tokens > 0 || queue->frame_left > 0 || bytes_len (&queue->packets) == 0)
+  if (tn_derp_queue_is_empty (queue))
     return G_MAXINT64;
+  if (queue->tokens_rate <= 0 || queue->tokens > 0 || queue->frame_left > 0 || bytes_len (&queue->urgent) > 0)
+    return 0;
 
   return queue->tokens_us + (gint64) ((1 - queue->tokens) * G_USEC_PER_SEC / queue->tokens_rate) + 1;
 }

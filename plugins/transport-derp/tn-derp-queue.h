@@ -56,7 +56,7 @@ gboolean      tn_derp_queue_push_frame   (TnDerpQueue *queue, TnDerpFrameType ty
 gsize         tn_derp_queue_peek         (TnDerpQueue *queue, gsize max, gint64 now_us, const guint8 **bytes);
 void          tn_derp_queue_consume      (TnDerpQueue *queue, gsize len, gint64 now_us);
 
-gint64        tn_derp_queue_deadline     (const TnDerpQueue *queue);     /* when peek() is worth another try; G_MAXINT64: any time */
+gint64        tn_derp_queue_deadline     (const TnDerpQueue *queue);     /* when peek() has something; G_MAXINT64: when something was pushed */
 gboolean      tn_derp_queue_is_empty     (const TnDerpQueue *queue);
 
 /* TRUE once, when there is room again after a push was refused. */

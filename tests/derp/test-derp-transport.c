@@ -99,7 +99,7 @@ send_numbered (Peer  *from,
   return IFACE (from)->send (UNDERLAY (from), &path, batch, 0, TN_SEND_NONE);
 }
 
-/* To a relay that reads no more. Returns how many went. */
+/* To a relay that reads no more, until the kernel has no room either. Returns how many went. */
 static guint
 send_until_full (Peer *a,
                  Peer *b)
@@ -115,7 +115,7 @@ send_until_full (Peer *a,
       run_what_is_ready ();
       g_assert_cmpuint (n_sent, <, 100000);      /* bounded */
     }
-  while (n == 64 || a->n_writable > 0);
+  while (n > 0 || a->n_writable > 0);
   return n_sent;
 }
 
