@@ -4,6 +4,7 @@
 #include "lwip/tcp.h"
 #include "tn-lwip-conn.h"
 #include "tn-lwip-pace.h"
+#include "tn-lwip-sack.h"
 
 G_BEGIN_DECLS
 
@@ -24,6 +25,7 @@ struct _TnLwipConn
   gboolean        failed;
   gboolean        rx_ended;        /* the peer sends no more */
   gboolean        rx_shut;         /* nobody reads any more */
+  gboolean        tx_full;         /* writers wait until a quarter has been acknowledged */
   gboolean        tx_shut;         /* nobody writes any more: its end follows the last byte */
   gboolean        closed;
   gboolean        cancelled;
@@ -33,12 +35,13 @@ struct _TnLwipConn
   GPtrArray      *sources;         /* TnLwipConnSource, not referenced */
   TnLwipJob       job;
 
-  /* Of the lwIP thread. */
+  /* Of whoever has the turn (tn-lwip-core.h). */
   struct tcp_pcb *pcb;             /* NULL: none yet, or gone. It holds a reference */
   gsize           given;           /* bytes of tx that lwIP has */
   TnLwipCursor    cursor;          /* behind them */
   TnLwipPace      pace;
-  guint32         ssthresh;        /* lwIP's, which moves when it finds a loss */
+  TnLwipSack      sack;
+  gboolean        recovering;      /* lwIP sends again, on its own */
   gboolean        end_given;
   gboolean        pcb_gone;        /* its reference is to be dropped */
   int             abort_code;      /* why we abort it */

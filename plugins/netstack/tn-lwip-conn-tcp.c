@@ -4,9 +4,10 @@
 #include "tn-lwip-conn-private.h"
 
 #include "lwip/priv/tcp_priv.h"
+#include "lwip-hooks.h"
 #include "tn-lwip-core.h"
 
-/* Everything here runs in the lwIP thread, but for tn_lwip_conn_post() and tn_lwip_conn_connect(). */
+/* Everything here runs in a turn, but for tn_lwip_conn_post() and tn_lwip_conn_connect(). */
 
 /* A peer that vanished is noticed after a quarter of an hour; a phone's radio is woken no more often than that by an idle connection. */
 #define KEEP_IDLE_MS     (10 * 60 * 1000)
@@ -181,6 +182,14 @@ tn_lwip_conn_reset (TnLwipConn *self)
 
 /* --- Out --- */
 
+/* The window is ours (tn-lwip-pace.h). lwIP's, which knows nothing of what arrived beyond a gap, counts only after a timeout. */
+static void
+open_lwip_window (struct tcp_pcb *pcb)
+{
+  if ((pcb->flags & TF_RTO) == 0)
+    pcb->cwnd = TCP_SND_BUF;
+}
+
 static void
 push (TnLwipConn *self)
 {
@@ -240,20 +249,47 @@ sent_cb (void           *arg,
   TnLwipConn *self = arg;
   gboolean wake;
 
-  tn_lwip_pace_acked (&self->pace, len, pcb->ssthresh != self->ssthresh, g_get_monotonic_time ());
-  self->ssthresh = pcb->ssthresh;
+  if ((pcb->flags & (TF_RTO | TF_INFR)) == 0)
+    self->recovering = FALSE;
+  else if (!self->recovering)
+    {
+      self->recovering = TRUE;     /* by a timeout, or without selective acknowledgements */
+      tn_lwip_pace_sacked (&self->pace, 0, self->pace.window);
+    }
+  open_lwip_window (pcb);
+  tn_lwip_pace_acked (&self->pace, len, g_get_monotonic_time ());
   g_mutex_lock (&self->lock);
   tn_lwip_bytes_skip (&self->tx, len);
   self->given -= len;
   if (self->given == 0)
     self->cursor.chunk = NULL;
   wake = self->tx.len <= TCP_SND_BUF * 3 / 4;
+  self->tx_full &= !wake;
   g_mutex_unlock (&self->lock);
   if (wake)
     wake_later (self, G_IO_OUT);
   push (self);
   end (self);
   return self->pcb == NULL ? ERR_ABRT : ERR_OK;
+}
+
+/* Called within lwIP's input of the packet, which sends what is to be sent when it is through. */
+void
+tn_lwip_tcp_sack (struct tcp_pcb              *pcb,
+                  const struct tcp_sack_range *ranges,
+                  u8_t                         n_ranges)
+{
+  TnLwipConn *self = tcp_ext_arg_get (pcb, 0);
+  gsize lost;
+
+  if (self == NULL)
+    return;
+  lost = tn_lwip_sack_received (&self->sack, pcb, ranges, n_ranges);
+  if (self->sack.bytes == 0 && self->pace.sacked == 0)
+    return;
+  tn_lwip_pace_sacked (&self->pace, self->sack.bytes, lost);
+  open_lwip_window (pcb);
+  push (self);
 }
 
 /* --- In --- */
@@ -347,7 +383,7 @@ adopt (TnLwipConn     *self,
        struct tcp_pcb *pcb)
 {
   self->pcb = pcb;
-  self->ssthresh = pcb->ssthresh;
+  self->sack = (TnLwipSack) { .acked = pcb->lastack };
   tn_lwip_conn_ref (self);
   tcp_arg (pcb, self);
   tcp_ext_arg_set (pcb, 0, self);

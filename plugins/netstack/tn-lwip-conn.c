@@ -79,7 +79,7 @@ is_readable_locked (TnLwipConn *self)
 static gboolean
 is_writable_locked (TnLwipConn *self)
 {
-  return self->tx.len < TCP_SND_BUF || self->tx_shut || self->failed || self->closed;
+  return !self->tx_full || self->tx_shut || self->failed || self->closed;
 }
 
 gboolean
@@ -248,6 +248,7 @@ tn_lwip_conn_write (TnLwipConn   *self,
       memcpy (room, (const guint8 *) buffer + done, n);
       g_mutex_lock (&self->lock);
       tn_lwip_bytes_commit (&self->tx, n);
+      self->tx_full |= self->tx.len >= TCP_SND_BUF;
       done += n;
       wake_stack_locked (self);
     }
@@ -267,6 +268,7 @@ tn_lwip_conn_write_all (TnLwipConn *self,
   if (writable)
     {
       tn_lwip_bytes_append (&self->tx, buffer, len);
+      self->tx_full |= self->tx.len >= TCP_SND_BUF;
       wake_stack_locked (self);
     }
   g_mutex_unlock (&self->lock);

@@ -32,7 +32,7 @@ void        tn_lwip_conn_get_endpoints (TnLwipConn *self, TnIpEndpoint *local, T
 /* True when the peer reset it, or it failed: not when it ended. */
 gboolean    tn_lwip_conn_has_failed  (TnLwipConn *self);
 
-/* In the lwIP thread. */
+/* In a turn. */
 struct tcp_pcb;
 TnLwipConn *tn_lwip_conn_new_accepted (TnLwipNetif *netif, struct tcp_pcb *pcb);
 void        tn_lwip_conn_accepted     (TnLwipConn *self);     /* somebody has it: it leaves the backlog */

@@ -10,17 +10,20 @@
 #include "lwip/sys.h"
 #include "tn-lwip-ticks.h"
 
+#define TURNS_MAX 16
+
 static struct
 {
   GMutex         lock;        /* guards what follows, up to the empty line */
   guint          users;
   gboolean       running;
-  gboolean       signalled;   /* jobs wait, and the thread knows it */
+  gboolean       busy;        /* somebody has a turn */
   TnLwipJobQueue jobs;
+  gint64         armed_us;    /* when the thread looks next, -1: never */
   GSource       *source;
   GMainContext  *context;
 
-  TnLwipJobQueue deferred;    /* of the thread itself */
+  TnLwipJobQueue deferred;    /* of whoever has the turn, as what follows */
   gint64         now_us;
 } core;
 
@@ -63,35 +66,69 @@ queue_run (TnLwipJobQueue *queue)
     }
 }
 
+/* Later than what it is at already: then it sets itself anew. Waking it up for that costs more than its looking once in vain. */
+static void
+arm_locked (gint64 at_us)
+{
+  if (at_us < 0 || (core.armed_us >= 0 && core.armed_us <= at_us))
+    return;
+  core.armed_us = at_us;
+  g_source_set_ready_time (core.source, at_us);
+}
+
+static gint64
+run_turn (TnLwipJobQueue *jobs)
+{
+  core.now_us = g_get_monotonic_time ();
+  tn_lwip_ticks_catch_up (core.now_us);
+  queue_run (jobs);
+  tn_lwip_ticks_run (core.now_us);
+  netif_poll_all ();     /* packets from a device to itself */
+  while (core.deferred.head != NULL)
+    queue_run (&core.deferred);
+  return tn_lwip_ticks_next (core.now_us);
+}
+
+/* Takes turns until nothing waits, so that others may leave their jobs and go; or until others should have theirs. */
+static void
+take_turns (void)
+{
+  guint n = 0;
+
+  g_mutex_lock (&core.lock);
+  if (!core.busy && core.running)
+    {
+      core.busy = TRUE;
+      do
+        {
+          TnLwipJobQueue jobs = core.jobs;
+          gint64 next_us;
+
+          core.jobs = (TnLwipJobQueue) { NULL, NULL };
+          g_mutex_unlock (&core.lock);
+          next_us = run_turn (&jobs);
+          g_mutex_lock (&core.lock);
+          arm_locked (next_us);
+        }
+      while (core.jobs.head != NULL && ++n < TURNS_MAX);
+      core.busy = FALSE;
+      if (core.jobs.head != NULL || core.users == 0)
+        arm_locked (0);
+    }
+  g_mutex_unlock (&core.lock);
+}
+
 static gboolean
 core_dispatch (GSource     *source,
                GSourceFunc  callback,
                gpointer     user_data)
 {
-  TnLwipJobQueue jobs;
-  gint64 next_us;
-
   g_mutex_lock (&core.lock);
+  core.armed_us = -1;
   g_source_set_ready_time (source, -1);
-  jobs = core.jobs;
-  core.jobs = (TnLwipJobQueue) { NULL, NULL };
-  core.signalled = FALSE;
   g_mutex_unlock (&core.lock);
 
-  core.now_us = g_get_monotonic_time ();
-  tn_lwip_ticks_catch_up (core.now_us);
-  queue_run (&jobs);
-  tn_lwip_ticks_run (core.now_us);
-  netif_poll_all ();     /* packets from a device to itself */
-  while (core.deferred.head != NULL)
-    queue_run (&core.deferred);
-
-  next_us = tn_lwip_ticks_next (core.now_us);
-  g_mutex_lock (&core.lock);
-  if (!core.signalled)
-    g_source_set_ready_time (source, next_us);
-  g_mutex_unlock (&core.lock);
-
+  take_turns ();
   return G_SOURCE_CONTINUE;
 }
 
@@ -116,13 +153,12 @@ core_thread (gpointer data)
       g_main_context_iteration (context, TRUE);
 
       g_mutex_lock (&core.lock);
-      done = core.users == 0 && core.jobs.head == NULL;
+      done = core.users == 0 && core.jobs.head == NULL && !core.busy;
       if (done)
         {
           g_source_destroy (core.source);
           g_clear_pointer (&core.source, g_source_unref);
           core.context = NULL;
-          core.signalled = FALSE;
           core.running = FALSE;
         }
       g_mutex_unlock (&core.lock);
@@ -137,6 +173,7 @@ core_start_locked (void)
   GMainContext *context = g_main_context_new ();
 
   core.context = context;
+  core.armed_us = -1;
   core.source = g_source_new (&core_source_funcs, sizeof (GSource));
   g_source_set_static_name (core.source, "[tailnet] lwIP");
   g_source_attach (core.source, context);
@@ -160,7 +197,7 @@ tn_lwip_core_release (void)
   g_mutex_lock (&core.lock);
   core.users--;
   if (core.users == 0)
-    g_source_set_ready_time (core.source, 0);
+    arm_locked (0);
   g_mutex_unlock (&core.lock);
 }
 
@@ -171,11 +208,36 @@ tn_lwip_core_post (TnLwipJob *job)
   g_mutex_lock (&core.lock);
   g_assert (core.running);
   queue_push (&core.jobs, job);
-  if (!core.signalled)
-    {
-      core.signalled = TRUE;
-      g_source_set_ready_time (core.source, 0);
-    }
+  if (!core.busy)
+    arm_locked (0);
+  g_mutex_unlock (&core.lock);
+}
+
+gboolean
+tn_lwip_core_leave (TnLwipJob *job)
+{
+  gboolean busy;
+
+  g_mutex_lock (&core.lock);
+  g_assert (core.running);
+  queue_push (&core.jobs, job);
+  busy = core.busy;
+  g_mutex_unlock (&core.lock);
+  return !busy;
+}
+
+void
+tn_lwip_core_help (void)
+{
+  take_turns ();
+}
+
+void
+tn_lwip_core_call_thread (void)
+{
+  g_mutex_lock (&core.lock);
+  if (core.jobs.head != NULL && !core.busy)
+    arm_locked (0);
   g_mutex_unlock (&core.lock);
 }
 

@@ -5,9 +5,10 @@
 
 G_BEGIN_DECLS
 
-/* The thread in which lwIP lives. Its state is global: one thread a process, which runs while somebody holds it. */
+/* lwIP's state is global: whoever has a turn may touch it. A thread of its own, which runs while somebody holds the core, takes turns
+ * for timers and for what was posted; a data thread takes one itself for the packets that it has, which saves waking another. */
 
-/* Something to do in that thread. It is part of a larger struct, is in one queue at most, and may be queued again as soon as it runs. */
+/* Something to do in a turn. It is part of a larger struct, is in one queue at most, and may be queued again as soon as it runs. */
 typedef struct _TnLwipJob TnLwipJob;
 struct _TnLwipJob
 {
@@ -23,11 +24,14 @@ typedef struct
 
 void          tn_lwip_core_hold        (void);
 void          tn_lwip_core_release     (void);
-void          tn_lwip_core_post        (TnLwipJob *job);                             /* in order; while somebody holds the core */
+void          tn_lwip_core_post        (TnLwipJob *job);     /* in order; while somebody holds the core */
+gboolean      tn_lwip_core_leave       (TnLwipJob *job);     /* the same; TRUE: the caller sees to it that somebody calls help() */
+void          tn_lwip_core_help        (void);               /* takes a turn if something waits and nobody has one; without any lock */
+void          tn_lwip_core_call_thread (void);               /* for what was left, and nobody is to come for */
+GMainContext *tn_lwip_core_context     (void);               /* of the thread */
 
-/* In that thread only. */
+/* In a turn only. */
 void          tn_lwip_core_defer       (TnLwipJob *job);     /* when everything that is due now has been done */
-GMainContext *tn_lwip_core_context     (void);
 gint64        tn_lwip_core_now_us      (void);
 void          tn_lwip_core_fragment_seen (void);
 

@@ -9,7 +9,7 @@
 #include "tn-lwip-waiters.h"
 
 #define RECEIVE_MAX   (1024 * 1024)     /* bytes that wait to be received, and their overhead; more are dropped, as UDP does */
-#define SEND_MAX      (256 * 1024)      /* the same of bytes on their way to the lwIP thread; more, and the sender has to wait */
+#define SEND_MAX      (256 * 1024)      /* the same of bytes on their way to a turn; more, and the sender has to wait */
 #define OVERHEAD      128               /* what an empty datagram counts for */
 #define PAYLOAD_MAX_4 (65535 - 20 - 8)
 #define PAYLOAD_MAX_6 (65535 - 40 - 8)  /* fragments are put together in a buffer that counts its header */
@@ -20,7 +20,7 @@ typedef struct
   TnIpEndpoint endpoint;
 } TnLwipDatagramItem;
 
-/* What the object and the lwIP thread share. */
+/* What the object and turns share. */
 typedef struct
 {
   gatomicrefcount ref_count;
@@ -39,7 +39,7 @@ typedef struct
   TnLwipJob       send_job;
   TnLwipJob       close_job;
 
-  /* Of the lwIP thread. */
+  /* Of whoever has the turn (tn-lwip-core.h). */
   struct udp_pcb *pcb;
   TnLwipNetifUser user;
   err_t           err;
@@ -78,7 +78,7 @@ port_unref (TnLwipPort *self)
   g_free (self);
 }
 
-/* --- In the lwIP thread --- */
+/* --- In a turn --- */
 
 static void
 receive_cb (void            *arg,

@@ -172,7 +172,7 @@ post_slab (TnLwipNetif    *self,
       memcpy (data, packets[i].data, packets[i].len);
       data += aligned (packets[i].len);
     }
-  tn_lwip_core_post (&slab->job);
+  tn_lwip_core_leave (&slab->job);
 }
 
 void
@@ -198,4 +198,5 @@ tn_lwip_netif_write (TnLwipNetif   *self,
         g_atomic_int_inc (&self->dropped);
       first = fits ? i : i + 1;
     }
+  tn_lwip_core_help ();
 }

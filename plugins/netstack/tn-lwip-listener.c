@@ -11,7 +11,7 @@
 #define BACKLOG_DEFAULT 128
 #define BACKLOG_MAX     255     /* lwIP counts it in a byte */
 
-/* What the object and the lwIP thread share. */
+/* What the object and turns share. */
 typedef struct
 {
   gatomicrefcount ref_count;
@@ -25,7 +25,7 @@ typedef struct
   gboolean        stopped;
   TnLwipJob       close_job;
 
-  /* Of the lwIP thread. */
+  /* Of whoever has the turn (tn-lwip-core.h). */
   struct tcp_pcb *pcb;
   TnLwipNetifUser user;
   guint           backlog;
@@ -79,7 +79,7 @@ tn_lwip_set_bind_error (GError            **error,
     }
 }
 
-/* --- In the lwIP thread --- */
+/* --- In a turn --- */
 
 static err_t
 accept_cb (void           *arg,

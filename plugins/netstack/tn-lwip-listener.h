@@ -9,7 +9,7 @@ G_BEGIN_DECLS
 #define TN_TYPE_LWIP_LISTENER (tn_lwip_listener_get_type ())
 G_DECLARE_FINAL_TYPE (TnLwipListener, tn_lwip_listener, TN, LWIP_LISTENER, TnNetstackListener)
 
-/* Waits for the lwIP thread. */
+/* Waits for a turn. */
 TnNetstackListener *tn_lwip_listener_new (TnLwipNetif *netif, const TnIpEndpoint *local, guint backlog, GError **error);
 
 /* "cannot listen on 1.2.3.4:5: address in use" */

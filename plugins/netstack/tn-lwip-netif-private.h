@@ -7,7 +7,7 @@ G_BEGIN_DECLS
 
 #define TN_LWIP_OUT_BATCHES  8        /* towards the data thread; more, and connections are held back */
 #define TN_LWIP_OUT_SLAB     (64 * 1024)
-#define TN_LWIP_IN_PACKETS   8192     /* towards the lwIP thread; more are dropped */
+#define TN_LWIP_IN_PACKETS   8192     /* on the way to a turn; more are dropped */
 
 struct _TnLwipNetif
 {
@@ -24,6 +24,7 @@ struct _TnLwipNetif
   GQueue              out;                    /* TnPacketBatch */
   GQueue              spare;                  /* TnPacketBatch */
   gboolean            out_signalled;
+  gboolean            turn_signalled;         /* the data thread is to take a turn */
   gboolean            out_refused;            /* something was held back because of it */
   gboolean            stopped;
   GHashTable         *blocked;                /* TnIpAddress, set */
@@ -31,10 +32,10 @@ struct _TnLwipNetif
   TnLwipJob           resume;
 
   guint               n_blocked;              /* atomic */
-  guint               n_in;                   /* atomic: packets on the way to the lwIP thread */
+  guint               n_in;                   /* atomic: packets on the way to a turn */
   guint               dropped;                /* atomic */
 
-  /* Of the lwIP thread. */
+  /* Of whoever has the turn. */
   struct netif        netif;
   gboolean            added;
   GQueue              users;                  /* TnLwipNetifUser */
@@ -45,10 +46,11 @@ struct _TnLwipNetif
 
 /* tn-lwip-output.c */
 void     tn_lwip_output_init    (TnLwipNetif *self, GMainContext *context);
-void     tn_lwip_output_attach  (TnLwipNetif *self);     /* in the lwIP thread: sets the output functions */
+void     tn_lwip_output_attach  (TnLwipNetif *self);     /* in a turn: sets the output functions */
 void     tn_lwip_output_stop    (TnLwipNetif *self);     /* on the data thread */
-void     tn_lwip_output_clear   (TnLwipNetif *self);     /* in the lwIP thread */
+void     tn_lwip_output_clear   (TnLwipNetif *self);     /* in a turn */
 void     tn_lwip_output_resume  (TnLwipNetif *self);     /* any thread: held connections go on */
+void     tn_lwip_output_post_locked (TnLwipNetif *self, TnLwipJob *job);     /* to be run on the data thread, or where a turn is taken */
 
 /* tn-lwip-unreachable.c: what an ICMP message says of a connection that is being made; @packet is whole and for us */
 void     tn_lwip_unreachable_input (TnLwipNetif *self, const guint8 *packet, gsize len);

@@ -243,7 +243,7 @@ tn_lwip_netif_post (TnLwipNetif *self,
   g_mutex_lock (&self->lock);
   stopped = self->stopped;
   if (!stopped)
-    tn_lwip_core_post (job);
+    tn_lwip_output_post_locked (self, job);
   g_mutex_unlock (&self->lock);
   return !stopped;
 }
@@ -281,6 +281,7 @@ tn_lwip_netif_call (TnLwipNetif *self,
   g_cond_init (&call.cond);
   if (tn_lwip_netif_post (self, &call.job))
     {
+      tn_lwip_core_help ();
       g_mutex_lock (&call.lock);
       while (!call.done)
         g_cond_wait (&call.cond, &call.lock);

@@ -32,9 +32,9 @@ gboolean     tn_lwip_netif_is_blocked  (TnLwipNetif *self, const TnIpAddress *de
 gboolean     tn_lwip_netif_post        (TnLwipNetif *self, TnLwipJob *job);     /* FALSE: stopped; else it runs before the interface ends */
 gboolean     tn_lwip_netif_call        (TnLwipNetif *self, void (*func) (gpointer data), gpointer data);     /* waits; FALSE: stopped */
 guint64      tn_lwip_netif_get_dropped (TnLwipNetif *self);
-gboolean     tn_lwip_netif_is_lingering (TnLwipNetif *self);     /* waits for the lwIP thread */
+gboolean     tn_lwip_netif_is_lingering (TnLwipNetif *self);     /* waits for a turn */
 
-/* What has to end when the interface does. In the lwIP thread. */
+/* What has to end when the interface does. In a turn. */
 typedef struct _TnLwipNetifUser TnLwipNetifUser;
 struct _TnLwipNetifUser
 {

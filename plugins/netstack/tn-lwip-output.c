@@ -46,6 +46,19 @@ typedef struct
   TnLwipNetif *netif;
 } TnLwipOutSource;
 
+static void
+begin_dispatch (TnLwipNetif *self)
+{
+  gboolean turn;
+
+  g_mutex_lock (&self->lock);
+  turn = self->turn_signalled;
+  self->turn_signalled = FALSE;
+  g_mutex_unlock (&self->lock);
+  if (turn)
+    tn_lwip_core_help ();
+}
+
 /* Bounded: other sources of the data thread have their turn after as many batches as wait now. */
 static gboolean
 out_dispatch (GSource     *source,
@@ -55,7 +68,7 @@ out_dispatch (GSource     *source,
   TnLwipNetif *self = ((TnLwipOutSource *) source)->netif;
   TnPacketBatch *batch = NULL;
 
-  g_source_set_ready_time (source, -1);
+  begin_dispatch (self);
   for (guint i = 0; i < TN_LWIP_OUT_BATCHES && (batch = take_batch (self)) != NULL; i++)
     {
       self->callbacks.receive (self->user_data, self->overlay, batch);
@@ -63,9 +76,27 @@ out_dispatch (GSource     *source,
       if (g_source_is_destroyed (source))
         return G_SOURCE_REMOVE;
     }
-  if (batch != NULL)
-    g_source_set_ready_time (source, 0);
   return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+out_is_ready (GSource *source)
+{
+  TnLwipNetif *self = ((TnLwipOutSource *) source)->netif;
+  gboolean ready;
+
+  g_mutex_lock (&self->lock);
+  ready = self->out_signalled || self->turn_signalled;
+  g_mutex_unlock (&self->lock);
+  return ready;
+}
+
+static gboolean
+out_prepare (GSource *source,
+             int     *timeout)
+{
+  *timeout = -1;
+  return out_is_ready (source);
 }
 
 static void
@@ -74,7 +105,22 @@ out_finalize (GSource *source)
   tn_lwip_netif_unref (((TnLwipOutSource *) source)->netif);
 }
 
-static GSourceFuncs out_source_funcs = { .dispatch = out_dispatch, .finalize = out_finalize };
+static GSourceFuncs out_source_funcs = {
+  .prepare = out_prepare,
+  .check = out_is_ready,
+  .dispatch = out_dispatch,
+  .finalize = out_finalize,
+};
+
+/* The thread itself looks before it sleeps: no system call for it. */
+static void
+wake_locked (TnLwipNetif *self)
+{
+  GMainContext *context = g_source_get_context (self->source);
+
+  if (!g_main_context_is_owner (context))
+    g_main_context_wakeup (context);
+}
 
 static void
 resume_run (TnLwipJob *job)
@@ -105,6 +151,17 @@ resume_run (TnLwipJob *job)
   tn_lwip_netif_unref (self);
 }
 
+/* Where the packets go that come of it: that thread has its turn without waking another. */
+void
+tn_lwip_output_post_locked (TnLwipNetif *self,
+                            TnLwipJob   *job)
+{
+  if (!tn_lwip_core_leave (job) || self->turn_signalled)
+    return;
+  self->turn_signalled = TRUE;
+  wake_locked (self);
+}
+
 void
 tn_lwip_output_resume (TnLwipNetif *self)
 {
@@ -116,7 +173,7 @@ tn_lwip_output_resume (TnLwipNetif *self)
     {
       self->resume_posted = TRUE;
       tn_lwip_netif_ref (self);
-      tn_lwip_core_post (&self->resume);
+      tn_lwip_output_post_locked (self, &self->resume);
     }
   g_mutex_unlock (&self->lock);
 }
@@ -131,6 +188,7 @@ tn_lwip_output_init (TnLwipNetif  *self,
   self->source = g_source_new (&out_source_funcs, sizeof (TnLwipOutSource));
   ((TnLwipOutSource *) self->source)->netif = tn_lwip_netif_ref (self);
   g_source_set_static_name (self->source, "[tailnet] netstack output");
+  g_source_set_can_recurse (self->source, TRUE);
   g_source_attach (self->source, context);
 }
 
@@ -145,9 +203,10 @@ tn_lwip_output_stop (TnLwipNetif *self)
   g_mutex_unlock (&self->lock);
   g_source_destroy (source);
   g_source_unref (source);
+  tn_lwip_core_call_thread ();
 }
 
-/* --- In the lwIP thread --- */
+/* --- In a turn --- */
 
 static gboolean
 push_open (TnLwipNetif *self)
@@ -163,7 +222,7 @@ push_open (TnLwipNetif *self)
       if (!self->out_signalled)
         {
           self->out_signalled = TRUE;
-          g_source_set_ready_time (self->source, 0);
+          wake_locked (self);
         }
     }
   g_mutex_unlock (&self->lock);

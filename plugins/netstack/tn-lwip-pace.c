@@ -4,10 +4,11 @@
 #include "tn-lwip-pace.h"
 
 #define PACKET         1500
-#define WINDOW_START   (16 * 1024)
-#define WINDOW_MIN     (8 * 1024)
+#define WINDOW_START   (12 * 1024)                /* ten segments: RFC 6928 */
+#define WINDOW_MIN     (40 * 1024)                /* about what a stock relay keeps: 32 packets */
+#define LOSS_MAX       0.05
 #define CEILING_STEP   2480                       /* two packets, or a 32nd, */
-#define CEILING_US     (250 * 1000)               /* so often: a loss costs hundreds of milliseconds */
+#define CEILING_US     (100 * 1000)               /* so often */
 #define MIN_RTT_AGE_US (10 * G_USEC_PER_SEC)
 #define ROUND_MIN_US   200                        /* shorter ones say nothing of a rate */
 #define GROWTH         1.25                       /* a round that brought less than this was flat */
@@ -19,32 +20,43 @@ tn_lwip_pace_init (TnLwipPace *pace)
   *pace = (TnLwipPace) { .window = WINDOW_START, .ceiling = G_MAXSIZE, .starting = TRUE };
 }
 
+static guint64
+delivered (const TnLwipPace *pace)
+{
+  return pace->acked + pace->sacked;
+}
+
 gsize
 tn_lwip_pace_room (TnLwipPace *pace)
 {
-  gsize under_way = (gsize) (pace->sent - pace->acked);
+  gsize under_way = (gsize) (pace->sent - MIN (delivered (pace), pace->sent));
   gsize room = under_way < pace->window ? pace->window - under_way : 0;
 
-  if (room < PACKET)
-    pace->limited = TRUE;
-  return room;
+  if (room >= PACKET || under_way == 0)
+    return room;
+
+  pace->limited = TRUE;      /* not for the sake of a few bytes: small packets cost as much as large ones */
+  return 0;
 }
 
-/* A round trip begins with a byte that is sent now: one that left earlier would make it look short. */
+/* A round trip begins with a byte that is sent now: one that left earlier would make it look short. It ends with the first byte of
+ * a burst, since the last one may wait for a delayed acknowledgement. */
 void
 tn_lwip_pace_sent (TnLwipPace *pace,
                    gsize       len,
                    gint64      now_us)
 {
+  guint64 before = pace->sent;
+
   pace->sent += len;
   if (pace->round_end != 0)
     return;
 
-  pace->round_end = pace->sent;
+  pace->round_end = before + 1;
   pace->round_start_us = now_us;
-  pace->round_start_acked = pace->acked;
+  pace->round_start_delivered = delivered (pace);
   pace->limited = FALSE;
-  pace->lost = FALSE;
+  pace->lost = 0;
 }
 
 static double
@@ -62,7 +74,7 @@ note_round (TnLwipPace *pace,
             gint64      now_us)
 {
   gint64 rtt_us = MAX (now_us - pace->round_start_us, 1);
-  double rate = (double) (pace->acked - pace->round_start_acked) / (double) rtt_us;
+  double rate = (double) (delivered (pace) - pace->round_start_delivered) / (double) rtt_us;
 
   if (pace->min_rtt_us == 0 || rtt_us < pace->min_rtt_us || now_us - pace->min_rtt_at_us > MIN_RTT_AGE_US)
     {
@@ -72,6 +84,13 @@ note_round (TnLwipPace *pace,
   /* A round that the application did not fill tells what it wanted, not what the path can do. */
   if (rtt_us >= ROUND_MIN_US && (pace->limited || rate > best_rate (pace)))
     pace->rates[pace->n_rounds++ % TN_LWIP_PACE_N_RATES] = rate;
+}
+
+/* The path is full: not just now and then a packet. */
+static gboolean
+lost_much (const TnLwipPace *pace)
+{
+  return (double) pace->lost > LOSS_MAX * (double) (delivered (pace) - pace->round_start_delivered) + PACKET;
 }
 
 static void
@@ -87,7 +106,7 @@ grow (TnLwipPace *pace)
   else
     pace->n_flat++;
 
-  if (pace->n_flat < FLAT_ROUNDS && !pace->lost)
+  if (pace->n_flat < FLAT_ROUNDS && !lost_much (pace))
     pace->window *= 2;
   else
     pace->starting = FALSE;
@@ -97,7 +116,7 @@ static void
 move_ceiling (TnLwipPace *pace,
               gint64      now_us)
 {
-  if (pace->lost)
+  if (lost_much (pace))
     pace->ceiling = MAX (pace->window * 7 / 10, WINDOW_MIN);
   else if (pace->ceiling == G_MAXSIZE || now_us - pace->dared_us < CEILING_US)
     return;
@@ -123,14 +142,21 @@ end_round (TnLwipPace *pace,
 void
 tn_lwip_pace_acked (TnLwipPace *pace,
                     gsize       len,
-                    gboolean    lost,
                     gint64      now_us)
 {
   pace->acked = MIN (pace->acked + len, pace->sent);
-  pace->lost |= lost;
   if (pace->round_end == 0 || pace->acked < pace->round_end)
     return;
 
   end_round (pace, now_us);
   pace->round_end = 0;
+}
+
+void
+tn_lwip_pace_sacked (TnLwipPace *pace,
+                     gsize       sacked,
+                     gsize       lost)
+{
+  pace->sacked = sacked;
+  pace->lost += lost;
 }

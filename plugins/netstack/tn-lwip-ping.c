@@ -35,7 +35,7 @@ struct _TnLwipPinger
   GMutex          lock;          /* guards what follows, up to the empty line */
   GQueue          waiting;       /* TnLwipEcho, sent */
 
-  /* Of the lwIP thread. */
+  /* Of whoever has the turn (tn-lwip-core.h). */
   struct raw_pcb *pcb4;
   struct raw_pcb *pcb6;
   TnLwipNetifUser user;
@@ -95,7 +95,7 @@ cancelled_cb (GCancellable *cancellable,
   return G_SOURCE_REMOVE;
 }
 
-/* --- In the lwIP thread --- */
+/* --- In a turn --- */
 
 static TnLwipEcho *
 take_echo (TnLwipPinger      *self,

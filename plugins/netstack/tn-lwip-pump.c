@@ -16,7 +16,6 @@
  * buffers and the descriptor's. */
 typedef struct
 {
-  TnLwipJob       job;
   TnLwipConn     *conn;             /* a reference */
   int             fd;
   GSource        *fd_in;            /* each NULL when its direction does not wait for it */
@@ -57,6 +56,7 @@ pump_end (TnLwipPump *self,
   tn_lwip_conn_close (self->conn);
   tn_lwip_conn_unref (self->conn);
   g_free (self);
+  tn_lwip_core_release ();
 }
 
 static gboolean
@@ -227,10 +227,11 @@ pump_run (TnLwipPump *self)
     pump_end (self, TRUE);
 }
 
-static void
-start_run (TnLwipJob *job)
+static gboolean
+start_cb (gpointer data)
 {
-  pump_run ((TnLwipPump *) job);
+  pump_run (data);
+  return G_SOURCE_REMOVE;
 }
 
 /* --- The pair of descriptors --- */
@@ -289,26 +290,24 @@ make_pair (int      fds[2],
   return FALSE;
 }
 
+/* The thread stays for as long as the pump has something to do, whatever becomes of the interface. */
 int
-tn_lwip_pump_start (TnLwipConn  *conn,
-                    TnLwipNetif *netif,
-                    GError     **error)
+tn_lwip_pump_start (TnLwipConn *conn,
+                    GError    **error)
 {
+  g_autoptr (GSource) start = NULL;
   TnLwipPump *self;
   int fds[2];
 
   if (!make_pair (fds, error))
     return -1;
   self = g_new0 (TnLwipPump, 1);
-  self->job.run = start_run;
   self->conn = tn_lwip_conn_ref (conn);
   self->fd = fds[1];
-  if (tn_lwip_netif_post (netif, &self->job))
-    return fds[0];
-  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "the network stack was stopped");
-  tn_lwip_conn_unref (conn);
-  g_free (self);
-  close (fds[0]);
-  close (fds[1]);
-  return -1;
+  tn_lwip_core_hold ();
+  start = g_idle_source_new ();
+  g_source_set_priority (start, G_PRIORITY_DEFAULT);
+  g_source_set_callback (start, start_cb, self, NULL);
+  g_source_attach (start, tn_lwip_core_context ());
+  return fds[0];
 }

@@ -143,7 +143,7 @@ tn_lwip_stream_steal_fd (TnNetstackStream *stream,
 
   if (!check_open (self, error))
     return -1;
-  fd = tn_lwip_pump_start (self->conn, self->conn->netif, error);
+  fd = tn_lwip_pump_start (self->conn, error);
   if (fd < 0)
     return -1;
   self->stolen = TRUE;

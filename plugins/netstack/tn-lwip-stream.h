@@ -17,6 +17,6 @@ GSocketAddress   *tn_lwip_endpoint_to_socket_address (const TnIpEndpoint *endpoi
 gboolean          tn_lwip_endpoint_from_socket_address (TnIpEndpoint *endpoint, GSocketAddress *address, GError **error);
 
 /* tn-lwip-pump.c: a descriptor for the connection, which it takes over; -1: error */
-int               tn_lwip_pump_start (TnLwipConn *conn, TnLwipNetif *netif, GError **error);
+int               tn_lwip_pump_start (TnLwipConn *conn, GError **error);
 
 G_END_DECLS

@@ -17,6 +17,8 @@ static struct
   gint64   idle_us;         /* when to look again although nothing happens, -1: never */
   gint64   reass_us;        /* of the next look at what waits for its other fragments */
   gint64   reass_until_us;
+  gint64   ack_us;          /* when delayed acknowledgements in bulk are sent, -1: there are none */
+  gint64   now_us;
   gboolean looked;          /* the last tick found nothing to do, and nothing happened since */
 } ticks;
 
@@ -24,7 +26,7 @@ void
 tn_lwip_ticks_start (gint64 now_us)
 {
   ticks.slow_us = now_us;
-  ticks.tick_us = ticks.idle_us = -1;
+  ticks.tick_us = ticks.idle_us = ticks.ack_us = -1;
   ticks.reass_until_us = 0;
   ticks.looked = FALSE;
 }
@@ -40,6 +42,7 @@ tn_lwip_ticks_catch_up (gint64 now_us)
       tcp_ticks += (u32_t) missed;
       ticks.slow_us += missed * SLOW_TICK_US;
     }
+  ticks.now_us = now_us;
   ticks.looked = FALSE;
 }
 
@@ -102,6 +105,11 @@ slow_tick (gint64 now_us)
 void
 tn_lwip_ticks_run (gint64 now_us)
 {
+  if (ticks.ack_us >= 0 && now_us >= ticks.ack_us)
+    {
+      ticks.ack_us = -1;
+      tn_lwip_ack_bulk ();
+    }
   if (ticks.reass_until_us != 0 && now_us >= ticks.reass_us)
     {
       ip_reass_tmr ();
@@ -157,6 +165,8 @@ tn_lwip_ticks_next (gint64 now_us)
 
   if (ticks.reass_until_us != 0)
     next_us = next_us < 0 ? ticks.reass_us : MIN (next_us, ticks.reass_us);
+  if (ticks.ack_us >= 0)
+    next_us = next_us < 0 ? ticks.ack_us : MIN (next_us, ticks.ack_us);
   return next_us;
 }
 
@@ -166,4 +176,11 @@ tn_lwip_ticks_fragment_seen (gint64 now_us)
   if (ticks.reass_until_us == 0)
     ticks.reass_us = now_us + IP_TMR_INTERVAL * 1000;
   ticks.reass_until_us = now_us + (MAX (IP_REASS_MAXAGE, IPV6_REASS_MAXAGE) + 1) * G_GINT64_CONSTANT (1000000);
+}
+
+void
+tn_lwip_ticks_ack_within (gint64 delay_us)
+{
+  if (ticks.ack_us < 0)
+    ticks.ack_us = ticks.now_us + delay_us;
 }

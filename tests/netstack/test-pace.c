@@ -66,7 +66,9 @@ path_run (Path       *path,
       path->now_us += 10;
       while ((ack_us = g_queue_peek_head (&path->acks)) != NULL && *ack_us <= path->now_us)
         {
-          tn_lwip_pace_acked (pace, PACKET, lost, path->now_us);
+          if (lost)
+            tn_lwip_pace_sacked (pace, 0, PACKET);
+          tn_lwip_pace_acked (pace, PACKET, path->now_us);
           lost = FALSE;
           path->delivered += PACKET;
           g_free (g_queue_pop_head (&path->acks));

@@ -8,9 +8,16 @@
 
 struct netif;
 struct tcp_pcb;
+struct tcp_sack_range;
 
 /* True: the path of the connection is full. Its segments stay unsent, and its retransmission timer stands still. */
 int           tn_lwip_tcp_held    (const struct tcp_pcb *pcb);
+
+/* An acknowledgement, with what it says of segments that arrived out of order. */
+void          tn_lwip_tcp_sack    (struct tcp_pcb *pcb, const struct tcp_sack_range *ranges, u8_t n_ranges);
+
+/* Data came in order: acknowledge it now or later. */
+void          tn_lwip_tcp_ack     (struct tcp_pcb *pcb);
 
 /* The netif of packets that belong to no socket: the one to which they answer. */
 struct netif *tn_lwip_reply_netif (void);

@@ -88,6 +88,8 @@
 
 /* Declared in that file; lwIP's headers ask for the macros alone. */
 #define LWIP_HOOK_TCP_HELD(pcb)                  tn_lwip_tcp_held (pcb)
+#define LWIP_HOOK_TCP_SACK(pcb, ranges, n)       tn_lwip_tcp_sack (pcb, ranges, n)
+#define LWIP_HOOK_TCP_ACK(pcb)                   tn_lwip_tcp_ack (pcb)
 #define LWIP_HOOK_IP4_ROUTE_SRC(src, dest)       tn_lwip_reply_netif ()
 #define LWIP_HOOK_IP6_ROUTE(src, dest)           tn_lwip_reply_netif ()
 #define LWIP_HOOK_TCP_ISN(lip, lport, rip, rport) tn_lwip_tcp_isn (lip, lport, rip, rport)
