@@ -191,11 +191,25 @@ map_data (TnHttp2Stream *stream,
     }
 }
 
+/* The server has too much to do. */
+static void
+wait_until_told (TnControlClient *self,
+                 TnRetryKind      kind,
+                 TnHttp2Stream   *stream)
+{
+  gint64 wait_us = tn_login_parse_retry_after (tn_http2_stream_get_header (stream, "retry-after"), g_get_real_time ());
+  g_autoptr (GError) error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "control server asks to wait %d s", (int) (wait_us / G_USEC_PER_SEC));
+
+  tn_control_client_retry_in (self, kind, wait_us);
+  tn_control_client_set_state (self, self->state, error);
+}
+
 static void
 map_refused (TnControlClient *self,
              guint            status)
 {
-  g_autofree char *text = g_utf8_make_valid ((const char *) self->map_buffer->data, (gssize) self->map_buffer->len);
+  g_autofree char *text = g_utf8_make_valid (self->map_buffer->len > 0 ? (const char *) self->map_buffer->data : "",
+                                             (gssize) self->map_buffer->len);
   g_autoptr (GError) error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "control server answered map with status %u: %s", status, g_strchomp (text));
 
   /* It may have forgotten this node. */
@@ -216,7 +230,11 @@ map_closed (TnHttp2Stream *stream,
   stop_watchdog (self);
   if (error != NULL && (self->connection == NULL || !tn_noise_connection_is_open (self->connection)))
     return;
-  if (status != 0 && status != 200)
+  if (status == 429)
+    {
+      wait_until_told (self, TN_RETRY_MAP, stream);
+    }
+  else if (status != 0 && status != 200)
     {
       map_refused (self, status);
     }
@@ -284,6 +302,8 @@ update_closed (TnHttp2Stream *stream,
       self->known_generation = self->sent_generation;
       tn_control_client_retry_reset (self, TN_RETRY_UPDATE);
     }
+  else if (error == NULL && status == 429)
+    wait_until_told (self, TN_RETRY_UPDATE, stream);
   else if (error == NULL)
     {
       g_autoptr (GError) refused = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "control server answered an update with status %u", status);

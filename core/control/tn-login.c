@@ -17,10 +17,9 @@ tn_login_clear (TnLogin *login)
   g_clear_pointer (&login->login_name, g_free);
 }
 
-/* Seconds, or a date. */
-static gint64
-parse_retry_after (const char *text,
-                   gint64      now_us)
+gint64
+tn_login_parse_retry_after (const char *text,
+                            gint64      now_us)
 {
   g_autoptr (GDateTime) date = NULL;
   guint64 seconds;
@@ -44,12 +43,12 @@ check_status (TnLogin     *login,
               gint64       now_us,
               GError     **error)
 {
-  g_autofree char *text = g_utf8_make_valid (body, (gssize) MIN (len, 200));
+  g_autofree char *text = g_utf8_make_valid (len > 0 ? body : "", (gssize) MIN (len, 200));      /* no body, no pointer */
 
   g_strchomp (text);
   if (status == 429)
     {
-      login->wait_us = parse_retry_after (retry_after, now_us);
+      login->wait_us = tn_login_parse_retry_after (retry_after, now_us);
       g_set_error (error, TN_ERROR, TN_ERROR_CONTROL, "control server asks to wait %d s: %s", (int) (login->wait_us / G_USEC_PER_SEC), text);
       return TN_LOGIN_WAIT;
     }

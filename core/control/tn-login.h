@@ -34,4 +34,7 @@ TnLoginVerdict tn_login_evaluate (TnLogin *login, guint status, const char *retr
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TnLogin, tn_login_clear)
 
+/* How long a server wants to be left alone: the value of Retry-After, which is seconds or a date; NULL or nonsense: a few seconds. */
+gint64 tn_login_parse_retry_after (const char *text, gint64 now_us);
+
 G_END_DECLS

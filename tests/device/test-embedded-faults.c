@@ -134,6 +134,28 @@ test_server_faults (void)
       }
 }
 
+/* Told when to come back, it comes back then and not before. */
+static void
+test_too_many_requests (void)
+{
+  static const TnTestkitStage stages[] = { TN_TESTKIT_STAGE_REGISTER, TN_TESTKIT_STAGE_MAP };
+
+  g_object_set (control (), "retry-after", 1, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (stages); i++)
+    {
+      g_autoptr (TnDevice) device = kit_device_new (tailnet, "modest", NULL, TRUE);
+      gint64 begin_us = g_get_monotonic_time ();
+      g_autoptr (GError) error = NULL;
+
+      tn_testkit_control_inject_fault (control (), stages[i], TN_TESTKIT_FAULT_TOO_MANY_REQUESTS, 1);
+      kit_start (device, &error);
+      g_assert_no_error (error);
+      g_assert_cmpint (g_get_monotonic_time () - begin_us, >=, 950 * 1000);
+      kit_wait_healthy (device, "control-connection");
+      kit_stop (device);
+    }
+}
+
 /* --- Trouble while bytes flow --- */
 
 typedef struct
@@ -226,6 +248,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-faults/wrong-certificate", test_wrong_certificate);
   g_test_add_func ("/device/embedded-faults/bad-url", test_bad_url);
   g_test_add_func ("/device/embedded-faults/server-faults", test_server_faults);
+  g_test_add_func ("/device/embedded-faults/too-many-requests", test_too_many_requests);
   g_test_add_func ("/device/embedded-faults/control-restarted", test_control_restarted);
   g_test_add_func ("/device/embedded-faults/filter-changed", test_filter_changed);
   g_test_add_func ("/device/embedded-faults/peer-removed", test_peer_removed);
