@@ -7,8 +7,8 @@
 
 #include "tn-box.h"
 
-/* Pings that never get an answer are cancelled by their owner; this is what a device asks for at once, at most. */
-#define PINGS_MAX 64
+/* Pings that never get an answer are cancelled by their owner; this is what a device asks for at once, at most, each sent a few times. */
+#define PINGS_MAX 320
 
 static TnPendingPing *
 add_ping (TnPipeline  *pipeline,
@@ -27,12 +27,9 @@ void
 tn_pipeline_ping_cancel (TnPipeline *pipeline,
                          guint64     token)
 {
-  for (guint i = 0; i < pipeline->pings->len; i++)
+  for (guint i = pipeline->pings->len; i-- > 0;)
     if (g_array_index (pipeline->pings, TnPendingPing, i).token == token)
-      {
-        g_array_remove_index_fast (pipeline->pings, i);
-        return;
-      }
+      g_array_remove_index (pipeline->pings, i);
 }
 
 static void
@@ -44,7 +41,7 @@ finish_ping (TnPipeline          *pipeline,
   TnPendingPing ping = g_array_index (pipeline->pings, TnPendingPing, index);
   TnPipelinePong pong = { .token = ping.token, .latency_us = pipeline->now_us - ping.sent_us, .path = *from };
 
-  g_array_remove_index_fast (pipeline->pings, index);
+  tn_pipeline_ping_cancel (pipeline, ping.token);
   if (tn_path_address_equal (from, &peer->path))
     peer->latency_us = pong.latency_us;
   pipeline->hooks.pong (pipeline->user_data, &pong);

@@ -30,7 +30,8 @@ typedef struct
   guint             n_blocked_destinations;
 } TnPeerState;
 
-/* A ping of ours that waits for its answer. */
+/* A ping of ours that waits for its answer. One that was sent again is here once each time, so that its latency is that of the one
+ * which was answered. */
 typedef struct
 {
   guint64 token;

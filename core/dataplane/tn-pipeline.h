@@ -73,7 +73,8 @@ void        tn_pipeline_from_underlay (TnPipeline *pipeline, TnPacketBatch *batc
 void        tn_pipeline_path_writable (TnPipeline *pipeline, const TnPathAddress *to, gint64 now_us);
 void        tn_pipeline_path_gone     (TnPipeline *pipeline, const TnPathAddress *path);
 
-/* --- Pings: pong() answers with @token, once at most. FALSE: the peer is unknown or cannot be pinged that way. --- */
+/* --- Pings: pong() answers with @token, once at most. FALSE: the peer is unknown or cannot be pinged that way.
+ *     Datagrams get lost: who sends again does it with the same @token, and the first answer to any of them ends them all. --- */
 
 gboolean    tn_pipeline_ping_disco    (TnPipeline *pipeline, gint64 id, guint size, guint64 token, gint64 now_us);
 gboolean    tn_pipeline_ping_tsmp     (TnPipeline *pipeline, gint64 id, const TnIpAddress *destination, guint64 token, gint64 now_us);

@@ -267,6 +267,9 @@ underlay_health (gpointer             user_data,
 
 /* --- Pings --- */
 
+/* The first one finds a peer that has not joined its relay yet, or does not know us yet: it is lost, and so it is not the only one. */
+#define PING_AGAIN_MS 1000
+
 typedef struct
 {
   guint64     token;
@@ -276,6 +279,7 @@ typedef struct
   TnIpAddress address;
   guint       size;
   GTask      *task;            /* NULL: it has returned */
+  GSource    *again;
   GSource    *timeout;
   GSource    *cancelled;       /* nullable */
 } Ping;
@@ -293,6 +297,7 @@ ping_free (gpointer data)
 {
   Ping *ping = data;
 
+  ping_destroy_source (&ping->again);
   ping_destroy_source (&ping->timeout);
   ping_destroy_source (&ping->cancelled);
   if (ping->task != NULL)
@@ -325,12 +330,18 @@ pipeline_pong (gpointer              user_data,
   ping_end (ping);
 }
 
+static guint
+ping_timeout_s (const Ping *ping)
+{
+  return ping->kind == TN_PING_KIND_TSMP ? TN_DATA_PATH_PING_TSMP_TIMEOUT_S : TN_DATA_PATH_PING_TIMEOUT_S;
+}
+
 static gboolean
 ping_timeout_cb (gpointer data)
 {
   Ping *ping = data;
 
-  g_task_return_new_error (ping->task, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer within %d s", TN_DATA_PATH_PING_TIMEOUT_MS / 1000);
+  g_task_return_new_error (ping->task, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer within %u s", ping_timeout_s (ping));
   ping_end (ping);
   return G_SOURCE_REMOVE;
 }
@@ -346,13 +357,37 @@ ping_cancelled_cb (GCancellable *cancellable,
   return G_SOURCE_REMOVE;
 }
 
+static gboolean
+ping_send (Ping *ping)
+{
+  TnDataPath *path = ping->path;
+  TnPipeline *pipeline = path->pipeline;
+  gint64 now_us = tn_boot_time_us ();
+  gboolean sent = ping->kind == TN_PING_KIND_TSMP ? tn_pipeline_ping_tsmp (pipeline, ping->id, &ping->address, ping->token, now_us)
+                                                  : tn_pipeline_ping_disco (pipeline, ping->id, ping->size, ping->token, now_us);
+
+  settle (path);
+  return sent;
+}
+
+/* A peer that is gone may come back while the ping lasts. */
+static gboolean
+ping_again_cb (gpointer data)
+{
+  ping_send (data);
+  return G_SOURCE_CONTINUE;
+}
+
 static void
 ping_watch (Ping *ping)
 {
   GCancellable *cancellable = g_task_get_cancellable (ping->task);
   GMainContext *context = tn_thread_get_context (ping->path->thread);
 
-  ping->timeout = g_timeout_source_new (TN_DATA_PATH_PING_TIMEOUT_MS);
+  ping->again = g_timeout_source_new (PING_AGAIN_MS);
+  g_source_set_callback (ping->again, ping_again_cb, ping, NULL);
+  g_source_attach (ping->again, context);
+  ping->timeout = g_timeout_source_new (1000 * ping_timeout_s (ping));
   g_source_set_callback (ping->timeout, ping_timeout_cb, ping, NULL);
   g_source_attach (ping->timeout, context);
   if (cancellable != NULL)
@@ -369,8 +404,6 @@ ping_cb (gpointer data)
   Call *call = data;
   TnDataPath *path = call->path;
   Ping *ping = call->data;
-  gint64 now_us = tn_boot_time_us ();
-  gboolean sent;
 
   if (path->pipeline == NULL)
     return G_SOURCE_REMOVE;
@@ -380,15 +413,12 @@ ping_cb (gpointer data)
   ping->token = ++path->last_token;
   g_hash_table_insert (path->pings, &ping->token, ping);
   ping_watch (ping);
-  sent = ping->kind == TN_PING_KIND_TSMP ? tn_pipeline_ping_tsmp (path->pipeline, ping->id, &ping->address, ping->token, now_us)
-                                         : tn_pipeline_ping_disco (path->pipeline, ping->id, ping->size, ping->token, now_us);
-  if (!sent)
+  if (!ping_send (ping))
     {
       g_task_return_new_error (ping->task, TN_ERROR, TN_ERROR_UNSUPPORTED, "%s",
                                ping->kind == TN_PING_KIND_DISCO ? "peer has no disco key" : "peer cannot be reached by TSMP");
       ping_end (ping);
     }
-  settle (path);
   return G_SOURCE_REMOVE;
 }
 

@@ -69,7 +69,8 @@ void        tn_data_path_rebind        (TnDataPath *path);
 void        tn_data_path_connect_peer  (TnDataPath *path, gint64 id);      /* shakes hands ahead of the first packet */
 
 /* Pings by disco or TSMP. @task returns a TnPipelinePong (free with g_free()), or G_IO_ERROR_TIMED_OUT, or TN_ERROR_NO_SUCH_PEER. */
-#define TN_DATA_PATH_PING_TIMEOUT_MS 5000
+#define TN_DATA_PATH_PING_TIMEOUT_S 5
+#define TN_DATA_PATH_PING_TSMP_TIMEOUT_S 8      /* a lost handshake is sent again after 5 s */
 void        tn_data_path_ping          (TnDataPath *path, TnPingKind kind, gint64 id, const TnIpAddress *address, guint size, GTask *task);
 
 /* @task returns the path in use towards a peer, a TnPathAddress (free with g_free()), kind NONE if there is none. */

@@ -499,6 +499,36 @@ test_ping_disco (void)
   g_assert_cmpuint (a->pongs->len, ==, 1);
 }
 
+/* The first is lost on its way: the answer to the second one counts, with its own time, and no other one comes after it. */
+static void
+test_ping_again (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+
+  g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 0, 7, world->now_us));
+  flight_free (g_queue_pop_head (&world->wire));
+  world->now_us += G_USEC_PER_SEC;
+  g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 0, 7, world->now_us));
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 1);
+  g_assert_cmpint (g_array_index (a->pongs, TnPipelinePong, 0).latency_us, ==, 2000);
+
+  /* Both arrive, one counts. */
+  for (guint i = 0; i < 2; i++)
+    g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 0, 8, world->now_us));
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 2);
+
+  /* Cancelled are all that were sent. */
+  for (guint i = 0; i < 2; i++)
+    g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 0, 9, world->now_us));
+  tn_pipeline_ping_cancel (a->pipeline, 9);
+  settle (world);
+  g_assert_cmpuint (a->pongs->len, ==, 2);
+}
+
 /* A node cannot speak disco for another one through its own relay connection. */
 static void
 test_disco_for_another (void)
@@ -624,6 +654,7 @@ main (int   argc,
   g_test_add_func ("/dataplane/pipeline/back-pressure-bounded", test_back_pressure_bounded);
   g_test_add_func ("/dataplane/pipeline/ping-tsmp", test_ping_tsmp);
   g_test_add_func ("/dataplane/pipeline/ping-disco", test_ping_disco);
+  g_test_add_func ("/dataplane/pipeline/ping-again", test_ping_again);
   g_test_add_func ("/dataplane/pipeline/disco-for-another", test_disco_for_another);
   g_test_add_func ("/dataplane/pipeline/unknown-sender", test_unknown_sender);
   g_test_add_func ("/dataplane/pipeline/unknown-disco-key", test_unknown_disco_key);

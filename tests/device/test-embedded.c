@@ -5,8 +5,6 @@
 
 #include "device-kit.h"
 
-#define PING_RETRIES 5
-
 typedef struct
 {
   TnTestkitTailnet *tailnet;
@@ -76,12 +74,6 @@ check_ping (TnDevice   *device,
   g_autoptr (GError) error = NULL;
   g_autoptr (TnPingResult) pong = kit_ping (device, host, kind, &error);
   TnPath *path;
-
-  for (guint i = 0; i < PING_RETRIES && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT); i++)
-    {
-      g_clear_error (&error);
-      pong = kit_ping (device, host, kind, &error);
-    }
 
   g_assert_no_error (error);
   path = tn_ping_result_get_path (pong);
