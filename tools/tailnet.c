@@ -150,12 +150,34 @@ parse_options (TnCli   *cli,
   return TRUE;
 }
 
+static int
+run (TnCli  *cli,
+     int     argc,
+     char  **argv)
+{
+  g_autoptr (GError) error = NULL;
+  const TnCliCommand *command;
+  int code;
+
+  if (!parse_options (cli, &argc, &argv, &error))
+    return tn_cli_usage ("%s", error->message);
+  if (argc < 2)
+    return tn_cli_usage (_("no command given; “tailnet --help” lists them"));
+  command = find_command (argv[1]);
+  if (command == NULL)
+    return tn_cli_usage (_("unknown command “%s”; “tailnet --help” lists them"), argv[1]);
+
+  set_up_log (cli->verbose);
+  cli->cancellable = g_cancellable_new ();
+  code = command->run (cli, argc - 1, argv + 1);
+  tn_cli_stop (cli);
+  return code;
+}
+
 int
 main (int    argc,
       char **argv)
 {
-  g_autoptr (GError) error = NULL;
-  const TnCliCommand *command;
   TnCli cli = { .timeout_s = -1 };
   int code;
 
@@ -165,18 +187,7 @@ main (int    argc,
   textdomain (GETTEXT_PACKAGE);
   g_set_prgname ("tailnet");
 
-  if (!parse_options (&cli, &argc, &argv, &error))
-    return tn_cli_usage ("%s", error->message);
-  if (argc < 2)
-    return tn_cli_usage (_("no command given; “tailnet --help” lists them"));
-  command = find_command (argv[1]);
-  if (command == NULL)
-    return tn_cli_usage (_("unknown command “%s”; “tailnet --help” lists them"), argv[1]);
-
-  set_up_log (cli.verbose);
-  cli.cancellable = g_cancellable_new ();
-  code = command->run (&cli, argc - 1, argv + 1);
-  tn_cli_stop (&cli);
+  code = run (&cli, argc, argv);
   g_clear_object (&cli.cancellable);
   g_free (cli.state_dir);
   g_free (cli.control_url);
