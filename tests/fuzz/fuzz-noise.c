@@ -17,7 +17,8 @@ read_records (const uint8_t *data,
   /* Good records, then whatever comes. */
   g_assert (tn_noise_seal (&sender, aead, data, size, wire));
   g_byte_array_append (wire, data, (guint) size);
-  while (tn_noise_open (&receiver, aead, wire->data + pos, wire->len - pos, &used, &clear, &clear_len) == TN_NOISE_OPENED)
+  while (pos < wire->len &&
+         tn_noise_open (&receiver, aead, wire->data + pos, wire->len - pos, &used, &clear, &clear_len) == TN_NOISE_OPENED)
     pos += used;
 }
 

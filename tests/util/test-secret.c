@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #ifdef __has_feature
-#if __has_feature (address_sanitizer)
+#if __has_feature (address_sanitizer) || __has_feature (thread_sanitizer)
 #define __SANITIZE_ADDRESS__ 1
 #endif
 #endif
-#ifdef __SANITIZE_ADDRESS__
-#define HAVE_MLOCK FALSE      /* ASan makes nothing of it */
+#if defined (__SANITIZE_ADDRESS__) || defined (__SANITIZE_THREAD__)
+#define HAVE_MLOCK FALSE      /* the sanitizers make nothing of it */
 #else
 #define HAVE_MLOCK TRUE
 #endif
