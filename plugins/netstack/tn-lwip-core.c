@@ -147,6 +147,11 @@ core_thread (gpointer data)
   initialized = TRUE;
   tn_lwip_ticks_start (core.now_us);
 
+  g_mutex_lock (&core.lock);
+  core.busy = FALSE;
+  arm_locked (0);
+  g_mutex_unlock (&core.lock);
+
   g_main_context_push_thread_default (context);
   while (!done)
     {
@@ -178,6 +183,7 @@ core_start_locked (void)
   g_source_set_static_name (core.source, "[tailnet] lwIP");
   g_source_attach (core.source, context);
   core.running = TRUE;
+  core.busy = TRUE;      /* until lwIP is ready: nobody has a turn before */
   g_thread_unref (g_thread_new ("tailnet-lwip", core_thread, context));
 }
 
