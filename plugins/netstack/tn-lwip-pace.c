@@ -5,7 +5,9 @@
 
 #define PACKET         1500
 #define WINDOW_START   (12 * 1024)                /* ten segments: RFC 6928 */
-#define WINDOW_MIN     (40 * 1024)                /* about what a stock relay keeps: 32 packets */
+#define WINDOW_MIN     (4 * PACKET)
+#define BURST_MAX      (40 * 1024)                /* about what a stock relay keeps, 32 packets, */
+#define BURST_US       5000                       /* where the path carries that in so short a time: batches are worth more than a short queue */
 #define LOSS_MAX       0.05
 #define CEILING_STEP   2480                       /* two packets, or a 32nd, */
 #define CEILING_US     (100 * 1000)               /* so often */
@@ -69,6 +71,13 @@ best_rate (const TnLwipPace *pace)
   return best;
 }
 
+static gboolean
+is_old (const TnLwipPace *pace,
+        gint64            now_us)
+{
+  return now_us - pace->min_rtt_at_us > MIN_RTT_AGE_US;
+}
+
 static void
 note_round (TnLwipPace *pace,
             gint64      now_us)
@@ -76,10 +85,11 @@ note_round (TnLwipPace *pace,
   gint64 rtt_us = MAX (now_us - pace->round_start_us, 1);
   double rate = (double) (delivered (pace) - pace->round_start_delivered) / (double) rtt_us;
 
-  if (pace->min_rtt_us == 0 || rtt_us < pace->min_rtt_us || now_us - pace->min_rtt_at_us > MIN_RTT_AGE_US)
+  if (pace->min_rtt_us == 0 || rtt_us < pace->min_rtt_us || pace->probing || (is_old (pace, now_us) && !pace->limited))
     {
       pace->min_rtt_us = rtt_us;
       pace->min_rtt_at_us = now_us;
+      pace->probing = FALSE;
     }
   /* A round that the application did not fill tells what it wanted, not what the path can do. */
   if (rtt_us >= ROUND_MIN_US && (pace->limited || rate > best_rate (pace)))
@@ -125,6 +135,15 @@ move_ceiling (TnLwipPace *pace,
   pace->dared_us = now_us;
 }
 
+/* Twice what the path carries in one round trip; on a fast path a batch, however short the way is. */
+static gsize
+wanted (const TnLwipPace *pace)
+{
+  double rate = best_rate (pace);
+
+  return (gsize) MAX (2 * rate * (double) pace->min_rtt_us, MIN (rate * BURST_US, BURST_MAX));
+}
+
 static void
 end_round (TnLwipPace *pace,
            gint64      now_us)
@@ -132,10 +151,19 @@ end_round (TnLwipPace *pace,
   note_round (pace, now_us);
   move_ceiling (pace, now_us);
 
+  /* The queue that we fill ourselves lengthens what is measured: now and then it has to be empty (BBR's ProbeRTT). The next round
+   * begins when so little is under way. */
+  pace->probing = is_old (pace, now_us);
+  if (pace->probing)
+    {
+      pace->window = WINDOW_MIN;
+      return;
+    }
+
   if (pace->starting && pace->limited)
     grow (pace);
   if (!pace->starting)
-    pace->window = (gsize) (2 * best_rate (pace) * (double) pace->min_rtt_us);
+    pace->window = wanted (pace);
   pace->window = MIN (MAX (pace->window, WINDOW_MIN), pace->ceiling);
 }
 

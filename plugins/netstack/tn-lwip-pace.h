@@ -30,6 +30,7 @@ typedef struct
   guint    n_flat;                  /* rounds that brought no more */
   gsize    lost;                    /* bytes, in this round */
   gboolean starting;
+  gboolean probing;                 /* this round measures the way alone */
   gboolean limited;                 /* somebody waited for the window in this round */
 } TnLwipPace;
 

@@ -127,6 +127,21 @@ test_short_queue (void)
   g_assert_cmpuint (path.n_lost - lost, <, 200);
 }
 
+/* A quarter of a megabit a second: what is under way does not fill a queue of seconds. */
+static void
+test_slow_link (void)
+{
+  g_auto (Path) path = { .rate = 0.032, .delay_us = 40000, .queue_max = 64 * PACKET, .now_us = 1 };
+  TnLwipPace pace;
+
+  tn_lwip_pace_init (&pace);
+  path_run (&path, &pace, 20 * G_USEC_PER_SEC, 0);
+  path.most = path.n_lost = 0;
+  path_run (&path, &pace, 20 * G_USEC_PER_SEC, 0);
+  g_assert_cmpuint (path.most, <=, 8 * PACKET);
+  g_assert_cmpuint (path.n_lost, ==, 0);
+}
+
 /* A path that got slower is noticed. */
 static void
 test_slower (void)
@@ -164,6 +179,7 @@ main (int   argc,
 
   g_test_add_func ("/netstack/pace/fills", test_fills);
   g_test_add_func ("/netstack/pace/short-queue", test_short_queue);
+  g_test_add_func ("/netstack/pace/slow-link", test_slow_link);
   g_test_add_func ("/netstack/pace/slower", test_slower);
   g_test_add_func ("/netstack/pace/application-limited", test_application_limited);
   return g_test_run ();
