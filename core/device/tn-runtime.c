@@ -522,11 +522,12 @@ GVariant *
 tn_runtime_dup_grants (TnRuntime         *runtime,
                        const TnIpAddress *source)
 {
-  const TnIpAddress *own = source->version == 4 ? &runtime->address4 : &runtime->address6;
   GVariantBuilder builder;
   g_autoptr (TnFilter) filter = NULL;
+  TnIpAddress own;
 
   g_mutex_lock (&runtime->lock);
+  own = source->version == 4 ? runtime->address4 : runtime->address6;
   if (runtime->filter != NULL)
     filter = tn_filter_ref (runtime->filter);
   g_mutex_unlock (&runtime->lock);
@@ -534,6 +535,6 @@ tn_runtime_dup_grants (TnRuntime         *runtime,
     return NULL;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{sas}"));
-  tn_filter_foreach_capability (filter, source, own, collect_grant, &builder);
+  tn_filter_foreach_capability (filter, source, &own, collect_grant, &builder);
   return g_variant_ref_sink (g_variant_builder_end (&builder));
 }
