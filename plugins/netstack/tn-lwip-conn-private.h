@@ -23,6 +23,7 @@ struct _TnLwipConn
   int             error_code;      /* GIOErrorEnum, with error_text */
   const char     *error_text;
   gboolean        failed;
+  gboolean        rx_reading;      /* somebody copies from rx, without the lock */
   gboolean        rx_ended;        /* the peer sends no more */
   gboolean        rx_shut;         /* nobody reads any more */
   gboolean        tx_full;         /* writers wait until a quarter has been acknowledged */

@@ -169,6 +169,14 @@ lock_when_ready (TnLwipConn   *self,
   return TRUE;
 }
 
+/* What nobody is to read any more. Not while somebody copies from it: then it is his to do. */
+static void
+drop_received_locked (TnLwipConn *self)
+{
+  self->consumed += self->rx.len;
+  tn_lwip_bytes_skip (&self->rx, self->rx.len);
+}
+
 gssize
 tn_lwip_conn_read (TnLwipConn   *self,
                    void         *buffer,
@@ -190,7 +198,8 @@ tn_lwip_conn_read (TnLwipConn   *self,
       g_mutex_unlock (&self->lock);
       return -1;
     }
-  while (done < len && (data = tn_lwip_bytes_peek (&self->rx, &n)) != NULL)
+  self->rx_reading = TRUE;
+  while (done < len && !self->rx_shut && (data = tn_lwip_bytes_peek (&self->rx, &n)) != NULL)
     {
       n = MIN (n, len - done);
       g_mutex_unlock (&self->lock);
@@ -199,7 +208,10 @@ tn_lwip_conn_read (TnLwipConn   *self,
       tn_lwip_bytes_skip (&self->rx, n);
       done += n;
     }
+  self->rx_reading = FALSE;
   self->consumed += done;
+  if (self->rx_shut)
+    drop_received_locked (self);
   if (self->consumed >= RECVED_THRESHOLD)
     wake_stack_locked (self);
   g_mutex_unlock (&self->lock);
@@ -291,8 +303,8 @@ tn_lwip_conn_shutdown (TnLwipConn *self,
   if (read)
     {
       self->rx_shut = TRUE;
-      self->consumed += self->rx.len;
-      tn_lwip_bytes_skip (&self->rx, self->rx.len);
+      if (!self->rx_reading)
+        drop_received_locked (self);
       tn_lwip_conn_wake_sources (self, G_IO_IN);
     }
   if (write)
