@@ -26,7 +26,9 @@ void          tn_lwip_core_hold        (void);
 void          tn_lwip_core_release     (void);
 void          tn_lwip_core_post        (TnLwipJob *job);     /* in order; while somebody holds the core */
 gboolean      tn_lwip_core_leave       (TnLwipJob *job);     /* the same; TRUE: the caller sees to it that somebody calls help() */
-void          tn_lwip_core_help        (void);               /* takes a turn if something waits and nobody has one; without any lock */
+/* Takes a turn if something waits and nobody has one. Without any lock, and never in a thread of the program: tasks return in a turn,
+ * and one that belongs to the main context of its thread would call the program back within it. */
+void          tn_lwip_core_help        (void);
 void          tn_lwip_core_call_thread (void);               /* for what was left, and nobody is to come for */
 GMainContext *tn_lwip_core_context     (void);               /* of the thread */
 

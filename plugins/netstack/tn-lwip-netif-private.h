@@ -50,6 +50,7 @@ void     tn_lwip_output_attach  (TnLwipNetif *self);     /* in a turn: sets the 
 void     tn_lwip_output_stop    (TnLwipNetif *self);     /* on the data thread */
 void     tn_lwip_output_clear   (TnLwipNetif *self);     /* in a turn */
 void     tn_lwip_output_resume  (TnLwipNetif *self);     /* any thread: held connections go on */
+gboolean tn_lwip_output_is_own_thread (TnLwipNetif *self);     /* whether this is the data thread, of an interface that is not stopped */
 void     tn_lwip_output_post_locked (TnLwipNetif *self, TnLwipJob *job);     /* to be run on the data thread, or where a turn is taken */
 
 /* tn-lwip-unreachable.c: what an ICMP message says of a connection that is being made; @packet is whole and for us */

@@ -281,7 +281,8 @@ tn_lwip_netif_call (TnLwipNetif *self,
   g_cond_init (&call.cond);
   if (tn_lwip_netif_post (self, &call.job))
     {
-      tn_lwip_core_help ();
+      if (tn_lwip_output_is_own_thread (self))
+        tn_lwip_core_help ();
       g_mutex_lock (&call.lock);
       while (!call.done)
         g_cond_wait (&call.cond, &call.lock);

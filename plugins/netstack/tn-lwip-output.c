@@ -151,6 +151,17 @@ resume_run (TnLwipJob *job)
   tn_lwip_netif_unref (self);
 }
 
+gboolean
+tn_lwip_output_is_own_thread (TnLwipNetif *self)
+{
+  gboolean own;
+
+  g_mutex_lock (&self->lock);
+  own = self->source != NULL && g_main_context_is_owner (g_source_get_context (self->source));
+  g_mutex_unlock (&self->lock);
+  return own;
+}
+
 /* Where the packets go that come of it: that thread has its turn without waking another. */
 void
 tn_lwip_output_post_locked (TnLwipNetif *self,

@@ -117,8 +117,8 @@ tn_lwip_sack_received (TnLwipSack                  *sack,
                        const struct tcp_sack_range *ranges,
                        guint                        n_ranges)
 {
-  guint32 before = sack->acked + (guint32) sack->bytes;
-  guint32 delivered;
+  guint32 before = sack->acked + sack->bytes;
+  gint32 delivered;
 
   if (n_ranges == 0 && sack->bytes == 0)
     {
@@ -128,6 +128,6 @@ tn_lwip_sack_received (TnLwipSack                  *sack,
 
   mark (pcb, ranges, n_ranges, sack);
   sack->acked = pcb->lastack;
-  delivered = sack->acked + (guint32) sack->bytes - before;
-  return send_lost (pcb, sack, MAX (delivered, pcb->mss));
+  delivered = (gint32) (sack->acked + sack->bytes - before);      /* negative: after a timeout nothing counts as arrived */
+  return send_lost (pcb, sack, (gsize) MAX (delivered, (gint32) pcb->mss));
 }
