@@ -189,6 +189,23 @@ talk_end (Talk *talk)
 }
 
 static void
+test_relay_restarted (void)
+{
+  KitTransfer *transfer;
+  Talk talk;
+
+  talk_begin (&talk);
+  transfer = kit_transfer_start (talk.client, talk.server, 16 << 20, 5);
+  kit_transfer_wait_bytes (transfer, 1 << 20);
+  g_assert_true (tn_testkit_tailnet_stop_relay (tailnet, KIT_REGION));
+  g_free (kit_wait_health (talk.ada, "relay-900"));
+  g_assert_true (tn_testkit_tailnet_start_relay (tailnet, KIT_REGION, NULL));
+  kit_transfer_finish (transfer);
+  kit_wait_healthy (talk.ada, "relay-900");
+  talk_end (&talk);
+}
+
+static void
 test_control_restarted (void)
 {
   Talk talk;
@@ -249,6 +266,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-faults/bad-url", test_bad_url);
   g_test_add_func ("/device/embedded-faults/server-faults", test_server_faults);
   g_test_add_func ("/device/embedded-faults/too-many-requests", test_too_many_requests);
+  g_test_add_func ("/device/embedded-faults/relay-restarted", test_relay_restarted);
   g_test_add_func ("/device/embedded-faults/control-restarted", test_control_restarted);
   g_test_add_func ("/device/embedded-faults/filter-changed", test_filter_changed);
   g_test_add_func ("/device/embedded-faults/peer-removed", test_peer_removed);
