@@ -97,19 +97,59 @@ set_auth_url (TnRuntime  *runtime,
   tn_runtime_publish_facts (runtime);
 }
 
+/* A login that somebody waits for; of the control thread. */
+typedef struct
+{
+  TnRuntime *runtime;
+  GTask     *task;
+  GSource   *cancelled;      /* nullable */
+} Login;
+
+static void
+login_free (gpointer data)
+{
+  Login *login = data;
+
+  if (login->cancelled != NULL)
+    g_source_destroy (login->cancelled);
+  g_clear_pointer (&login->cancelled, g_source_unref);
+  g_object_unref (login->task);
+  g_free (login);
+}
+
+GPtrArray *
+tn_runtime_new_logins (void)
+{
+  return g_ptr_array_new_with_free_func (login_free);
+}
+
+/* The server goes on: whoever opens the URL finishes what was begun. */
+static gboolean
+login_cancelled_cb (GCancellable *cancellable,
+                    gpointer      data)
+{
+  Login *login = data;
+
+  g_task_return_error_if_cancelled (login->task);
+  g_ptr_array_remove (login->runtime->logins, login);
+  return G_SOURCE_REMOVE;
+}
+
 static void
 end_logins (TnRuntime    *runtime,
             const GError *error)
 {
   g_autoptr (GPtrArray) logins = g_steal_pointer (&runtime->logins);
 
-  runtime->logins = g_ptr_array_new_with_free_func (g_object_unref);
+  runtime->logins = tn_runtime_new_logins ();
   for (guint i = 0; i < logins->len; i++)
     {
+      Login *login = g_ptr_array_index (logins, i);
+
       if (error != NULL)
-        g_task_return_error (g_ptr_array_index (logins, i), g_error_copy (error));
+        g_task_return_error (login->task, g_error_copy (error));
       else
-        g_task_return_boolean (g_ptr_array_index (logins, i), TRUE);
+        g_task_return_boolean (login->task, TRUE);
     }
 }
 
@@ -257,15 +297,26 @@ login_cb (gpointer data)
 {
   TnRuntimeCall *call = data;
   TnRuntime *runtime = call->runtime;
-  GTask *task = call->data;
+  g_autoptr (GTask) task = call->data;
+  GCancellable *cancellable = g_task_get_cancellable (task);
+  Login *login;
 
-  if (runtime->client == NULL)
+  if (runtime->client == NULL || runtime->closing)
     {
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
-      g_object_unref (task);
       return G_SOURCE_REMOVE;
     }
-  g_ptr_array_add (runtime->logins, task);
+
+  login = g_new0 (Login, 1);
+  login->runtime = runtime;
+  login->task = g_steal_pointer (&task);
+  g_ptr_array_add (runtime->logins, login);
+  if (cancellable != NULL)
+    {
+      login->cancelled = g_cancellable_source_new (cancellable);
+      g_source_set_callback (login->cancelled, G_SOURCE_FUNC (login_cancelled_cb), login, NULL);
+      g_source_attach (login->cancelled, g_main_context_get_thread_default ());
+    }
   tn_control_client_login (runtime->client, NULL);
   return G_SOURCE_REMOVE;
 }

@@ -86,6 +86,7 @@ void tn_runtime_check_closed  (TnRuntime *runtime);
 /* tn-runtime-client.c; on the control thread */
 void tn_runtime_start_client  (TnRuntime *runtime);
 void tn_runtime_close_client  (TnRuntime *runtime);
+GPtrArray *tn_runtime_new_logins (void);
 void tn_runtime_tell_net_info (TnRuntime *runtime);
 
 /* tn-runtime-netmap.c; on the control thread */

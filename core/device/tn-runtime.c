@@ -423,7 +423,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->disco_key = tn_secret_alloc (TN_KEY_LEN);
   tn_disco_private_key_generate (runtime->disco_key);
   runtime->bridge = tn_netmap_bridge_new ();
-  runtime->logins = g_ptr_array_new_with_free_func (g_object_unref);
+  runtime->logins = tn_runtime_new_logins ();
   runtime->relays_up = g_hash_table_new (NULL, NULL);
   runtime->health = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
   runtime->state = runtime->wanted_state = TN_DEVICE_STATE_STARTING;

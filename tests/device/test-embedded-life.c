@@ -225,6 +225,32 @@ test_login (void)
   kit_stop (device);
 }
 
+/* Who does not want to wait for somebody to open the URL any more, and who asks while the device stops. */
+static void
+test_login_ends (void)
+{
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "nobody", NULL, FALSE);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) start = NULL, login = NULL, late = NULL, stop = NULL;
+  g_autoptr (GError) error = NULL;
+
+  tn_device_start_async (device, NULL, kit_result_cb, &start);
+  kit_wait_for ("a URL", has_url, device);
+  tn_device_login_async (device, cancellable, kit_result_cb, &login);
+  g_cancellable_cancel (cancellable);
+  g_assert_false (tn_device_login_finish (device, kit_wait (&login), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+
+  tn_device_login_async (device, NULL, kit_result_cb, &late);
+  tn_device_stop_async (device, NULL, kit_result_cb, &stop);
+  g_assert_true (tn_device_stop_finish (device, kit_wait (&stop), &error));
+  g_assert_false (tn_device_login_finish (device, kit_wait (&late), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  g_clear_error (&error);
+  g_assert_false (tn_device_start_finish (device, kit_wait (&start), &error));
+}
+
 static void
 test_approval (void)
 {
@@ -453,6 +479,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-life/restart", test_restart);
   g_test_add_func ("/device/embedded-life/store-in-use", test_store_in_use);
   g_test_add_func ("/device/embedded-life/login", test_login);
+  g_test_add_func ("/device/embedded-life/login-ends", test_login_ends);
   g_test_add_func ("/device/embedded-life/approval", test_approval);
   g_test_add_func ("/device/embedded-life/logout", test_logout);
   g_test_add_func ("/device/embedded-life/ephemeral", test_ephemeral);
