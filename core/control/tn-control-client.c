@@ -11,7 +11,7 @@ enum
 {
   BACKOFF_STEP_MS = 10,                /* tailscale util/backoff: n² steps, half to one and a half times that */
   BACKOFF_MAX_MS = 30 * 1000,
-  KEY_MAX_LEN = 64 << 10,
+  KEY_MAX_LEN = 16 << 10,
   OUTER_TIMEOUT_S = 15,
   SKIP_PLAIN_S = 120,                  /* after a dial so short ago, plain HTTP is no help */
 };
@@ -121,28 +121,50 @@ key_failed (TnControlClient *self,
   g_error_free (error);
 }
 
-static void
-key_cb (GObject      *object,
-        GAsyncResult *result,
-        gpointer      user_data)
+typedef struct
 {
-  g_autoptr (TnControlClient) self = user_data;
-  GError *error = NULL;
-  g_autoptr (GBytes) body = soup_session_send_and_read_finish (SOUP_SESSION (object), result, &error);
-  SoupMessage *message = soup_session_get_async_result_message (SOUP_SESSION (object), result);
-  guint status = message != NULL ? soup_message_get_status (message) : 0;
+  TnControlClient *client;         /* a reference */
+  GCancellable    *cancellable;
+  char             body[KEY_MAX_LEN + 1];
+} KeyFetch;
 
-  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) || self->dial == NULL || self->soup != SOUP_SESSION (object))
+static void
+key_fetch_free (KeyFetch *fetch)
+{
+  tn_control_client_unref (fetch->client);
+  g_object_unref (fetch->cancellable);
+  g_free (fetch);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (KeyFetch, key_fetch_free)
+
+/* TRUE: it is over, and somebody may have begun another. */
+static gboolean
+key_fetch_is_stale (KeyFetch *fetch)
+{
+  return fetch->client->key_fetch != fetch->cancellable || fetch->client->dial == NULL;
+}
+
+static void
+key_read_cb (GObject      *object,
+             GAsyncResult *result,
+             gpointer      user_data)
+{
+  g_autoptr (KeyFetch) fetch = user_data;
+  TnControlClient *self = fetch->client;
+  GError *error = NULL;
+  gsize len = 0;
+
+  g_input_stream_read_all_finish (G_INPUT_STREAM (object), result, &len, &error);
+  if (key_fetch_is_stale (fetch))
     {
       g_clear_error (&error);
       return;
     }
   g_clear_object (&self->key_fetch);
-  if (error == NULL && status != SOUP_STATUS_OK)
-    error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "status %u", status);
-  else if (error == NULL && g_bytes_get_size (body) > KEY_MAX_LEN)
-    error = g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "answer of %" G_GSIZE_FORMAT " bytes", g_bytes_get_size (body));
-  if (error != NULL || !tn_wire_control_key_parse (g_bytes_get_data (body, NULL), g_bytes_get_size (body), &self->control_key, &error))
+  if (error == NULL && len > KEY_MAX_LEN)
+    error = g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "answer of more than %d bytes", KEY_MAX_LEN);
+  if (error != NULL || !tn_wire_control_key_parse (fetch->body, len, &self->control_key, &error))
     {
       key_failed (self, error);
       return;
@@ -152,11 +174,40 @@ key_cb (GObject      *object,
 }
 
 static void
+key_cb (GObject      *object,
+        GAsyncResult *result,
+        gpointer      user_data)
+{
+  g_autoptr (KeyFetch) fetch = user_data;
+  TnControlClient *self = fetch->client;
+  GError *error = NULL;
+  g_autoptr (GInputStream) stream = soup_session_send_finish (SOUP_SESSION (object), result, &error);
+  SoupMessage *message = soup_session_get_async_result_message (SOUP_SESSION (object), result);
+  guint status = message != NULL ? soup_message_get_status (message) : 0;
+
+  if (key_fetch_is_stale (fetch))
+    {
+      g_clear_error (&error);
+      return;
+    }
+  if (error == NULL && status != SOUP_STATUS_OK)
+    error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "status %u", status);
+  if (error != NULL)
+    {
+      key_failed (self, error);
+      return;
+    }
+  g_input_stream_read_all_async (stream, fetch->body, sizeof fetch->body, G_PRIORITY_DEFAULT, fetch->cancellable, key_read_cb, fetch);
+  fetch = NULL;
+}
+
+static void
 fetch_key (TnControlClient *self)
 {
   g_autofree char *uri = g_strdup_printf ("%s/key?v=%d", self->url->text, TN_CAPABILITY_VERSION);
   g_autoptr (SoupMessage) message = soup_message_new ("GET", uri);
   g_autoptr (GError) error = NULL;
+  KeyFetch *fetch;
 
   if (message == NULL)
     {
@@ -165,7 +216,10 @@ fetch_key (TnControlClient *self)
       return;
     }
   self->key_fetch = g_cancellable_new ();
-  soup_session_send_and_read_async (self->soup, message, G_PRIORITY_DEFAULT, self->key_fetch, key_cb, tn_control_client_ref (self));
+  fetch = g_new (KeyFetch, 1);
+  fetch->client = tn_control_client_ref (self);
+  fetch->cancellable = g_object_ref (self->key_fetch);
+  soup_session_send_async (self->soup, message, G_PRIORITY_DEFAULT, fetch->cancellable, key_cb, fetch);
 }
 
 /* --- The connection --- */

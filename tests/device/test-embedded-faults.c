@@ -74,6 +74,42 @@ test_unreachable (void)
   check_unreachable ("http://127.0.0.1:1", NULL);
 }
 
+/* Answers for ever. Notes how much it got rid of before the other side hung up. */
+static gboolean
+endless_cb (GThreadedSocketService *service,
+            GSocketConnection      *connection,
+            GObject                *source,
+            gpointer                user_data)
+{
+  static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
+  GOutputStream *out = g_io_stream_get_output_stream (G_IO_STREAM (connection));
+  g_autofree char *spaces = g_strnfill (64 << 10, ' ');
+  gsize n = 0;
+
+  g_output_stream_write_all (out, head, strlen (head), NULL, NULL, NULL);
+  while (n < 256 << 20 && g_output_stream_write_all (out, spaces, 64 << 10, NULL, NULL, NULL))
+    n += 64 << 10;
+  g_assert_cmpuint (n, <, 64 << 20);      /* what sockets take, and no more */
+  return TRUE;
+}
+
+static void
+test_endless_answer (void)
+{
+  g_autoptr (GSocketService) service = g_threaded_socket_service_new (4);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *url = NULL;
+  guint16 port;
+
+  g_signal_connect (service, "run", G_CALLBACK (endless_cb), NULL);
+  port = g_socket_listener_add_any_inet_port (G_SOCKET_LISTENER (service), NULL, &error);
+  g_assert_no_error (error);
+  url = g_strdup_printf ("http://127.0.0.1:%u", port);
+  check_unreachable (url, NULL);
+  g_socket_service_stop (service);
+  g_socket_listener_close (G_SOCKET_LISTENER (service));
+}
+
 static void
 test_wrong_certificate (void)
 {
@@ -262,6 +298,7 @@ main (int    argc,
 
   g_test_add_func ("/device/embedded-faults/auth-key", test_auth_key);
   g_test_add_func ("/device/embedded-faults/unreachable", test_unreachable);
+  g_test_add_func ("/device/embedded-faults/endless-answer", test_endless_answer);
   g_test_add_func ("/device/embedded-faults/wrong-certificate", test_wrong_certificate);
   g_test_add_func ("/device/embedded-faults/bad-url", test_bad_url);
   g_test_add_func ("/device/embedded-faults/server-faults", test_server_faults);
