@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tn-box.h"
+#include "tn-cancel-source.h"
 #include "tn-hex.h"
 #include "tn-testkit-json.h"
 
@@ -106,7 +107,7 @@ watch_cancellable (TnTestkitServer *server,
   cancellation = g_new0 (Cancellation, 1);
   cancellation->server = server;
   cancellation->token = g_strdup (token);
-  question->cancelled = g_cancellable_source_new (cancellable);
+  question->cancelled = tn_cancel_source_new (cancellable);
   g_source_set_callback (question->cancelled, G_SOURCE_FUNC (cancelled_cb), cancellation, (GDestroyNotify) cancellation_free);
   g_source_attach (question->cancelled, g_main_context_get_thread_default ());
 }

@@ -5,6 +5,7 @@
 
 #include "tn-boot-timer.h"
 #include "tn-box.h"
+#include "tn-cancel-source.h"
 #include "tn-error.h"
 #include "tn-thread.h"
 
@@ -392,7 +393,7 @@ ping_watch (Ping *ping)
   g_source_attach (ping->timeout, context);
   if (cancellable != NULL)
     {
-      ping->cancelled = g_cancellable_source_new (cancellable);
+      ping->cancelled = tn_cancel_source_new (cancellable);
       g_source_set_callback (ping->cancelled, G_SOURCE_FUNC (ping_cancelled_cb), ping, NULL);
       g_source_attach (ping->cancelled, context);
     }

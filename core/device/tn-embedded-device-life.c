@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "tn-cancel-source.h"
 #include "tn-error.h"
 #include "tn-plugin-loader.h"
 
@@ -214,7 +215,7 @@ watch_cancellable (TnEmbeddedDevice *self,
   if (cancellable == NULL)
     return;
 
-  self->start_cancelled = g_cancellable_source_new (cancellable);
+  self->start_cancelled = tn_cancel_source_new (cancellable);
   g_source_set_callback (self->start_cancelled, G_SOURCE_FUNC (start_cancelled_cb), self, NULL);
   g_source_attach (self->start_cancelled, self->main_context);
 }

@@ -3,6 +3,7 @@
 
 #include "tn-listener-private.h"
 
+#include "tn-cancel-source.h"
 #include "tn-connection-private.h"
 #include "tn-context.h"
 #include "tn-device-private.h"
@@ -446,7 +447,7 @@ tn_listener_accept_async (TnListener          *self,
   waiter = g_new0 (Waiter, 1);
   if (cancellable != NULL)
     {
-      waiter->cancelled = g_cancellable_source_new (cancellable);
+      waiter->cancelled = tn_cancel_source_new (cancellable);
       g_source_set_callback (waiter->cancelled, G_SOURCE_FUNC (waiter_cancelled_cb), waiter, NULL);
       g_source_attach (waiter->cancelled, self->context);
     }

@@ -3,6 +3,7 @@
 
 #include "tn-runtime-private.h"
 
+#include "tn-cancel-source.h"
 #include "tn-context.h"
 #include "tn-error.h"
 
@@ -313,7 +314,7 @@ login_cb (gpointer data)
   g_ptr_array_add (runtime->logins, login);
   if (cancellable != NULL)
     {
-      login->cancelled = g_cancellable_source_new (cancellable);
+      login->cancelled = tn_cancel_source_new (cancellable);
       g_source_set_callback (login->cancelled, G_SOURCE_FUNC (login_cancelled_cb), login, NULL);
       g_source_attach (login->cancelled, g_main_context_get_thread_default ());
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tn-bus-datagram.h"
+#include "tn-cancel-source.h"
 #include "tn-system-device-stream.h"
 
 #define TN_TYPE_SYSTEM_DEVICE_DATAGRAM (tn_system_device_datagram_get_type ())
@@ -121,7 +122,7 @@ tn_system_device_datagram_receive_async (TnNetstackDatagram  *datagram,
     return;
 
   readable = g_socket_create_source (self->socket, G_IO_IN, cancellable);
-  closed = g_cancellable_source_new (self->closed);
+  closed = tn_cancel_source_new (self->closed);
   g_source_set_dummy_callback (closed);
   g_source_add_child_source (readable, closed);
   g_source_set_callback (readable, G_SOURCE_FUNC (readable_cb), g_object_ref (task), g_object_unref);

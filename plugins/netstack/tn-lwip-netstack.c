@@ -3,6 +3,7 @@
 
 #include "tn-lwip-netstack.h"
 
+#include "tn-cancel-source.h"
 #include "tn-lwip-conn.h"
 #include "tn-lwip-datagram.h"
 #include "tn-lwip-listener.h"
@@ -191,7 +192,7 @@ watch_cancellable (GTask *task)
 
   if (cancellable == NULL)
     return;
-  source = g_cancellable_source_new (cancellable);
+  source = tn_cancel_source_new (cancellable);
   g_task_attach_source (task, source, G_SOURCE_FUNC (connect_cancelled_cb));
   g_object_set_data_full (G_OBJECT (task), "tn-lwip-cancelled", source, (GDestroyNotify) g_source_unref);
 }

@@ -3,6 +3,8 @@
 
 #include "tn-lwip-ping.h"
 
+#include "tn-cancel-source.h"
+
 #include <sodium.h>
 
 #include "lwip/icmp.h"
@@ -308,7 +310,7 @@ tn_lwip_pinger_ping (TnLwipPinger      *self,
     {
       g_task_set_task_data (task, echo, NULL);
       g_object_set_data_full (G_OBJECT (task), "tn-lwip-pinger", tn_lwip_pinger_ref (self), (GDestroyNotify) pinger_unref);
-      echo->cancelled = g_cancellable_source_new (cancellable);
+      echo->cancelled = tn_cancel_source_new (cancellable);
       g_task_attach_source (task, echo->cancelled, G_SOURCE_FUNC (cancelled_cb));
     }
   if (!tn_lwip_netif_post (self->netif, &echo->job))

@@ -3,6 +3,8 @@
 
 #include "tn-lwip-waiters.h"
 
+#include "tn-cancel-source.h"
+
 typedef struct
 {
   TnLwipWaiters *waiters;
@@ -58,7 +60,7 @@ tn_lwip_waiters_add (TnLwipWaiters *self,
   if (cancellable == NULL)
     return;
   g_object_set_data (G_OBJECT (task), "tn-lwip-waiters", self);
-  waiter->cancelled = g_cancellable_source_new (cancellable);
+  waiter->cancelled = tn_cancel_source_new (cancellable);
   g_task_attach_source (task, waiter->cancelled, G_SOURCE_FUNC (cancelled_cb));
 }
 
