@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-/* A TCP connection: bytes on their way between the threads that read and write it and the lwIP thread. */
+/* A TCP connection: bytes on their way between the threads that read and write it and lwIP's turns. */
 typedef struct _TnLwipConn TnLwipConn;
 
 TnLwipConn *tn_lwip_conn_ref         (TnLwipConn *self);

@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-/* A device's interface: its packets on the way between its data thread and the lwIP thread, its addresses, its blocked paths. */
+/* A device's interface: its packets on the way between its data thread and lwIP's turns, its addresses, its blocked paths. */
 typedef struct _TnLwipNetif TnLwipNetif;
 
 typedef struct

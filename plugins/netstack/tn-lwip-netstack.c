@@ -165,7 +165,7 @@ connect_cancelled_cb (GCancellable *cancellable,
   return G_SOURCE_REMOVE;
 }
 
-/* The connect task is the lwIP thread's, and has no object; this one is the caller's. */
+/* The connect task belongs to lwIP's turns, and has no object; this one is the caller's. */
 static void
 connected_cb (GObject      *object,
               GAsyncResult *result,

@@ -12,7 +12,7 @@
 #include "tn-lwip-core.h"
 #include "tn-lwip-stream.h"
 
-/* Joins a connection to a descriptor that somebody else has the other end of. It runs in the lwIP thread, between the connection's
+/* Joins a connection to a descriptor that somebody else has the other end of. It runs in the core's thread, between the connection's
  * buffers and the descriptor's. */
 typedef struct
 {
