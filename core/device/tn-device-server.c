@@ -205,7 +205,7 @@ tn_device_server_new (TnDevice *device)
  * @error: return location for an error
  *
  * Puts a socket into @directory, where others with the same folder look for it. A socket that is left there from before is replaced,
- * hence the folder must be held: see [method@Tailnet.StateStore.acquire].
+ * hence the folder must be held: see [method@Tailnet.StateStore.acquire_async].
  *
  * Returns: %TRUE on success
  *

@@ -85,17 +85,27 @@ runtime_failed (gpointer      user_data,
   tn_runtime_close (self->runtime);
 }
 
-static gboolean
-runtime_save_keys (gpointer                 user_data,
-                   const TnNodePrivateKey  *node_key,
-                   const TnNodePublicKey   *old_node_key,
-                   GError                 **error)
+/* However it came to that. */
+static void
+end_stopped (TnEmbeddedDevice *self,
+             GError           *error)      /* nullable, taken: why it did not start */
 {
-  Link *link = user_data;
+  g_autoptr (GPtrArray) stop_tasks = g_steal_pointer (&self->stop_tasks);
 
-  if (node_key == NULL)
-    return tn_identity_forget (link->store, error);
-  return tn_identity_save_node_keys (link->store, node_key, old_node_key, error);
+  self->stop_tasks = g_ptr_array_new_with_free_func (g_object_unref);
+  if (self->start_error != NULL)
+    {
+      g_clear_error (&error);
+      error = g_steal_pointer (&self->start_error);
+    }
+  publish_stopped (self);
+
+  if (self->start_task != NULL)
+    end_start (self, error != NULL ? error : g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "device was stopped"));
+  else
+    g_clear_error (&error);
+  for (guint i = 0; i < stop_tasks->len; i++)
+    g_task_return_boolean (g_ptr_array_index (stop_tasks, i), TRUE);
 }
 
 static void
@@ -103,7 +113,6 @@ runtime_closed (gpointer user_data)
 {
   Link *link = user_data;
   g_autoptr (TnEmbeddedDevice) self = g_weak_ref_get (&link->device);
-  g_autoptr (GPtrArray) stop_tasks = NULL;
 
   link_free (link);
   if (self == NULL)
@@ -111,16 +120,7 @@ runtime_closed (gpointer user_data)
 
   g_clear_pointer (&self->runtime, tn_runtime_unref);
   g_clear_object (&self->netstack);
-  stop_tasks = g_steal_pointer (&self->stop_tasks);
-  self->stop_tasks = g_ptr_array_new_with_free_func (g_object_unref);
-  publish_stopped (self);
-
-  if (self->start_task != NULL)
-    end_start (self, self->start_error != NULL ? g_steal_pointer (&self->start_error)
-                                               : g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "device was stopped"));
-  g_clear_error (&self->start_error);
-  for (guint i = 0; i < stop_tasks->len; i++)
-    g_task_return_boolean (g_ptr_array_index (stop_tasks, i), TRUE);
+  end_stopped (self, NULL);
 }
 
 /* --- Start --- */
@@ -156,18 +156,17 @@ make_netstack (TnEmbeddedDevice  *self,
 static const TnRuntimeCallbacks runtime_callbacks = {
   .state = runtime_state,
   .failed = runtime_failed,
-  .save_keys = runtime_save_keys,
   .closed = runtime_closed,
 };
 
 /* With the store acquired. */
 static gboolean
 start_runtime (TnEmbeddedDevice  *self,
+               TnIdentity        *identity,
                GError           **error)
 {
-  g_autoptr (TnIdentity) identity = tn_identity_load (self->state_store, error);
-  g_autoptr (GPtrArray) underlays = NULL;
-  g_autoptr (TnNetstack) netstack = NULL;
+  g_autoptr (GPtrArray) underlays = make_underlays (self, error);
+  g_autoptr (TnNetstack) netstack = underlays != NULL ? make_netstack (self, error) : NULL;
   TnRuntimeConfig config = {
     .hostname = self->hostname,
     .control_url = self->control_url,
@@ -177,24 +176,111 @@ start_runtime (TnEmbeddedDevice  *self,
     .ephemeral = self->ephemeral,
     .tls_database = self->tls_database,
     .identity = identity,
+    .underlays = underlays,
+    .netstack = netstack,
+    .store = self->state_store,
     .model = self->model,
     .context = self->main_context,
   };
   Link *link;
 
-  if (identity == NULL)
-    return FALSE;
-  if ((underlays = make_underlays (self, error)) == NULL || (netstack = make_netstack (self, error)) == NULL)
+  if (netstack == NULL)
     return FALSE;
 
-  config.underlays = underlays;
-  config.netstack = netstack;
   link = g_new0 (Link, 1);
   g_weak_ref_init (&link->device, self);
   link->store = g_object_ref (self->state_store);
   self->netstack = g_object_ref (netstack);
   self->runtime = tn_runtime_new (&config, &runtime_callbacks, link);
   return TRUE;
+}
+
+/* Until there is a runtime, this is how a device is told to stop. */
+static void
+close_down (TnEmbeddedDevice *self)
+{
+  if (self->runtime != NULL)
+    tn_runtime_close (self->runtime);
+  else if (self->opening != NULL)
+    g_cancellable_cancel (self->opening);
+}
+
+static void
+end_early_calls (TnEmbeddedDevice *self)
+{
+  g_autoptr (GPtrArray) calls = g_steal_pointer (&self->early_calls);
+
+  self->early_calls = g_ptr_array_new_with_free_func (g_object_unref);
+  for (guint i = 0; i < calls->len; i++)
+    {
+      GTask *task = g_ptr_array_index (calls, i);
+
+      if (self->runtime == NULL)
+        g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
+      else if (g_task_get_source_tag (task) == tn_embedded_device_login_async)
+        tn_runtime_login (self->runtime, task);
+      else
+        tn_runtime_logout (self->runtime, task);
+    }
+}
+
+static void
+end_opening (TnEmbeddedDevice *self,
+             GError           *error)      /* nullable, taken */
+{
+  g_clear_object (&self->opening);
+  end_early_calls (self);
+  if (self->runtime == NULL)
+    end_stopped (self, error);
+}
+
+static void
+identity_loaded_cb (GObject      *object,
+                    GAsyncResult *result,
+                    gpointer      user_data)
+{
+  g_autoptr (TnEmbeddedDevice) self = user_data;
+  GError *error = NULL;
+  g_autoptr (TnIdentity) identity = tn_identity_load_finish (TN_STATE_STORE (object), result, &error);
+  gboolean cancelled = g_cancellable_is_cancelled (self->opening);
+
+  if (cancelled)
+    g_clear_error (&error);
+  if (cancelled || identity == NULL || !start_runtime (self, identity, &error))
+    tn_state_store_release (self->state_store);
+  end_opening (self, error);
+}
+
+static void
+store_acquired_cb (GObject      *object,
+                   GAsyncResult *result,
+                   gpointer      user_data)
+{
+  g_autoptr (TnEmbeddedDevice) self = user_data;
+  TnDeviceFacts facts = { .state = TN_DEVICE_STATE_STARTING };
+  GError *error = NULL;
+  gboolean acquired = tn_state_store_acquire_finish (TN_STATE_STORE (object), result, &error);
+
+  if (g_cancellable_is_cancelled (self->opening))
+    {
+      g_clear_error (&error);
+      if (acquired)
+        tn_state_store_release (self->state_store);
+      acquired = FALSE;
+    }
+  if (!acquired)
+    {
+      end_opening (self, error);
+      return;
+    }
+
+  /* Not sooner: who sees a device that starts may take it that the state is this device's. */
+  self->state = TN_DEVICE_STATE_STARTING;
+  tn_device_model_publish_facts (self->model, &facts);
+  tn_device_model_flush (self->model);
+  g_main_context_push_thread_default (self->main_context);
+  tn_identity_load_async (self->state_store, self->opening, identity_loaded_cb, g_object_ref (self));
+  g_main_context_pop_thread_default (self->main_context);
 }
 
 static gboolean
@@ -204,7 +290,7 @@ start_cancelled_cb (GCancellable *cancellable,
   TnEmbeddedDevice *self = data;
 
   g_cancellable_set_error_if_cancelled (cancellable, self->start_error == NULL ? &self->start_error : NULL);
-  tn_runtime_close (self->runtime);
+  close_down (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -228,7 +314,6 @@ tn_embedded_device_start_async (TnDevice            *device,
 {
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  GError *error = NULL;
 
   g_task_set_source_tag (task, tn_embedded_device_start_async);
   if (g_task_return_error_if_cancelled (task))
@@ -238,7 +323,7 @@ tn_embedded_device_start_async (TnDevice            *device,
   if (self->start_task != NULL || self->stop_tasks->len > 0)
     {
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_PENDING, "device is %s already",
-                               self->start_task != NULL ? "starting" : "stopping");
+                               self->stop_tasks->len > 0 ? "stopping" : "starting");
       return;
     }
   if (self->runtime != NULL && self->state == TN_DEVICE_STATE_RUNNING)
@@ -247,27 +332,14 @@ tn_embedded_device_start_async (TnDevice            *device,
       return;
     }
 
-  if (self->runtime == NULL)
-    {
-      TnDeviceFacts facts = { .state = TN_DEVICE_STATE_STARTING };
-
-      if (!tn_state_store_acquire (self->state_store, &error))
-        {
-          g_task_return_error (task, error);
-          return;
-        }
-      self->state = TN_DEVICE_STATE_STARTING;
-      tn_device_model_publish_facts (self->model, &facts);
-      if (!start_runtime (self, &error))
-        {
-          tn_state_store_release (self->state_store);
-          publish_stopped (self);
-          g_task_return_error (task, error);
-          return;
-        }
-    }
   self->start_task = g_steal_pointer (&task);
   watch_cancellable (self, cancellable);
+  if (self->runtime != NULL)
+    return;
+  self->opening = g_cancellable_new ();
+  g_main_context_push_thread_default (self->main_context);
+  tn_state_store_acquire_async (self->state_store, self->opening, store_acquired_cb, g_object_ref (self));
+  g_main_context_pop_thread_default (self->main_context);
 }
 
 /* --- Stop --- */
@@ -284,14 +356,14 @@ tn_embedded_device_stop_async (TnDevice            *device,
   g_task_set_source_tag (task, tn_embedded_device_stop_async);
   /* Once begun it is carried through: a device that is half stopped is of no use to anybody. */
   g_task_set_check_cancellable (task, FALSE);
-  if (self->runtime == NULL)
+  if (self->runtime == NULL && self->opening == NULL)
     {
       g_task_return_boolean (task, TRUE);
       g_object_unref (task);
       return;
     }
   g_ptr_array_add (self->stop_tasks, task);
-  tn_runtime_close (self->runtime);
+  close_down (self);
 }
 
 /* --- Login and logout --- */
@@ -306,7 +378,9 @@ tn_embedded_device_login_async (TnDevice            *device,
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, tn_embedded_device_login_async);
-  if (self->runtime == NULL)
+  if (self->opening != NULL)
+    g_ptr_array_add (self->early_calls, g_steal_pointer (&task));
+  else if (self->runtime == NULL)
     g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "device %s is stopped", self->hostname);
   else
     tn_runtime_login (self->runtime, task);
@@ -346,12 +420,15 @@ tn_embedded_device_logout_async (TnDevice            *device,
   g_autoptr (GTask) logout = NULL;
 
   g_task_set_source_tag (task, tn_embedded_device_logout_async);
-  if (self->runtime == NULL)
+  if (self->runtime == NULL && self->opening == NULL)
     {
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "device %s is stopped", self->hostname);
       g_object_unref (task);
       return;
     }
   logout = g_task_new (self, cancellable, logout_cb, task);
-  tn_runtime_logout (self->runtime, logout);
+  if (self->opening != NULL)
+    g_ptr_array_add (self->early_calls, g_steal_pointer (&logout));
+  else
+    tn_runtime_logout (self->runtime, logout);
 }

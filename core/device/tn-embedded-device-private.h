@@ -27,6 +27,8 @@ struct _TnEmbeddedDevice
   TnDeviceModel  *model;
 
   /* Only in main_context. */
+  GCancellable   *opening;               /* from the call of start until there is a runtime */
+  GPtrArray      *early_calls;           /* of GTask: logins and logouts that wait for a runtime */
   TnRuntime      *runtime;               /* NULL: stopped */
   TnNetstack     *netstack;              /* of the runtime */
   GTask          *start_task;            /* nullable */

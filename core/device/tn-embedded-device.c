@@ -92,6 +92,8 @@ tn_embedded_device_dispose (GObject *object)
 {
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (object);
 
+  if (self->opening != NULL)
+    g_cancellable_cancel (self->opening);
   if (self->runtime != NULL)
     tn_runtime_close (self->runtime);
   g_clear_pointer (&self->runtime, tn_runtime_unref);
@@ -110,6 +112,7 @@ tn_embedded_device_finalize (GObject *object)
   set_auth_key (self, NULL);
   g_clear_pointer (&self->model, tn_device_model_unref);
   g_clear_pointer (&self->stop_tasks, g_ptr_array_unref);
+  g_clear_pointer (&self->early_calls, g_ptr_array_unref);
   g_clear_error (&self->start_error);
   g_clear_object (&self->state_store);
   g_clear_object (&self->tls_database);
@@ -305,6 +308,7 @@ static void
 tn_embedded_device_init (TnEmbeddedDevice *self)
 {
   self->stop_tasks = g_ptr_array_new_with_free_func (g_object_unref);
+  self->early_calls = g_ptr_array_new_with_free_func (g_object_unref);
 }
 
 /* --- Interface: what is known is the model's --- */

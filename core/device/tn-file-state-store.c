@@ -3,370 +3,256 @@
 
 #include "tn-file-state-store.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <glib/gstdio.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "tn-error.h"
-#include "tn-secret.h"
-
-/* A file holds one line, "tailnet-state 1 LENGTH SHA256\n", and the value. Both numbers are there so that a file cut short or
- * overwritten with zeros, as some file systems leave them after a power cut, is not taken for a key. */
-#define HEADER_FORMAT   "tailnet-state 1 %" G_GSIZE_FORMAT " %s\n"
-#define HEADER_MAX      128
-#define VALUE_MAX       (1024 * 1024)
-#define LOCK_NAME       "lock"
+#include "tn-context.h"
+#include "tn-state-directory.h"
 
 /**
  * TnFileStateStore:
  *
  * A state store in a directory, one file a key: `KEY.state`, readable by their owner alone and replaced atomically. The directory
- * is made when the store is acquired, and locked while it is in use; one whose contents others can read draws a warning.
+ * is made when the store is acquired, and locked while it is in use; one whose contents others can read draws a warning. The disk
+ * is waited for in a thread of the store's own, and calls are carried out in the order in which they were made.
  */
 struct _TnFileStateStore
 {
-  GObject parent_instance;
-  char   *directory;           /* immutable after construction */
-  int     directory_fd;        /* -1 while not acquired */
-  int     lock_fd;
+  GObject           parent_instance;
+  char             *directory;      /* immutable after construction */
+  GThreadPool      *worker;         /* of one thread: the disk may be slow, and the order counts */
+  GMutex            lock;           /* guards what follows */
+  TnStateDirectory *held;           /* NULL while not acquired */
 };
 
 enum { PROP_0, PROP_DIRECTORY, N_PROPS };
 
 static void tn_file_state_store_iface_init (TnStateStoreInterface *iface);
+static void tn_file_state_store_load_async (TnStateStore *store, const char *key, GCancellable *cancellable,
+                                            GAsyncReadyCallback callback, gpointer user_data);
 
 G_DEFINE_FINAL_TYPE_WITH_CODE (TnFileStateStore, tn_file_state_store, G_TYPE_OBJECT,
                                G_IMPLEMENT_INTERFACE (TN_TYPE_STATE_STORE, tn_file_state_store_iface_init))
 
 static GParamSpec *properties[N_PROPS];
 
-/* Consumes errno. */
-static gboolean
-fail_errno (GError    **error,
-            const char *doing,
-            const char *directory,
-            const char *name)
-{
-  int code = errno;
-  g_autofree char *path = g_build_filename (directory, name, NULL);
+/* --- Calls: carried out by the worker, in their order --- */
 
-  g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (code), "cannot %s %s: %s", doing, path, g_strerror (code));
-  return FALSE;
+typedef struct _Job Job;
+
+struct _Job
+{
+  void            (*run) (TnFileStateStore *self, Job *job);
+  TnStateDirectory *held;      /* for all but an acquisition */
+  char             *key;
+  GBytes           *value;     /* nullable: to save, or what was loaded */
+  GError           *error;
+};
+
+static void
+job_free (Job *job)
+{
+  g_clear_pointer (&job->held, tn_state_directory_unref);
+  g_clear_pointer (&job->value, g_bytes_unref);
+  g_clear_error (&job->error);
+  g_free (job->key);
+  g_free (job);
 }
 
 static void
-close_fd (int *fd)
+answer (gpointer data)
 {
-  if (*fd >= 0)
-    close (*fd);
-  *fd = -1;
+  GTask *task = data;
+  Job *job = g_task_get_task_data (task);
+
+  if (job->error != NULL)
+    g_task_return_error (task, g_steal_pointer (&job->error));
+  else if (g_task_get_source_tag (task) == tn_file_state_store_load_async)
+    g_task_return_pointer (task, g_steal_pointer (&job->value), (GDestroyNotify) g_bytes_unref);
+  else
+    g_task_return_boolean (task, TRUE);
 }
 
-/* What others can read is no secret any more: said once an acquisition or load, and gone on. */
+/* Everything is let go of before the answer, which takes the task along: who then drops the store, or releases and acquires it
+ * again, finds the directory free. */
 static void
-warn_if_open (const struct stat *info,
-              const char        *directory,
-              const char        *name)
+work (gpointer data,
+      gpointer user_data)
 {
-  g_autofree char *path = NULL;
+  GTask *task = data;
+  Job *job = g_task_get_task_data (task);
 
-  if (info->st_uid == geteuid () && (info->st_mode & 077) == 0)
-    return;
-  path = g_build_filename (directory, name, NULL);
-  g_warning ("%s (mode %03o, user %u) is open to others, who could become this node", path,
-             (guint) info->st_mode & 0777, (guint) info->st_uid);
+  if (!g_cancellable_set_error_if_cancelled (g_task_get_cancellable (task), &job->error))
+    job->run (g_task_get_source_object (task), job);
+  g_clear_pointer (&job->held, tn_state_directory_unref);
+  tn_context_invoke (g_task_get_context (task), answer, task, g_object_unref);
 }
 
-static gboolean
-open_directory (TnFileStateStore  *self,
-                GError           **error)
+/* What was done is said: a save that came through is no cancelled one, and nobody would release what a cancelled call acquired. */
+static GTask *
+new_task (TnFileStateStore    *self,
+          GCancellable        *cancellable,
+          GAsyncReadyCallback  callback,
+          gpointer             user_data,
+          gpointer             source_tag)
 {
-  struct stat info;
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
 
-  if (g_mkdir_with_parents (self->directory, 0700) != 0)
-    return fail_errno (error, "make", self->directory, NULL);
-  self->directory_fd = open (self->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (self->directory_fd < 0 || fstat (self->directory_fd, &info) != 0)
-    return fail_errno (error, "open", self->directory, NULL);
-
-  warn_if_open (&info, self->directory, NULL);
-  return TRUE;
+  g_task_set_source_tag (task, source_tag);
+  g_task_set_check_cancellable (task, FALSE);
+  return task;
 }
 
-static gboolean
-take_lock (TnFileStateStore  *self,
-           GError           **error)
+static void
+queue_job (TnFileStateStore *self,
+           GTask            *task,      /* taken */
+           Job              *job)       /* taken */
 {
-  char owner[32] = "";
-  char text[32];
-  ssize_t n;
+  g_task_set_task_data (task, job, (GDestroyNotify) job_free);
+  g_thread_pool_push (self->worker, task, NULL);
+}
 
-  self->lock_fd = openat (self->directory_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (self->lock_fd < 0)
-    return fail_errno (error, "open", self->directory, LOCK_NAME);
+static void
+run_acquire (TnFileStateStore *self,
+             Job              *job)
+{
+  TnStateDirectory *held;
+  gboolean busy;
 
-  if (flock (self->lock_fd, LOCK_EX | LOCK_NB) != 0)
+  g_mutex_lock (&self->lock);
+  busy = self->held != NULL;
+  g_mutex_unlock (&self->lock);
+  if (busy)
     {
-      if (errno != EWOULDBLOCK)
-        return fail_errno (error, "lock", self->directory, LOCK_NAME);
-      n = pread (self->lock_fd, owner, sizeof owner - 1, 0);
-      owner[MAX (n, 0)] = '\0';
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, "the state in %s is in use by process %" G_GUINT64_FORMAT,
-                   self->directory, g_ascii_strtoull (owner, NULL, 10));
-      return FALSE;
+      g_set_error (&job->error, G_IO_ERROR, G_IO_ERROR_BUSY, "the state in %s is in use by another device of this process",
+                   self->directory);
+      return;
     }
 
-  /* Only for the message above, so nothing depends on it. */
-  g_snprintf (text, sizeof text, "%ld\n", (long) getpid ());
-  if (ftruncate (self->lock_fd, 0) != 0 || pwrite (self->lock_fd, text, strlen (text), 0) < 0)
-    g_debug ("cannot note the owner in %s/%s: %s", self->directory, LOCK_NAME, g_strerror (errno));
-  return TRUE;
+  held = tn_state_directory_open (self->directory, &job->error);
+  g_mutex_lock (&self->lock);
+  self->held = held;
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+tn_file_state_store_acquire_async (TnStateStore        *store,
+                                   GCancellable        *cancellable,
+                                   GAsyncReadyCallback  callback,
+                                   gpointer             user_data)
+{
+  TnFileStateStore *self = TN_FILE_STATE_STORE (store);
+  Job *job = g_new0 (Job, 1);
+
+  job->run = run_acquire;
+  queue_job (self, new_task (self, cancellable, callback, user_data, tn_file_state_store_acquire_async), job);
 }
 
 static void
 tn_file_state_store_release (TnStateStore *store)
 {
   TnFileStateStore *self = TN_FILE_STATE_STORE (store);
+  TnStateDirectory *held;
 
-  close_fd (&self->lock_fd);       /* which unlocks it; the file stays, or two could lock two files of one name */
-  close_fd (&self->directory_fd);
+  g_mutex_lock (&self->lock);
+  held = g_steal_pointer (&self->held);
+  g_mutex_unlock (&self->lock);
+  g_clear_pointer (&held, tn_state_directory_unref);      /* jobs that wait have their own */
 }
 
-static gboolean
-tn_file_state_store_acquire (TnStateStore  *store,
-                             GError       **error)
-{
-  TnFileStateStore *self = TN_FILE_STATE_STORE (store);
-
-  if (self->directory_fd >= 0)
-    {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, "the state in %s is in use by another device of this process",
-                   self->directory);
-      return FALSE;
-    }
-  if (open_directory (self, error) && take_lock (self, error))
-    return TRUE;
-
-  tn_file_state_store_release (store);
-  return FALSE;
-}
-
-static gboolean
-check_acquired (TnFileStateStore  *self,
-                GError           **error)
-{
-  if (self->directory_fd >= 0)
-    return TRUE;
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "the state in %s is not acquired", self->directory);
-  return FALSE;
-}
-
-static gboolean
-read_all (int     fd,
-          guint8 *out,
-          gsize   len)
-{
-  while (len > 0)
-    {
-      ssize_t n = read (fd, out, len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n == 0)
-        errno = EIO;           /* shorter than fstat() said */
-      if (n <= 0)
-        return FALSE;
-      out += n;
-      len -= (gsize) n;
-    }
-  return TRUE;
-}
-
-static gboolean
-write_all (int           fd,
-           const guint8 *data,
-           gsize         len)
-{
-  while (len > 0)
-    {
-      ssize_t n = write (fd, data, len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return FALSE;
-      data += n;
-      len -= (gsize) n;
-    }
-  return TRUE;
-}
-
-/* The value in the bytes of a file, or what is wrong with it. */
-static GBytes *
-decode (const guint8  *contents,
-        gsize          len,
-        const char   **problem)
-{
-  const guint8 *end = memchr (contents, '\n', MIN (len, HEADER_MAX));
-  char header[HEADER_MAX];
-  g_autofree char *digest = NULL;
-  const guint8 *value;
-  gsize value_len;
-
-  *problem = "it does not begin as a state file does";
-  if (end == NULL)
-    return NULL;
-  value = end + 1;
-  value_len = len - (gsize) (value - contents);
-  digest = g_compute_checksum_for_data (G_CHECKSUM_SHA256, value, value_len);
-  if (g_snprintf (header, sizeof header, HEADER_FORMAT, value_len, digest) == value - contents &&
-      memcmp (header, contents, (gsize) (value - contents)) == 0)
-    return tn_secret_bytes_new_take (g_memdup2 (value, value_len), value_len);
-
-  if (g_str_has_prefix (memcpy (memset (header, 0, sizeof header), contents, (gsize) (end - contents)), "tailnet-state "))
-    *problem = "length or checksum do not fit its contents, or a newer version wrote it";
-  return NULL;
-}
-
-static GBytes *
-read_value (TnFileStateStore  *self,
-            int                fd,
-            const char        *name,
-            GError           **error)
-{
-  struct stat info;
-  g_autofree guint8 *contents = NULL;
-  GBytes *value = NULL;
-  const char *problem = NULL;
-  gsize len;
-
-  if (fstat (fd, &info) != 0)
-    {
-      fail_errno (error, "read", self->directory, name);
-      return NULL;
-    }
-  warn_if_open (&info, self->directory, name);
-
-  if (!S_ISREG (info.st_mode) || info.st_size > VALUE_MAX + HEADER_MAX)
-    problem = "it is no file of a usual size";
-  else
-    {
-      len = MIN ((gsize) info.st_size, VALUE_MAX + HEADER_MAX);
-      contents = g_malloc (len + 1);
-      if (!read_all (fd, contents, len))
-        fail_errno (error, "read", self->directory, name);
-      else
-        value = decode (contents, len, &problem);
-      if (len > 0)      /* g_malloc() gives NULL for nothing, or so compilers think */
-        explicit_bzero (contents, len);
-    }
-
-  if (value == NULL && problem != NULL)
-    g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "%s/%s is damaged: %s", self->directory, name, problem);
-  return value;
-}
-
-static GBytes *
-tn_file_state_store_load (TnStateStore  *store,
-                          const char    *key,
-                          GError       **error)
-{
-  TnFileStateStore *self = TN_FILE_STATE_STORE (store);
-  g_autofree char *name = g_strconcat (key, ".state", NULL);
-  GBytes *value;
-  int fd;
-
-  if (!check_acquired (self, error))
-    return NULL;
-
-  fd = openat (self->directory_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0)
-    {
-      if (errno != ENOENT)
-        fail_errno (error, "open", self->directory, name);
-      return NULL;
-    }
-  value = read_value (self, fd, name, error);
-  close (fd);
-  return value;
-}
-
-/* A whole new file beside the old one; only when the disk has it does it take the old one's name. */
-static gboolean
-write_file (TnFileStateStore *self,
-            const char       *name,
+/* Takes @task and answers it when the store is not acquired. */
+static void
+queue_held (TnFileStateStore *self,
+            GTask            *task,      /* taken */
+            void            (*run) (TnFileStateStore *self, Job *job),
+            const char       *key,
             GBytes           *value)
 {
-  gsize len;
-  const guint8 *data = g_bytes_get_data (value, &len);
-  g_autofree char *digest = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, value);
-  g_autofree char *header = g_strdup_printf (HEADER_FORMAT, len, digest);
-  int fd;
-  gboolean ok;
+  Job *job = g_new0 (Job, 1);
 
-  /* What a crash left is no use to anybody. */
-  if (unlinkat (self->directory_fd, name, 0) != 0 && errno != ENOENT)
-    return FALSE;
-  fd = openat (self->directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0)
-    return FALSE;
+  job->run = run;
+  job->key = g_strdup (key);
+  job->value = value != NULL ? g_bytes_ref (value) : NULL;
+  g_mutex_lock (&self->lock);
+  job->held = self->held != NULL ? tn_state_directory_ref (self->held) : NULL;
+  g_mutex_unlock (&self->lock);
+  if (job->held != NULL)
+    {
+      queue_job (self, task, job);
+      return;
+    }
 
-  ok = write_all (fd, (const guint8 *) header, strlen (header)) && write_all (fd, data, len) && fsync (fd) == 0;
-  if (close (fd) != 0)
-    ok = FALSE;
-  return ok;
+  job_free (job);
+  g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the state in %s is not acquired", self->directory);
+  g_object_unref (task);
+}
+
+static void
+run_load (TnFileStateStore *self,
+          Job              *job)
+{
+  job->value = tn_state_directory_load (job->held, job->key, &job->error);
+}
+
+static void
+tn_file_state_store_load_async (TnStateStore        *store,
+                                const char          *key,
+                                GCancellable        *cancellable,
+                                GAsyncReadyCallback  callback,
+                                gpointer             user_data)
+{
+  TnFileStateStore *self = TN_FILE_STATE_STORE (store);
+
+  queue_held (self, new_task (self, cancellable, callback, user_data, tn_file_state_store_load_async), run_load, key, NULL);
+}
+
+static void
+run_save (TnFileStateStore *self,
+          Job              *job)
+{
+  tn_state_directory_save (job->held, job->key, job->value, &job->error);
+}
+
+static void
+tn_file_state_store_save_async (TnStateStore        *store,
+                                const char          *key,
+                                GBytes              *value,
+                                GCancellable        *cancellable,
+                                GAsyncReadyCallback  callback,
+                                gpointer             user_data)
+{
+  TnFileStateStore *self = TN_FILE_STATE_STORE (store);
+
+  queue_held (self, new_task (self, cancellable, callback, user_data, tn_file_state_store_save_async), run_save, key, value);
 }
 
 static gboolean
-tn_file_state_store_save (TnStateStore  *store,
-                          const char    *key,
-                          GBytes        *value,
-                          GError       **error)
+finish_boolean (TnStateStore  *store,
+                GAsyncResult  *result,
+                GError       **error)
 {
-  TnFileStateStore *self = TN_FILE_STATE_STORE (store);
-  g_autofree char *name = g_strconcat (key, ".state", NULL);
-  g_autofree char *new_name = g_strconcat (key, ".new", NULL);
-  int saved_errno;
+  g_return_val_if_fail (g_task_is_valid (result, store), FALSE);
 
-  if (!check_acquired (self, error))
-    return FALSE;
-
-  if (value == NULL)
-    {
-      if (unlinkat (self->directory_fd, name, 0) != 0 && errno != ENOENT)
-        return fail_errno (error, "remove", self->directory, name);
-    }
-  else if (g_bytes_get_size (value) > VALUE_MAX)
-    {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "value of %" G_GSIZE_FORMAT " bytes for %s/%s, at most %d allowed",
-                   g_bytes_get_size (value), self->directory, name, VALUE_MAX);
-      return FALSE;
-    }
-  else if (!write_file (self, new_name, value) ||
-           renameat (self->directory_fd, new_name, self->directory_fd, name) != 0)
-    {
-      saved_errno = errno;
-      unlinkat (self->directory_fd, new_name, 0);
-      errno = saved_errno;
-      return fail_errno (error, "write", self->directory, name);
-    }
-
-  if (fsync (self->directory_fd) != 0)
-    return fail_errno (error, "write", self->directory, NULL);
-  return TRUE;
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
+
+static GBytes *
+tn_file_state_store_load_finish (TnStateStore  *store,
+                                 GAsyncResult  *result,
+                                 GError       **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, store), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* --- Life --- */
 
 static void
 tn_file_state_store_finalize (GObject *object)
 {
   TnFileStateStore *self = TN_FILE_STATE_STORE (object);
 
-  tn_file_state_store_release (TN_STATE_STORE (self));
+  g_thread_pool_free (self->worker, FALSE, FALSE);      /* idle: whatever is under way has a reference to the store */
+  g_clear_pointer (&self->held, tn_state_directory_unref);
+  g_mutex_clear (&self->lock);
   g_free (self->directory);
 
   G_OBJECT_CLASS (tn_file_state_store_parent_class)->finalize (object);
@@ -408,10 +294,13 @@ tn_file_state_store_set_property (GObject      *object,
 static void
 tn_file_state_store_iface_init (TnStateStoreInterface *iface)
 {
-  iface->acquire = tn_file_state_store_acquire;
+  iface->acquire_async = tn_file_state_store_acquire_async;
+  iface->acquire_finish = finish_boolean;
   iface->release = tn_file_state_store_release;
-  iface->load = tn_file_state_store_load;
-  iface->save = tn_file_state_store_save;
+  iface->load_async = tn_file_state_store_load_async;
+  iface->load_finish = tn_file_state_store_load_finish;
+  iface->save_async = tn_file_state_store_save_async;
+  iface->save_finish = finish_boolean;
 }
 
 static void
@@ -437,8 +326,8 @@ tn_file_state_store_class_init (TnFileStateStoreClass *klass)
 static void
 tn_file_state_store_init (TnFileStateStore *self)
 {
-  self->directory_fd = -1;
-  self->lock_fd = -1;
+  g_mutex_init (&self->lock);
+  self->worker = g_thread_pool_new (work, NULL, 1, FALSE, NULL);
 }
 
 /**

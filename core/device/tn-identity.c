@@ -3,147 +3,14 @@
 
 #include "tn-identity.h"
 
+#include <string.h>
+
 #include "tn-error.h"
 #include "tn-secret.h"
 
 #define KEY_MACHINE  "machine-key"
 #define KEY_NODE     "node-key"
 #define KEY_OLD_NODE "old-node-key"
-
-/* The text of a key without the line end that an editor may have put there; erased when freed. */
-static char *
-load_text (TnStateStore  *store,
-           const char    *key,
-           GError       **error)
-{
-  g_autoptr (GBytes) bytes = tn_state_store_load (store, key, error);
-  gsize len;
-  const char *data;
-
-  if (bytes == NULL)
-    return NULL;
-  data = g_bytes_get_data (bytes, &len);
-  return g_strchomp (g_strndup (data != NULL ? data : "", len));      /* NULL: nothing in it */
-}
-
-static void
-free_text (char *text)
-{
-  if (text != NULL)
-    explicit_bzero (text, strlen (text));
-  g_free (text);
-}
-
-static gboolean
-is_none (const TnNodePrivateKey *key)
-{
-  static const TnNodePrivateKey none;
-
-  return key == NULL || memcmp (key->bytes, none.bytes, TN_KEY_LEN) == 0;
-}
-
-static gboolean
-save_node_key (TnStateStore            *store,
-               const char              *name,
-               const TnNodePrivateKey  *key,
-               GError                 **error)
-{
-  char *text = g_malloc0 (TN_KEY_TEXT_MAX);
-  g_autoptr (GBytes) bytes = NULL;
-
-  if (!is_none (key))
-    tn_node_private_key_print (key, text);
-  bytes = tn_secret_bytes_new_take (text, strlen (text));
-  return tn_state_store_save (store, name, bytes, error);
-}
-
-/* FALSE with an error: it cannot be read, or what is there is no key. Without one: there is none. */
-static gboolean
-load_node_key (TnStateStore      *store,
-               const char        *name,
-               TnNodePrivateKey  *key,
-               GError           **error)
-{
-  GError *local = NULL;
-  char *text = load_text (store, name, &local);
-  gboolean ok;
-
-  if (text == NULL && local != NULL)
-    {
-      g_propagate_error (error, local);
-      return FALSE;
-    }
-
-  ok = text == NULL || *text == '\0' || tn_node_private_key_parse (key, text);
-  if (!ok)
-    g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "saved %s is damaged: no private key", name);
-  free_text (text);
-  return ok;
-}
-
-static gboolean
-ensure_key (TnStateStore      *store,
-            const char        *name,
-            TnNodePrivateKey  *key,
-            GError           **error)
-{
-  if (!load_node_key (store, name, key, error))
-    return FALSE;
-  if (!is_none (key))
-    return TRUE;
-
-  tn_node_private_key_generate (key);
-  return save_node_key (store, name, key, error);
-}
-
-/* The text forms of all private keys are alike (tailscale types/key). */
-static gboolean
-load_machine_key (TnStateStore         *store,
-                  TnMachinePrivateKey  *key,
-                  GError              **error)
-{
-  g_auto (TnNodePrivateKey) text_form = { 0 };
-
-  if (!ensure_key (store, KEY_MACHINE, &text_form, error))
-    return FALSE;
-  memcpy (key->bytes, text_form.bytes, TN_KEY_LEN);
-  return TRUE;
-}
-
-static gboolean
-load_old_key (TnStateStore     *store,
-              TnNodePublicKey  *key,
-              GError          **error)
-{
-  GError *local = NULL;
-  g_autofree char *text = load_text (store, KEY_OLD_NODE, &local);
-
-  if (local != NULL)
-    {
-      g_propagate_error (error, local);
-      return FALSE;
-    }
-  if (text == NULL || *text == '\0' || tn_node_public_key_parse (key, text))
-    return TRUE;
-
-  g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "saved %s is damaged: “%s” is no node key", KEY_OLD_NODE, text);
-  return FALSE;
-}
-
-TnIdentity *
-tn_identity_load (TnStateStore  *store,
-                  GError       **error)
-{
-  g_autoptr (TnIdentity) identity = g_new0 (TnIdentity, 1);
-
-  identity->machine_key = tn_secret_alloc (sizeof *identity->machine_key);
-  identity->node_key = tn_secret_alloc (sizeof *identity->node_key);
-  if (!load_machine_key (store, identity->machine_key, error) ||
-      !ensure_key (store, KEY_NODE, identity->node_key, error) ||
-      !load_old_key (store, &identity->old_node_key, error))
-    return NULL;
-  return g_steal_pointer (&identity);
-}
 
 void
 tn_identity_free (TnIdentity *identity)
@@ -153,33 +20,329 @@ tn_identity_free (TnIdentity *identity)
   g_free (identity);
 }
 
-static gboolean
-save_old_key (TnStateStore           *store,
-              const TnNodePublicKey  *key,
-              GError                **error)
-{
-  char text[TN_KEY_TEXT_MAX] = "";
-  g_autoptr (GBytes) bytes = NULL;
+/* --- Values: the text forms of keys --- */
 
-  if (key != NULL)
-    tn_node_public_key_print (key, text);
-  bytes = g_bytes_new (text, strlen (text));
-  return tn_state_store_save (store, KEY_OLD_NODE, bytes, error);
+/* The text of a key without the line end that an editor may have put there. */
+static char *
+dup_text (GBytes *value)
+{
+  gsize len;
+  const char *data = g_bytes_get_data (value, &len);
+
+  return g_strchomp (g_strndup (data != NULL ? data : "", len));      /* NULL: nothing in it */
+}
+
+static gboolean
+is_none (const TnNodePrivateKey *key)
+{
+  static const TnNodePrivateKey none;
+
+  return memcmp (key->bytes, none.bytes, TN_KEY_LEN) == 0;
+}
+
+/* The text forms of all private keys are alike (tailscale types/key): a machine key goes through here, too. */
+static GBytes *
+private_key_value (const TnNodePrivateKey *key)
+{
+  char *text = g_malloc0 (TN_KEY_TEXT_MAX);
+
+  tn_node_private_key_print (key, text);
+  return tn_secret_bytes_new_take (text, strlen (text));
+}
+
+/* Leaves @key alone where there is none. */
+static gboolean
+read_private_key (GBytes            *value,      /* nullable */
+                  const char        *name,
+                  TnNodePrivateKey  *key,
+                  GError           **error)
+{
+  char *text = value != NULL ? dup_text (value) : NULL;
+  gboolean ok = text == NULL || *text == '\0' || tn_node_private_key_parse (key, text);
+
+  if (!ok)
+    g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "saved %s is damaged: no private key", name);
+  if (text != NULL)
+    explicit_bzero (text, strlen (text));
+  g_free (text);
+  return ok;
+}
+
+static gboolean
+read_old_key (GBytes           *value,      /* nullable */
+              TnNodePublicKey  *key,
+              GError          **error)
+{
+  g_autofree char *text = value != NULL ? dup_text (value) : NULL;
+
+  if (text == NULL || *text == '\0' || tn_node_public_key_parse (key, text))
+    return TRUE;
+  g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "saved %s is damaged: “%s” is no node key", KEY_OLD_NODE, text);
+  return FALSE;
+}
+
+/* --- Load: all at once; then what was missing is saved --- */
+
+typedef struct
+{
+  TnIdentity *identity;
+  guint       n_pending;
+  GError     *error;         /* nullable: the first one */
+} Loading;
+
+static void
+loading_free (Loading *loading)
+{
+  g_clear_pointer (&loading->identity, tn_identity_free);
+  g_clear_error (&loading->error);
+  g_free (loading);
+}
+
+static void
+loading_failed (Loading *loading,
+                GError  *error)      /* taken */
+{
+  if (loading->error == NULL)
+    loading->error = error;
+  else
+    g_error_free (error);
+}
+
+static void
+loading_end (GTask *task)
+{
+  Loading *loading = g_task_get_task_data (task);
+
+  if (loading->error != NULL)
+    g_task_return_error (task, g_steal_pointer (&loading->error));
+  else
+    g_task_return_pointer (task, g_steal_pointer (&loading->identity), (GDestroyNotify) tn_identity_free);
+}
+
+static void
+made_key_saved_cb (GObject      *object,
+                   GAsyncResult *result,
+                   gpointer      user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Loading *loading = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  if (!tn_state_store_save_finish (TN_STATE_STORE (object), result, &error))
+    loading_failed (loading, error);
+  if (--loading->n_pending == 0)
+    loading_end (task);
+}
+
+static void
+make_key_if_missing (GTask            *task,
+                     const char       *name,
+                     TnNodePrivateKey *key)
+{
+  Loading *loading = g_task_get_task_data (task);
+  g_autoptr (GBytes) value = NULL;
+
+  if (!is_none (key))
+    return;
+  tn_node_private_key_generate (key);
+  value = private_key_value (key);
+  loading->n_pending++;
+  tn_state_store_save_async (g_task_get_source_object (task), name, value, g_task_get_cancellable (task),
+                             made_key_saved_cb, g_object_ref (task));
+}
+
+/* All answers are there. */
+static void
+make_missing_keys (GTask *task)
+{
+  Loading *loading = g_task_get_task_data (task);
+  GMainContext *context = g_task_get_context (task);
+
+  if (loading->error == NULL)
+    {
+      loading->n_pending = 1;      /* ourselves: a store may answer at once */
+      g_main_context_push_thread_default (context);
+      make_key_if_missing (task, KEY_MACHINE, (TnNodePrivateKey *) loading->identity->machine_key);
+      make_key_if_missing (task, KEY_NODE, loading->identity->node_key);
+      g_main_context_pop_thread_default (context);
+      loading->n_pending--;
+    }
+  if (loading->n_pending == 0)
+    loading_end (task);
+}
+
+typedef struct
+{
+  GTask      *task;
+  const char *name;
+} Load;
+
+static void
+loaded_cb (GObject      *object,
+           GAsyncResult *result,
+           gpointer      user_data)
+{
+  g_autofree Load *load = user_data;
+  g_autoptr (GTask) task = load->task;
+  Loading *loading = g_task_get_task_data (task);
+  GError *error = NULL;
+  g_autoptr (GBytes) value = tn_state_store_load_finish (TN_STATE_STORE (object), result, &error);
+
+  if (error == NULL)
+    {
+      if (g_str_equal (load->name, KEY_OLD_NODE))
+        read_old_key (value, &loading->identity->old_node_key, &error);
+      else if (g_str_equal (load->name, KEY_NODE))
+        read_private_key (value, load->name, loading->identity->node_key, &error);
+      else
+        read_private_key (value, load->name, (TnNodePrivateKey *) loading->identity->machine_key, &error);
+    }
+  if (error != NULL)
+    loading_failed (loading, error);
+  if (--loading->n_pending == 0)
+    make_missing_keys (task);
+}
+
+void
+tn_identity_load_async (TnStateStore        *store,
+                        GCancellable        *cancellable,
+                        GAsyncReadyCallback  callback,
+                        gpointer             user_data)
+{
+  static const char *const names[] = { KEY_MACHINE, KEY_NODE, KEY_OLD_NODE };
+  g_autoptr (GTask) task = g_task_new (store, cancellable, callback, user_data);
+  Loading *loading = g_new0 (Loading, 1);
+
+  g_task_set_source_tag (task, tn_identity_load_async);
+  g_task_set_task_data (task, loading, (GDestroyNotify) loading_free);
+  loading->identity = g_new0 (TnIdentity, 1);
+  loading->identity->machine_key = tn_secret_alloc (sizeof *loading->identity->machine_key);
+  loading->identity->node_key = tn_secret_alloc (sizeof *loading->identity->node_key);
+  loading->n_pending = G_N_ELEMENTS (names);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      Load *load = g_new (Load, 1);
+
+      *load = (Load) { g_object_ref (task), names[i] };
+      tn_state_store_load_async (store, names[i], cancellable, loaded_cb, load);
+    }
+}
+
+TnIdentity *
+tn_identity_load_finish (TnStateStore  *store,
+                         GAsyncResult  *result,
+                         GError       **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* --- Save: one value after the other --- */
+
+typedef struct
+{
+  const char *name;
+  GBytes     *value;      /* nullable */
+} Step;
+
+typedef struct
+{
+  Step  steps[2];
+  guint next;
+} Saving;
+
+static void
+saving_free (Saving *saving)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (saving->steps); i++)
+    g_clear_pointer (&saving->steps[i].value, g_bytes_unref);
+  g_free (saving);
+}
+
+static void save_next (GTask *task);
+
+static void
+step_saved_cb (GObject      *object,
+               GAsyncResult *result,
+               gpointer      user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+
+  if (!tn_state_store_save_finish (TN_STATE_STORE (object), result, &error))
+    g_task_return_error (task, error);
+  else
+    save_next (task);
+}
+
+static void
+save_next (GTask *task)
+{
+  Saving *saving = g_task_get_task_data (task);
+  GMainContext *context = g_task_get_context (task);
+  const Step *step;
+
+  if (saving->next == G_N_ELEMENTS (saving->steps))
+    {
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+  step = &saving->steps[saving->next++];
+  g_main_context_push_thread_default (context);
+  tn_state_store_save_async (g_task_get_source_object (task), step->name, step->value, NULL, step_saved_cb, g_object_ref (task));
+  g_main_context_pop_thread_default (context);
+}
+
+static void
+save_steps (TnStateStore        *store,
+            Saving              *saving,      /* taken */
+            GAsyncReadyCallback  callback,
+            gpointer             user_data)
+{
+  g_autoptr (GTask) task = g_task_new (store, NULL, callback, user_data);
+
+  g_task_set_source_tag (task, save_steps);
+  g_task_set_task_data (task, saving, (GDestroyNotify) saving_free);
+  save_next (task);
 }
 
 /* The old one first: at any moment one of the two that are saved is registered. */
-gboolean
-tn_identity_save_node_keys (TnStateStore            *store,
-                            const TnNodePrivateKey  *node_key,
-                            const TnNodePublicKey   *old_node_key,
-                            GError                 **error)
+void
+tn_identity_save_async (TnStateStore           *store,
+                        const TnNodePrivateKey *node_key,
+                        const TnNodePublicKey  *old_node_key,
+                        GAsyncReadyCallback     callback,
+                        gpointer                user_data)
 {
-  return save_old_key (store, old_node_key, error) && save_node_key (store, KEY_NODE, node_key, error);
+  Saving *saving = g_new0 (Saving, 1);
+  char text[TN_KEY_TEXT_MAX];
+
+  saving->steps[0].name = KEY_OLD_NODE;
+  if (old_node_key != NULL)
+    {
+      tn_node_public_key_print (old_node_key, text);
+      saving->steps[0].value = g_bytes_new (text, strlen (text));
+    }
+  saving->steps[1].name = KEY_NODE;
+  saving->steps[1].value = private_key_value (node_key);
+  save_steps (store, saving, callback, user_data);
+}
+
+void
+tn_identity_forget_async (TnStateStore        *store,
+                          GAsyncReadyCallback  callback,
+                          gpointer             user_data)
+{
+  Saving *saving = g_new0 (Saving, 1);
+
+  saving->steps[0].name = KEY_NODE;
+  saving->steps[1].name = KEY_OLD_NODE;
+  save_steps (store, saving, callback, user_data);
 }
 
 gboolean
-tn_identity_forget (TnStateStore  *store,
-                    GError       **error)
+tn_identity_save_finish (TnStateStore  *store,
+                         GAsyncResult  *result,
+                         GError       **error)
 {
-  return save_node_key (store, KEY_NODE, NULL, error) && save_old_key (store, NULL, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }

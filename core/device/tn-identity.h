@@ -14,16 +14,23 @@ typedef struct
   TnNodePublicKey      old_node_key;      /* zeros: none */
 } TnIdentity;
 
-/* Keys that are missing are made, and saved. A damaged one is an error that names it. */
-TnIdentity *tn_identity_load           (TnStateStore *store, GError **error);
-void        tn_identity_free           (TnIdentity *identity);
+void        tn_identity_free          (TnIdentity *identity);
+
+/* From an acquired store, called in the thread-default main context. Keys that are missing are made, and saved before it ends. A
+ * damaged one is an error that names it. */
+void        tn_identity_load_async    (TnStateStore *store, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                       gpointer user_data);
+TnIdentity *tn_identity_load_finish   (TnStateStore *store, GAsyncResult *result, GError **error);
 
 /* @old_node_key: nullable; the one before, by which the server knows the node until the new one is registered. */
-gboolean    tn_identity_save_node_keys (TnStateStore *store, const TnNodePrivateKey *node_key, const TnNodePublicKey *old_node_key,
-                                        GError **error);
+void        tn_identity_save_async    (TnStateStore *store, const TnNodePrivateKey *node_key, const TnNodePublicKey *old_node_key,
+                                       GAsyncReadyCallback callback, gpointer user_data);
 
 /* After a logout: the node keys are gone, the machine key stays. */
-gboolean    tn_identity_forget         (TnStateStore *store, GError **error);
+void        tn_identity_forget_async  (TnStateStore *store, GAsyncReadyCallback callback, gpointer user_data);
+
+/* Of either. */
+gboolean    tn_identity_save_finish   (TnStateStore *store, GAsyncResult *result, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnIdentity, tn_identity_free)
 

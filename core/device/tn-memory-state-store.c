@@ -22,29 +22,27 @@ static void tn_memory_state_store_iface_init (TnStateStoreInterface *iface);
 G_DEFINE_FINAL_TYPE_WITH_CODE (TnMemoryStateStore, tn_memory_state_store, G_TYPE_OBJECT,
                                G_IMPLEMENT_INTERFACE (TN_TYPE_STATE_STORE, tn_memory_state_store_iface_init))
 
-static gboolean
-check_acquired (TnMemoryStateStore  *self,
-                GError             **error)
-{
-  if (!self->acquired)
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "the state in memory is not acquired");
-  return self->acquired;
-}
-
-static gboolean
-tn_memory_state_store_acquire (TnStateStore  *store,
-                               GError       **error)
+static void
+tn_memory_state_store_acquire_async (TnStateStore        *store,
+                                     GCancellable        *cancellable,
+                                     GAsyncReadyCallback  callback,
+                                     gpointer             user_data)
 {
   TnMemoryStateStore *self = TN_MEMORY_STATE_STORE (store);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
 
+  g_task_set_source_tag (task, tn_memory_state_store_acquire_async);
+  if (g_task_return_error_if_cancelled (task))
+    return;
+  g_task_set_check_cancellable (task, FALSE);      /* nobody would release what a cancelled call acquired */
   if (self->acquired)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, "the state in memory is in use by another device");
-      return FALSE;
+      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_BUSY, "the state in memory is in use by another device");
+      return;
     }
 
   self->acquired = TRUE;
-  return TRUE;
+  g_task_return_boolean (task, TRUE);
 }
 
 static void
@@ -53,42 +51,83 @@ tn_memory_state_store_release (TnStateStore *store)
   TN_MEMORY_STATE_STORE (store)->acquired = FALSE;
 }
 
-static GBytes *
-tn_memory_state_store_load (TnStateStore  *store,
-                            const char    *key,
-                            GError       **error)
+/* FALSE: @task was answered. */
+static gboolean
+check_acquired (TnMemoryStateStore *self,
+                GTask              *task)
 {
-  TnMemoryStateStore *self = TN_MEMORY_STATE_STORE (store);
-  GBytes *value;
-
-  if (!check_acquired (self, error))
-    return NULL;
-
-  value = g_hash_table_lookup (self->values, key);
-  return value != NULL ? g_bytes_ref (value) : NULL;
+  if (g_task_return_error_if_cancelled (task))
+    return FALSE;
+  g_task_set_check_cancellable (task, FALSE);
+  if (!self->acquired)
+    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the state in memory is not acquired");
+  return self->acquired;
 }
 
-static gboolean
-tn_memory_state_store_save (TnStateStore  *store,
-                            const char    *key,
-                            GBytes        *value,
-                            GError       **error)
+static void
+tn_memory_state_store_load_async (TnStateStore        *store,
+                                  const char          *key,
+                                  GCancellable        *cancellable,
+                                  GAsyncReadyCallback  callback,
+                                  gpointer             user_data)
 {
   TnMemoryStateStore *self = TN_MEMORY_STATE_STORE (store);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  GBytes *value;
+
+  g_task_set_source_tag (task, tn_memory_state_store_load_async);
+  if (!check_acquired (self, task))
+    return;
+
+  value = g_hash_table_lookup (self->values, key);
+  g_task_return_pointer (task, value != NULL ? g_bytes_ref (value) : NULL, (GDestroyNotify) g_bytes_unref);
+}
+
+static void
+tn_memory_state_store_save_async (TnStateStore        *store,
+                                  const char          *key,
+                                  GBytes              *value,
+                                  GCancellable        *cancellable,
+                                  GAsyncReadyCallback  callback,
+                                  gpointer             user_data)
+{
+  TnMemoryStateStore *self = TN_MEMORY_STATE_STORE (store);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   gconstpointer data;
   gsize len;
 
-  if (!check_acquired (self, error))
-    return FALSE;
+  g_task_set_source_tag (task, tn_memory_state_store_save_async);
+  if (!check_acquired (self, task))
+    return;
 
   if (value == NULL)
+    g_hash_table_remove (self->values, key);
+  else
     {
-      g_hash_table_remove (self->values, key);
-      return TRUE;
+      data = g_bytes_get_data (value, &len);
+      g_hash_table_insert (self->values, g_strdup (key), tn_secret_bytes_new_take (g_memdup2 (data, len), len));
     }
-  data = g_bytes_get_data (value, &len);
-  g_hash_table_insert (self->values, g_strdup (key), tn_secret_bytes_new_take (g_memdup2 (data, len), len));
-  return TRUE;
+  g_task_return_boolean (task, TRUE);
+}
+
+static gboolean
+finish_boolean (TnStateStore  *store,
+                GAsyncResult  *result,
+                GError       **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, store), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static GBytes *
+tn_memory_state_store_load_finish (TnStateStore  *store,
+                                   GAsyncResult  *result,
+                                   GError       **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, store), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 static void
@@ -102,10 +141,13 @@ tn_memory_state_store_finalize (GObject *object)
 static void
 tn_memory_state_store_iface_init (TnStateStoreInterface *iface)
 {
-  iface->acquire = tn_memory_state_store_acquire;
+  iface->acquire_async = tn_memory_state_store_acquire_async;
+  iface->acquire_finish = finish_boolean;
   iface->release = tn_memory_state_store_release;
-  iface->load = tn_memory_state_store_load;
-  iface->save = tn_memory_state_store_save;
+  iface->load_async = tn_memory_state_store_load_async;
+  iface->load_finish = tn_memory_state_store_load_finish;
+  iface->save_async = tn_memory_state_store_save_async;
+  iface->save_finish = finish_boolean;
 }
 
 static void

@@ -4,76 +4,7 @@
 #include "tn-runtime-private.h"
 
 #include "tn-cancel-source.h"
-#include "tn-context.h"
 #include "tn-error.h"
-
-/* --- Keys: saved in the device's context, where the store lives --- */
-
-typedef struct
-{
-  TnRuntime        *runtime;
-  TnNodePrivateKey *key;           /* NULL: forget all of them */
-  TnNodePublicKey   old_key;
-  gboolean          has_old_key;
-  GError           *error;
-} Saving;
-
-static void
-saving_free (gpointer data)
-{
-  Saving *saving = data;
-
-  tn_secret_free (saving->key);
-  g_clear_error (&saving->error);
-  tn_runtime_unref (saving->runtime);
-  g_free (saving);
-}
-
-static gboolean
-saved_cb (gpointer data)
-{
-  Saving *saving = data;
-  TnRuntime *runtime = saving->runtime;
-
-  if (runtime->client == NULL || saving->key == NULL)
-    return G_SOURCE_REMOVE;
-
-  if (saving->error == NULL)
-    {
-      memcpy (runtime->node_key, saving->key, TN_KEY_LEN);
-      tn_data_path_set_node_key (runtime->data, saving->key);
-    }
-  tn_control_client_keys_saved (runtime->client, saving->error);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-save_in_context (gpointer data)
-{
-  Saving *saving = data;
-  TnRuntime *runtime = saving->runtime;
-  Saving *answer = g_new0 (Saving, 1);
-
-  answer->runtime = tn_runtime_ref (runtime);
-  answer->key = g_steal_pointer (&saving->key);
-  runtime->callbacks.save_keys (runtime->user_data, answer->key, saving->has_old_key ? &saving->old_key : NULL, &answer->error);
-  tn_thread_call (runtime->control, saved_cb, answer, saving_free);
-}
-
-static void
-save_keys (TnRuntime              *runtime,
-           const TnNodePrivateKey *key,
-           const TnNodePublicKey  *old_key)
-{
-  Saving *saving = g_new0 (Saving, 1);
-
-  saving->runtime = tn_runtime_ref (runtime);
-  saving->key = key != NULL ? tn_secret_dup (key, TN_KEY_LEN) : NULL;
-  saving->has_old_key = old_key != NULL;
-  if (old_key != NULL)
-    saving->old_key = *old_key;
-  tn_context_invoke (runtime->context, save_in_context, saving, saving_free);
-}
 
 static void
 client_save_keys (TnControlClient        *client,
@@ -81,7 +12,7 @@ client_save_keys (TnControlClient        *client,
                   const TnNodePublicKey  *old_key,
                   gpointer                user_data)
 {
-  save_keys (user_data, key, old_key);
+  tn_runtime_save_keys (user_data, key, old_key);
 }
 
 /* --- State --- */
@@ -329,35 +260,54 @@ tn_runtime_login (TnRuntime *runtime,
   tn_runtime_call (runtime, login_cb, g_object_ref (task));
 }
 
+typedef struct
+{
+  GTask  *task;
+  GError *forget_error;      /* nullable */
+} Logout;
+
 static void
 logged_out (TnControlClient *client,
             const GError    *error,
             gpointer         user_data)
 {
-  g_autoptr (GTask) task = user_data;
+  g_autofree Logout *logout = user_data;
+  g_autoptr (GTask) task = logout->task;
+  g_autoptr (GError) forget_error = logout->forget_error;
 
-  if (error != NULL)
-    g_task_return_error (task, g_error_copy (error));
+  if (error != NULL || forget_error != NULL)
+    g_task_return_error (task, g_error_copy (error != NULL ? error : forget_error));
   else
     g_task_return_boolean (task, TRUE);
 }
 
-static gboolean
-logout_cb (gpointer data)
+/* Keys that could not be removed are worth nothing once the server has forgotten them, so it is told in any case. */
+void
+tn_runtime_log_out (TnRuntime *runtime,
+                    GTask     *task,
+                    GError    *forget_error)
 {
-  TnRuntimeCall *call = data;
-  TnRuntime *runtime = call->runtime;
-  GTask *task = call->data;
+  Logout *logout;
 
   if (runtime->client == NULL)
     {
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
       g_object_unref (task);
-      return G_SOURCE_REMOVE;
+      g_clear_error (&forget_error);
+      return;
     }
-  /* Whatever the server says, nobody may log in with these keys from here again. */
-  save_keys (runtime, NULL, NULL);
-  tn_control_client_logout (runtime->client, logged_out, task);
+  logout = g_new (Logout, 1);
+  *logout = (Logout) { task, forget_error };
+  tn_control_client_logout (runtime->client, logged_out, logout);
+}
+
+/* Whatever the server says, nobody may log in with these keys from here again. */
+static gboolean
+logout_cb (gpointer data)
+{
+  TnRuntimeCall *call = data;
+
+  tn_runtime_forget_keys (call->runtime, call->data);
   return G_SOURCE_REMOVE;
 }
 

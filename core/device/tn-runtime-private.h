@@ -22,6 +22,7 @@ struct _TnRuntime
   gpointer            user_data;
   TnThread           *control;
   GMainContext       *context;
+  TnStateStore       *store;               /* used in that context alone, and there until closed(): not referenced */
   TnDeviceModel      *model;
   TnDataPath         *data;
   char               *hostname;
@@ -41,6 +42,7 @@ struct _TnRuntime
   TnNetcheck         *netcheck;            /* NULL until there is a relay map */
   TnNetcheckResult   *measured;            /* nullable: the latest one */
   GPtrArray          *logins;              /* of GTask: logins asked for */
+  GQueue              savings;             /* of keys; the first one is under way */
   TnNetmapBridge     *bridge;
   gboolean            has_netmap;
   GHashTable         *health;              /* code -> TnHealthItem */
@@ -83,11 +85,16 @@ void tn_runtime_set_state     (TnRuntime *runtime, TnDeviceState state);
 void tn_runtime_set_health    (TnRuntime *runtime, const char *code, TnHealthSeverity severity, const char *title, const char *text);
 void tn_runtime_check_closed  (TnRuntime *runtime);
 
+/* tn-runtime-keys.c; on the control thread */
+void tn_runtime_save_keys     (TnRuntime *runtime, const TnNodePrivateKey *key, const TnNodePublicKey *old_key);
+void tn_runtime_forget_keys   (TnRuntime *runtime, GTask *logout);      /* then logs out, too; @logout: taken */
+
 /* tn-runtime-client.c; on the control thread */
 void tn_runtime_start_client  (TnRuntime *runtime);
 void tn_runtime_close_client  (TnRuntime *runtime);
 GPtrArray *tn_runtime_new_logins (void);
 void tn_runtime_tell_net_info (TnRuntime *runtime);
+void tn_runtime_log_out       (TnRuntime *runtime, GTask *task, GError *forget_error);      /* both taken */
 
 /* tn-runtime-netmap.c; on the control thread */
 void tn_runtime_apply_netmap  (TnRuntime *runtime, const TnNetmap *netmap, const TnNetmapChanges *changes);     /* NULL: all of it is new */

@@ -165,7 +165,7 @@ tn_runtime_set_health (TnRuntime        *runtime,
 void
 tn_runtime_check_closed (TnRuntime *runtime)
 {
-  if (!runtime->closing || !runtime->client_closed || !runtime->data_stopped || runtime->closed)
+  if (!runtime->closing || !runtime->client_closed || !runtime->data_stopped || runtime->savings.length > 0 || runtime->closed)
     return;
 
   runtime->closed = TRUE;
@@ -409,6 +409,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->user_data = user_data;
   runtime->control = tn_thread_ref_control ();
   runtime->context = g_main_context_ref (config->context);
+  runtime->store = config->store;
   runtime->model = tn_device_model_ref (config->model);
   runtime->hostname = g_strdup (config->hostname);
   runtime->control_url = g_strdup (config->control_url);

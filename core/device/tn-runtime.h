@@ -24,6 +24,7 @@ typedef struct
   const TnIdentity   *identity;              /* copied */
   GPtrArray          *underlays;             /* of TnUnderlayTransport */
   TnNetstack         *netstack;
+  TnStateStore       *store;                 /* acquired; not referenced, used in @context until closed() */
   TnDeviceModel      *model;
   GMainContext       *context;               /* the device's: callbacks arrive there */
 } TnRuntimeConfig;
@@ -32,15 +33,13 @@ typedef struct
 typedef struct
 {
   /* State changed; the model has been told. */
-  void     (*state)     (gpointer user_data, TnDeviceState state);
+  void (*state)  (gpointer user_data, TnDeviceState state);
 
   /* It cannot go on: refused, or out of order. closed() follows after tn_runtime_close(). */
-  void     (*failed)    (gpointer user_data, const GError *error);
+  void (*failed) (gpointer user_data, const GError *error);
 
-  /* Save before they are used on the wire. FALSE with an error: they must not be used. Both NULL: logged out, forget them. */
-  gboolean (*save_keys) (gpointer user_data, const TnNodePrivateKey *node_key, const TnNodePublicKey *old_node_key, GError **error);
-
-  void     (*closed)    (gpointer user_data);
+  /* Nothing uses the store any more. */
+  void (*closed) (gpointer user_data);
 } TnRuntimeCallbacks;
 
 /* Starts at once. @user_data must live until closed() was called. */

@@ -9,11 +9,12 @@
  * Where a device keeps what must outlive it: its private keys and its membership of a tailnet. Whoever has the contents is the
  * node, so a store keeps them from others.
  *
- * A store belongs to one device at a time: the device calls [method@Tailnet.StateStore.acquire] before all else and
- * [method@Tailnet.StateStore.release] at the end. All calls are synchronous, since values are small, and come from the thread of
- * the device's owner. What is new is saved before it is used on the network.
+ * A store belongs to one device at a time: the device calls [method@Tailnet.StateStore.acquire_async] before all else and
+ * [method@Tailnet.StateStore.release] at the end. All calls come in the main context of the device, which is the thread-default
+ * one then, and answers go there. Several loads may be under way at once. What is new is used on the network only once it is saved.
  *
- * A program may implement the interface itself, for instance on top of a database.
+ * A program may implement the interface itself, for instance on top of a keyring or a database, which may take their time and ask
+ * somebody for a password: the device waits, and says so by cancelling where somebody gives up.
  */
 G_DEFINE_INTERFACE (TnStateStore, tn_state_store, G_TYPE_OBJECT)
 
@@ -22,9 +23,13 @@ tn_state_store_default_init (TnStateStoreInterface *iface)
 {
 }
 
+/* FALSE: the caller has been told. */
 static gboolean
-check_key (const char  *key,
-           GError     **error)
+check_key (TnStateStore        *self,
+           const char          *key,
+           GAsyncReadyCallback  callback,
+           gpointer             user_data,
+           gpointer             source_tag)
 {
   gsize len = 0;
 
@@ -34,36 +39,61 @@ check_key (const char  *key,
   if (len > 0 && len <= 100 && key[len] == '\0')
     return TRUE;
 
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-               "“%s” is no key of a state store: 1 to 100 letters, digits, - and _", key);
+  g_task_report_new_error (self, callback, user_data, source_tag, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                           "“%s” is no key of a state store: 1 to 100 letters, digits, - and _", key);
   return FALSE;
 }
 
 /**
- * tn_state_store_acquire:
+ * tn_state_store_acquire_async:
  * @self: a state store
- * @error: return location for an error
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when done
+ * @user_data: data for @callback
  *
  * Takes the store for oneself until [method@Tailnet.StateStore.release]. Fails with %G_IO_ERROR_BUSY while somebody else has it,
  * in this process or in another one.
+ */
+void
+tn_state_store_acquire_async (TnStateStore        *self,
+                              GCancellable        *cancellable,
+                              GAsyncReadyCallback  callback,
+                              gpointer             user_data)
+{
+  g_return_if_fail (TN_IS_STATE_STORE (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  TN_STATE_STORE_GET_IFACE (self)->acquire_async (self, cancellable, callback, user_data);
+}
+
+/**
+ * tn_state_store_acquire_finish:
+ * @self: a state store
+ * @result: result that the callback got
+ * @error: return location for an error
+ *
+ * Ends [method@Tailnet.StateStore.acquire_async].
  *
  * Returns: whether the store is ours
  */
 gboolean
-tn_state_store_acquire (TnStateStore  *self,
-                        GError       **error)
+tn_state_store_acquire_finish (TnStateStore  *self,
+                               GAsyncResult  *result,
+                               GError       **error)
 {
   g_return_val_if_fail (TN_IS_STATE_STORE (self), FALSE);
+  g_return_val_if_fail (G_IS_ASYNC_RESULT (result), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return TN_STATE_STORE_GET_IFACE (self)->acquire (self, error);
+  return TN_STATE_STORE_GET_IFACE (self)->acquire_finish (self, result, error);
 }
 
 /**
  * tn_state_store_release:
  * @self: an acquired state store
  *
- * Ends what [method@Tailnet.StateStore.acquire] began. Without that it does nothing.
+ * Ends what [method@Tailnet.StateStore.acquire_async] began. Without that it does nothing. What was asked for before is still
+ * carried out.
  */
 void
 tn_state_store_release (TnStateStore *self)
@@ -74,49 +104,103 @@ tn_state_store_release (TnStateStore *self)
 }
 
 /**
- * tn_state_store_load:
+ * tn_state_store_load_async:
  * @self: an acquired state store
  * @key: what to load: 1 to 100 letters, digits, - and _
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when done
+ * @user_data: data for @callback
+ *
+ * Gets the value that was saved last under @key. A damaged value is an error of the %TN_ERROR domain that says where it is
+ * (%TN_ERROR_MALFORMED), and stays as it is.
+ */
+void
+tn_state_store_load_async (TnStateStore        *self,
+                           const char          *key,
+                           GCancellable        *cancellable,
+                           GAsyncReadyCallback  callback,
+                           gpointer             user_data)
+{
+  g_return_if_fail (TN_IS_STATE_STORE (self));
+  g_return_if_fail (key != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  if (check_key (self, key, callback, user_data, tn_state_store_load_async))
+    TN_STATE_STORE_GET_IFACE (self)->load_async (self, key, cancellable, callback, user_data);
+}
+
+/**
+ * tn_state_store_load_finish:
+ * @self: an acquired state store
+ * @result: result that the callback got
  * @error: return location for an error
  *
- * Gets the value that was saved last under @key. %NULL without error: there is none. A damaged value is an error of the
- * %TN_ERROR domain that says where it is (%TN_ERROR_MALFORMED), and stays as it is.
+ * Ends [method@Tailnet.StateStore.load_async]. %NULL without error: there is no such value.
  *
  * Returns: (transfer full) (nullable): the value
  */
 GBytes *
-tn_state_store_load (TnStateStore  *self,
-                     const char    *key,
-                     GError       **error)
+tn_state_store_load_finish (TnStateStore  *self,
+                            GAsyncResult  *result,
+                            GError       **error)
 {
   g_return_val_if_fail (TN_IS_STATE_STORE (self), NULL);
-  g_return_val_if_fail (key != NULL, NULL);
+  g_return_val_if_fail (G_IS_ASYNC_RESULT (result), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
-  return check_key (key, error) ? TN_STATE_STORE_GET_IFACE (self)->load (self, key, error) : NULL;
+  if (g_async_result_is_tagged (result, tn_state_store_load_async))
+    return g_task_propagate_pointer (G_TASK (result), error);
+  return TN_STATE_STORE_GET_IFACE (self)->load_finish (self, result, error);
 }
 
 /**
- * tn_state_store_save:
+ * tn_state_store_save_async:
  * @self: an acquired state store
  * @key: what to save: 1 to 100 letters, digits, - and _
  * @value: (nullable): the new value, %NULL to remove it
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when done
+ * @user_data: data for @callback
+ *
+ * Replaces the value of @key. When it ends well the new value survives a crash; in every other case, a crash on the way and a
+ * cancelled call included, the old one does, or the new one, whole.
+ */
+void
+tn_state_store_save_async (TnStateStore        *self,
+                           const char          *key,
+                           GBytes              *value,
+                           GCancellable        *cancellable,
+                           GAsyncReadyCallback  callback,
+                           gpointer             user_data)
+{
+  g_return_if_fail (TN_IS_STATE_STORE (self));
+  g_return_if_fail (key != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  if (check_key (self, key, callback, user_data, tn_state_store_save_async))
+    TN_STATE_STORE_GET_IFACE (self)->save_async (self, key, value, cancellable, callback, user_data);
+}
+
+/**
+ * tn_state_store_save_finish:
+ * @self: an acquired state store
+ * @result: result that the callback got
  * @error: return location for an error
  *
- * Replaces the value of @key. When it returns %TRUE the new value survives a crash; in every other case, a crash on the way
- * included, the old one does, or the new one, whole.
+ * Ends [method@Tailnet.StateStore.save_async].
  *
  * Returns: whether it is saved
  */
 gboolean
-tn_state_store_save (TnStateStore  *self,
-                     const char    *key,
-                     GBytes        *value,
-                     GError       **error)
+tn_state_store_save_finish (TnStateStore  *self,
+                            GAsyncResult  *result,
+                            GError       **error)
 {
   g_return_val_if_fail (TN_IS_STATE_STORE (self), FALSE);
-  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (G_IS_ASYNC_RESULT (result), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return check_key (key, error) && TN_STATE_STORE_GET_IFACE (self)->save (self, key, value, error);
+  if (g_async_result_is_tagged (result, tn_state_store_save_async))
+    return g_task_propagate_boolean (G_TASK (result), error);
+  return TN_STATE_STORE_GET_IFACE (self)->save_finish (self, result, error);
 }

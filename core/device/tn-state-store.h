@@ -13,10 +13,13 @@ G_DECLARE_INTERFACE (TnStateStore, tn_state_store, TN, STATE_STORE, GObject)
 /**
  * TnStateStoreInterface:
  * @g_iface: the parent interface
- * @acquire: virtual function of [method@Tailnet.StateStore.acquire]
+ * @acquire_async: virtual function of [method@Tailnet.StateStore.acquire_async]
+ * @acquire_finish: virtual function of [method@Tailnet.StateStore.acquire_finish]
  * @release: virtual function of [method@Tailnet.StateStore.release]
- * @load: virtual function of [method@Tailnet.StateStore.load]
- * @save: virtual function of [method@Tailnet.StateStore.save]
+ * @load_async: virtual function of [method@Tailnet.StateStore.load_async]
+ * @load_finish: virtual function of [method@Tailnet.StateStore.load_finish]
+ * @save_async: virtual function of [method@Tailnet.StateStore.save_async]
+ * @save_finish: virtual function of [method@Tailnet.StateStore.save_finish]
  *
  * What a state store implements. Keys were checked when a function here is called.
  */
@@ -24,19 +27,33 @@ struct _TnStateStoreInterface
 {
   GTypeInterface g_iface;
 
-  gboolean (*acquire) (TnStateStore *self, GError **error);
-  void     (*release) (TnStateStore *self);
-  GBytes  *(*load)    (TnStateStore *self, const char *key, GError **error);
-  gboolean (*save)    (TnStateStore *self, const char *key, GBytes *value, GError **error);
+  void     (*acquire_async)  (TnStateStore *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  gboolean (*acquire_finish) (TnStateStore *self, GAsyncResult *result, GError **error);
+  void     (*release)        (TnStateStore *self);
+  void     (*load_async)     (TnStateStore *self, const char *key, GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data);
+  GBytes  *(*load_finish)    (TnStateStore *self, GAsyncResult *result, GError **error);
+  void     (*save_async)     (TnStateStore *self, const char *key, GBytes *value, GCancellable *cancellable,
+                              GAsyncReadyCallback callback, gpointer user_data);
+  gboolean (*save_finish)    (TnStateStore *self, GAsyncResult *result, GError **error);
 };
 
 TN_AVAILABLE_IN_ALL
-gboolean tn_state_store_acquire (TnStateStore *self, GError **error);
+void     tn_state_store_acquire_async  (TnStateStore *self, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                        gpointer user_data);
 TN_AVAILABLE_IN_ALL
-void     tn_state_store_release (TnStateStore *self);
+gboolean tn_state_store_acquire_finish (TnStateStore *self, GAsyncResult *result, GError **error);
 TN_AVAILABLE_IN_ALL
-GBytes  *tn_state_store_load    (TnStateStore *self, const char *key, GError **error);
+void     tn_state_store_release        (TnStateStore *self);
 TN_AVAILABLE_IN_ALL
-gboolean tn_state_store_save    (TnStateStore *self, const char *key, GBytes *value, GError **error);
+void     tn_state_store_load_async     (TnStateStore *self, const char *key, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                        gpointer user_data);
+TN_AVAILABLE_IN_ALL
+GBytes  *tn_state_store_load_finish    (TnStateStore *self, GAsyncResult *result, GError **error);
+TN_AVAILABLE_IN_ALL
+void     tn_state_store_save_async     (TnStateStore *self, const char *key, GBytes *value, GCancellable *cancellable,
+                                        GAsyncReadyCallback callback, gpointer user_data);
+TN_AVAILABLE_IN_ALL
+gboolean tn_state_store_save_finish    (TnStateStore *self, GAsyncResult *result, GError **error);
 
 G_END_DECLS

@@ -3,7 +3,6 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tn-error.h"
@@ -16,6 +15,7 @@ static GString *calls;              /* not NULL: their names are noted */
 static int die_at = -1;             /* the call at which the process ends; -1: none */
 static int n_calls;
 static gboolean die_torn;           /* half of a write() gets through */
+static GMutex disk;                 /* held: fsync() waits */
 
 ssize_t __real_write (int fd, const void *data, size_t len);
 int __real_fsync (int fd);
@@ -50,6 +50,8 @@ __wrap_fsync (int fd)
   struct stat info;
 
   called (fstat (fd, &info) == 0 && S_ISDIR (info.st_mode) ? "fsync-directory" : "fsync-file");
+  g_mutex_lock (&disk);
+  g_mutex_unlock (&disk);
   return __real_fsync (fd);
 }
 
@@ -97,13 +99,57 @@ tear_down (Fixture *fixture, gconstpointer user_data)
   g_free (fixture->directory);
 }
 
+static void
+result_cb (GObject *object, GAsyncResult *result, gpointer place)
+{
+  *(GAsyncResult **) place = g_object_ref (result);
+}
+
+static GAsyncResult *
+wait_for (GAsyncResult **place)
+{
+  while (*place == NULL)
+    g_main_context_iteration (g_main_context_get_thread_default (), TRUE);
+  return *place;
+}
+
+static gboolean
+acquire (TnStateStore *store, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  tn_state_store_acquire_async (store, NULL, result_cb, &result);
+  g_assert_null (result);      /* never at once */
+  return tn_state_store_acquire_finish (store, wait_for (&result), error);
+}
+
+static GBytes *
+load (TnStateStore *store, const char *key, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  tn_state_store_load_async (store, key, NULL, result_cb, &result);
+  g_assert_null (result);
+  return tn_state_store_load_finish (store, wait_for (&result), error);
+}
+
+static gboolean
+save_bytes (TnStateStore *store, const char *key, GBytes *value, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  tn_state_store_save_async (store, key, value, NULL, result_cb, &result);
+  g_assert_null (result);
+  return tn_state_store_save_finish (store, wait_for (&result), error);
+}
+
 static TnStateStore *
 open_store (const char *directory)
 {
   TnStateStore *store = directory != NULL ? tn_file_state_store_new (directory) : tn_memory_state_store_new ();
   g_autoptr (GError) error = NULL;
 
-  tn_state_store_acquire (store, &error);
+  acquire (store, &error);
   g_assert_no_error (error);
   return store;
 }
@@ -113,14 +159,14 @@ save (TnStateStore *store, const char *key, const char *value, GError **error)
 {
   g_autoptr (GBytes) bytes = g_bytes_new (value, strlen (value));
 
-  return tn_state_store_save (store, key, bytes, error);
+  return save_bytes (store, key, bytes, error);
 }
 
 static void
 assert_value (TnStateStore *store, const char *key, const char *expected)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GBytes) value = tn_state_store_load (store, key, &error);
+  g_autoptr (GBytes) value = load (store, key, &error);
 
   g_assert_no_error (error);
   if (expected == NULL)
@@ -150,12 +196,12 @@ contract_values (TnStateStore *store)
   g_assert_true (save (store, "machine-key", "two", &error));
   assert_value (store, "machine-key", "two");
 
-  g_assert_true (tn_state_store_save (store, "machine-key", bytes, &error));
-  loaded = tn_state_store_load (store, "machine-key", &error);
+  g_assert_true (save_bytes (store, "machine-key", bytes, &error));
+  loaded = load (store, "machine-key", &error);
   g_assert_true (g_bytes_equal (loaded, bytes));
 
-  g_assert_true (tn_state_store_save (store, "machine-key", NULL, &error));
-  g_assert_true (tn_state_store_save (store, "machine-key", NULL, &error));
+  g_assert_true (save_bytes (store, "machine-key", NULL, &error));
+  g_assert_true (save_bytes (store, "machine-key", NULL, &error));
   assert_value (store, "machine-key", NULL);
   g_assert_no_error (error);
 }
@@ -173,7 +219,7 @@ contract_keys (TnStateStore *store)
       g_assert_false (save (store, bad[i], "value", &error));
       g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
       g_clear_error (&error);
-      g_assert_null (tn_state_store_load (store, bad[i], &error));
+      g_assert_null (load (store, bad[i], &error));
       g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
     }
 }
@@ -183,7 +229,7 @@ contract_ownership (TnStateStore *store)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_false (tn_state_store_acquire (store, &error));
+  g_assert_false (acquire (store, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
   g_clear_error (&error);
 
@@ -192,12 +238,81 @@ contract_ownership (TnStateStore *store)
   g_assert_false (save (store, "a", "value", &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
   g_clear_error (&error);
-  g_assert_null (tn_state_store_load (store, "a", &error));
+  g_assert_null (load (store, "a", &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
   g_clear_error (&error);
 
-  g_assert_true (tn_state_store_acquire (store, &error));
+  g_assert_true (acquire (store, &error));
   g_assert_no_error (error);
+}
+
+/* One that is cancelled before it begins does nothing, and says so. */
+static void
+contract_cancel (TnStateStore *store)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) saved = NULL, loaded = NULL, acquired = NULL;
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("new", 3);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (save (store, "key", "old", &error));
+  g_cancellable_cancel (cancellable);
+  tn_state_store_save_async (store, "key", bytes, cancellable, result_cb, &saved);
+  g_assert_false (tn_state_store_save_finish (store, wait_for (&saved), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  tn_state_store_load_async (store, "key", cancellable, result_cb, &loaded);
+  g_assert_null (tn_state_store_load_finish (store, wait_for (&loaded), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  assert_value (store, "key", "old");
+
+  tn_state_store_release (store);
+  tn_state_store_acquire_async (store, cancellable, result_cb, &acquired);
+  g_assert_false (tn_state_store_acquire_finish (store, wait_for (&acquired), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_true (acquire (store, &error));
+}
+
+static gboolean
+count_cb (gpointer data)
+{
+  *(guint *) data += 1;
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+saved_cb (GObject *object, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tn_state_store_save_finish (TN_STATE_STORE (object), result, &error));
+  g_assert_no_error (error);
+  *(guint *) data += 1;
+}
+
+/* Many at once: in their order, also past a release. */
+static void
+contract_order (TnStateStore *store)
+{
+  enum { N = 50 };
+  guint n_saved = 0;
+
+  for (guint i = 0; i < N; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("value %u", i);
+      g_autoptr (GBytes) value = g_bytes_new (text, strlen (text));
+
+      tn_state_store_save_async (store, "key", i % 3 == 1 ? NULL : value, NULL, saved_cb, &n_saved);
+    }
+  tn_state_store_release (store);
+  g_assert_true (acquire (store, NULL));
+  while (n_saved < N)
+    g_main_context_iteration (NULL, TRUE);
+  assert_value (store, "key", NULL);
+  g_assert_true (save (store, "key", "last", NULL));
+  assert_value (store, "key", "last");
 }
 
 static void
@@ -208,6 +323,8 @@ test_contract (Fixture *fixture, gconstpointer user_data)
   contract_values (store);
   contract_keys (store);
   contract_ownership (store);
+  contract_cancel (store);
+  contract_order (store);
 }
 
 /* --- Files --- */
@@ -258,7 +375,7 @@ test_open_to_others (Fixture *fixture, gconstpointer user_data)
 
   g_assert_no_errno (g_chmod (fixture->directory, 0755));
   g_test_expect_message ("tailnet", G_LOG_LEVEL_WARNING, "*(mode 755, *open to others*");
-  g_assert_true (tn_state_store_acquire (store, NULL));
+  g_assert_true (acquire (store, NULL));
   g_test_assert_expected_messages ();
 
   g_assert_no_errno (g_chmod (path, 0640));
@@ -291,7 +408,7 @@ assert_damaged (TnStateStore *store, const char *path, const char *contents, gsi
   gsize after_len;
 
   g_assert_true (g_file_set_contents_full (path, contents, (gssize) len, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
-  g_assert_null (tn_state_store_load (store, "key", &error));
+  g_assert_null (load (store, "key", &error));
   g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
   g_assert_nonnull (strstr (error->message, path));
   g_assert_true (g_file_get_contents (path, &after, &after_len, NULL));
@@ -324,10 +441,10 @@ test_damaged (Fixture *fixture, gconstpointer user_data)
 
   g_assert_no_errno (g_remove (path));
   g_assert_no_errno (g_mkdir (path, 0700));
-  g_assert_null (tn_state_store_load (store, "key", NULL));
+  g_assert_null (load (store, "key", NULL));
   g_assert_no_errno (g_rmdir (path));
   g_assert_no_errno (symlink ("/etc/passwd", path));
-  g_assert_null (tn_state_store_load (store, "key", NULL));
+  g_assert_null (load (store, "key", NULL));
 }
 
 static void
@@ -338,54 +455,59 @@ test_locked (Fixture *fixture, gconstpointer user_data)
   g_autoptr (GError) error = NULL;
   g_autofree char *process = g_strdup_printf ("process %ld", (long) getpid ());
 
-  g_assert_false (tn_state_store_acquire (other, &error));
+  g_assert_false (acquire (other, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
   g_assert_nonnull (strstr (error->message, fixture->directory));
   g_assert_nonnull (strstr (error->message, process));
 
   tn_state_store_release (ours);
-  g_assert_true (tn_state_store_acquire (other, NULL));
+  g_assert_true (acquire (other, NULL));
+}
+
+/* --- Other processes: this program again, since a fork has no threads --- */
+
+static char *
+self_path (void)
+{
+  return g_file_read_link ("/proc/self/exe", NULL);
+}
+
+/* "--hold DIRECTORY": says whether it got the store, and ends with it when its input does. */
+static int
+hold_main (const char *directory)
+{
+  g_autoptr (TnStateStore) store = tn_file_state_store_new (directory);
+  char c = acquire (store, NULL) ? 'y' : 'n';
+
+  if (__real_write (STDOUT_FILENO, &c, 1) != 1 || read (STDIN_FILENO, &c, 1) != 0)
+    _exit (1);
+  _exit (0);
 }
 
 /* A second process, which ends with the lock held: the kernel lets go of it. */
 static void
 test_locked_by_process (Fixture *fixture, gconstpointer user_data)
 {
-  int status, ready[2], go[2];
-  g_autoptr (TnStateStore) ours = NULL;
+  g_autofree char *program = self_path ();
+  g_autoptr (TnStateStore) ours = tn_file_state_store_new (fixture->directory);
+  g_autoptr (GSubprocess) other = NULL;
   g_autoptr (GError) error = NULL;
   char c = 0;
-  pid_t child;
 
-  g_assert_no_errno (pipe (ready));
-  g_assert_no_errno (pipe (go));
-  child = fork ();
-  g_assert_no_errno (child);
-  if (child == 0)
-    {
-      TnStateStore *store = tn_file_state_store_new (fixture->directory);
-
-      close (go[1]);
-      c = tn_state_store_acquire (store, NULL) ? 'y' : 'n';
-      if (__real_write (ready[1], &c, 1) != 1 || read (go[0], &c, 1) != 0)
-        _exit (1);
-      _exit (0);
-    }
-
-  close (go[0]);
-  g_assert_cmpint (read (ready[0], &c, 1), ==, 1);
+  other = g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, program, "--hold",
+                            fixture->directory, NULL);
+  g_assert_no_error (error);
+  g_assert_cmpint (g_input_stream_read (g_subprocess_get_stdout_pipe (other), &c, 1, NULL, &error), ==, 1);
   g_assert_cmpint (c, ==, 'y');
-  ours = tn_file_state_store_new (fixture->directory);
-  g_assert_false (tn_state_store_acquire (ours, &error));
+  g_assert_false (acquire (ours, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
-
-  close (go[1]);
-  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
-  g_assert_cmpint (status, ==, 0);
+  g_assert_nonnull (strstr (error->message, g_subprocess_get_identifier (other)));
   g_clear_error (&error);
-  g_assert_true (tn_state_store_acquire (ours, &error));
-  close (ready[0]);
-  close (ready[1]);
+
+  g_output_stream_close (g_subprocess_get_stdin_pipe (other), NULL, &error);
+  g_assert_true (g_subprocess_wait_check (other, NULL, &error));
+  g_assert_true (acquire (ours, &error));
+  g_assert_no_error (error);
 }
 
 /* The disk has the new file before its name is the old one's, and the name before save() returns. */
@@ -399,30 +521,60 @@ test_order (Fixture *fixture, gconstpointer user_data)
   g_assert_true (save (store, "key", "new", NULL));
   g_assert_cmpstr (calls->str, ==, "unlink write write fsync-file rename fsync-directory ");
   g_string_truncate (calls, 0);
-  g_assert_true (tn_state_store_save (store, "key", NULL, NULL));
+  g_assert_true (save_bytes (store, "key", NULL, NULL));
   g_assert_cmpstr (calls->str, ==, "unlink fsync-directory ");
   g_string_free (g_steal_pointer (&calls), TRUE);
+}
+
+/* A disk that takes its time holds nobody up: fsync() waits until this thread has turned its main context. */
+static void
+test_slow_disk (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (TnStateStore) store = open_store (fixture->directory);
+  g_autoptr (GSource) idle = g_idle_source_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GBytes) value = g_bytes_new_static ("value", 5);
+  guint n_turns = 0;
+
+  g_source_set_priority (idle, G_PRIORITY_DEFAULT);
+  g_source_set_callback (idle, count_cb, &n_turns, NULL);
+  g_source_attach (idle, NULL);
+  g_mutex_lock (&disk);
+  tn_state_store_save_async (store, "key", value, NULL, result_cb, &result);
+  while (n_turns < 100)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_null (result);
+  g_mutex_unlock (&disk);
+  g_assert_true (tn_state_store_save_finish (store, wait_for (&result), NULL));
+  g_source_destroy (idle);
+  assert_value (store, "key", "value");
+}
+
+/* "--save DIRECTORY VALUE AT TORN" */
+static int
+save_main (char *argv[])
+{
+  TnStateStore *store = open_store (argv[0]);
+
+  n_calls = 0;
+  die_torn = *argv[3] == 't';
+  die_at = (int) g_ascii_strtoll (argv[2], NULL, 10);
+  _exit (save (store, "key", argv[1], NULL) ? 0 : 1);
 }
 
 static int
 save_in_child (const char *directory, const char *value, int at, gboolean torn)
 {
-  pid_t child = fork ();
-  int status;
+  g_autofree char *program = self_path ();
+  g_autofree char *number = g_strdup_printf ("%d", at);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GSubprocess) child = g_subprocess_new (G_SUBPROCESS_FLAGS_NONE, &error, program, "--save", directory, value, number,
+                                                    torn ? "torn" : "whole", NULL);
 
-  g_assert_no_errno (child);
-  if (child == 0)
-    {
-      TnStateStore *store = open_store (directory);
-
-      n_calls = 0;
-      die_at = at;
-      die_torn = torn;
-      _exit (save (store, "key", value, NULL) ? 0 : 1);
-    }
-  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
-  g_assert_true (WIFEXITED (status));
-  return WEXITSTATUS (status);
+  g_assert_no_error (error);
+  g_assert_true (g_subprocess_wait (child, NULL, &error));
+  g_assert_true (g_subprocess_get_if_exited (child));
+  return g_subprocess_get_exit_status (child);
 }
 
 /* The process ends at each call in turn; what is found afterwards is the old value or the new one, and saving works again. */
@@ -443,8 +595,8 @@ test_crash (Fixture *fixture, gconstpointer user_data)
       tn_state_store_release (store);
       status = save_in_child (fixture->directory, "a newer value", at, torn);
 
-      g_assert_true (tn_state_store_acquire (store, NULL));
-      value = tn_state_store_load (store, "key", &error);
+      g_assert_true (acquire (store, NULL));
+      value = load (store, "key", &error);
       g_assert_no_error (error);
       if (g_bytes_get_size (value) == strlen ("old"))
         g_assert_false (renamed);
@@ -464,7 +616,7 @@ test_unwritable (Fixture *fixture, gconstpointer user_data)
   g_autoptr (GError) error = NULL;
 
   g_assert_true (g_file_set_contents (path, "", 0, NULL));
-  g_assert_false (tn_state_store_acquire (store, &error));
+  g_assert_false (acquire (store, &error));
   g_assert_cmpint (error->domain, ==, G_IO_ERROR);
   g_assert_nonnull (strstr (error->message, path));
 }
@@ -488,6 +640,11 @@ int
 main (int   argc,
       char *argv[])
 {
+  if (argc == 3 && g_str_equal (argv[1], "--hold"))
+    return hold_main (argv[2]);
+  if (argc == 6 && g_str_equal (argv[1], "--save"))
+    return save_main (argv + 2);
+
   g_test_init (&argc, &argv, NULL);
 #define ADD(path, data, func) g_test_add ("/device/state-store/" path, Fixture, data, set_up, func, tear_down)
   ADD ("memory", NULL, test_contract);
@@ -499,6 +656,7 @@ main (int   argc,
   ADD ("locked", NULL, test_locked);
   ADD ("locked-by-process", NULL, test_locked_by_process);
   ADD ("order", NULL, test_order);
+  ADD ("slow-disk", NULL, test_slow_disk);
   ADD ("crash", GINT_TO_POINTER (FALSE), test_crash);
   ADD ("crash-torn", GINT_TO_POINTER (TRUE), test_crash);
   ADD ("unwritable", NULL, test_unwritable);

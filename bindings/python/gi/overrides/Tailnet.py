@@ -193,7 +193,7 @@ def _add_properties(cls):
             setattr(cls, attribute, property(lambda self, name=name: self.get_property(name), doc=f"The property “{name}”."))
 
 
-for _cls in (Tailnet.Device, Tailnet.Listener, Tailnet.DatagramSocket, Tailnet.Connection):
+for _cls in (Tailnet.Device, Tailnet.Listener, Tailnet.DatagramSocket, Tailnet.Connection, Tailnet.StateStore):
     _add_coroutines(_cls)
 for _cls in (Tailnet.Device, Tailnet.Listener, Tailnet.DatagramSocket, Tailnet.Connection, Tailnet.Node, Tailnet.User,
              Tailnet.PingResult, Tailnet.HealthItem, Tailnet.Preferences):
