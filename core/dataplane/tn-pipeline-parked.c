@@ -6,8 +6,9 @@
 #include <string.h>
 
 /* Where two nodes meet for the first time, the map of one of them is older: it gets a handshake from a node that it does not know
- * yet, or has one for a node of which no home is known yet. Without this the answer would wait for the next attempt, 5 s later.
- * Kept are the first messages of a talk alone, and of strangers only what a relay vouches for. */
+ * yet, or has one for a node of which no home is known yet. Without this the answer would wait for the next attempt, 5 s later; or
+ * the first packet would come ahead of the route that lets it in, and be lost. Kept are the first messages of a talk alone, and of
+ * strangers only what a relay vouches for. */
 
 #define PARKED_LIFE_US (5 * G_USEC_PER_SEC)      /* by then the sender has tried again */
 #define INITIATION_TYPE 1                        /* WireGuard paper §5.4.2 */
@@ -88,7 +89,7 @@ is_ready (TnPipeline     *pipeline,
   if (parked->outgoing)
     return peer->path.kind != TN_PATH_ADDRESS_NONE;
   if (parked->kind != KIND_DISCO)
-    return TRUE;
+    return tn_pipeline_is_known (peer);
   tn_disco_get_sender (parked->data, &sender);
   return tn_disco_public_key_equal (&sender, &peer->disco_key);
 }

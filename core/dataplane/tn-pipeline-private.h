@@ -90,6 +90,14 @@ tn_pipeline_count (TnPipeline *pipeline, TnPipelineDrop reason, guint n)
   pipeline->drops[reason] += n;
 }
 
+/* Has the map told of it what it is reached by? A node that has registered, but has not told where it is yet, has no routes either:
+ * what it sends would be refused. */
+static inline gboolean
+tn_pipeline_is_known (const TnPeerState *peer)
+{
+  return peer != NULL && (peer->home_region != 0 || !tn_disco_public_key_is_zero (&peer->disco_key));
+}
+
 /* tn-pipeline.c */
 TnPeerState *tn_pipeline_peer_by_id     (TnPipeline *pipeline, gint64 id);
 TnPeerState *tn_pipeline_peer_by_key    (TnPipeline *pipeline, const TnNodePublicKey *key);

@@ -118,7 +118,7 @@ receive_one (TnPipeline          *pipeline,
       tn_pipeline_disco_receive (pipeline, packet, from);
       return;
     }
-  if (from->kind == TN_PATH_ADDRESS_RELAY && tn_pipeline_peer_by_key (pipeline, &from->relay.key) == NULL)
+  if (from->kind == TN_PATH_ADDRESS_RELAY && !tn_pipeline_is_known (tn_pipeline_peer_by_key (pipeline, &from->relay.key)))
     {
       tn_pipeline_count (pipeline, TN_PIPELINE_DROP_UNKNOWN_SENDER, 1);
       tn_pipeline_park_in (pipeline, from, packet);

@@ -566,6 +566,28 @@ test_unknown_sender (void)
   g_assert_cmpuint (b->received->len, ==, 1);
 }
 
+/* The same, of a node that has registered and not told where it is: there is no route yet that would let its first packet in. */
+static void
+test_known_by_key_alone (void)
+{
+  g_autoptr (World) world = world_new ();
+  g_autoptr (TnOverlayRoutes) routes = tn_overlay_routes_new ();
+  g_autoptr (TnOverlayRouter) router = tn_overlay_routes_snapshot (routes);
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  TnPipelinePeer registered = { .id = a->id, .key = a->node_key };
+
+  tn_pipeline_upsert_peer (b->pipeline, &registered, world->now_us);
+  tn_pipeline_set_router (b->pipeline, router);
+  send_udp (a, b, 1);
+  settle (world);
+  g_assert_cmpuint (tn_pipeline_get_drops (b->pipeline, TN_PIPELINE_DROP_UNKNOWN_SENDER), ==, 1);
+
+  introduce (b);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 1);
+}
+
 /* The same, of a node that has started anew, and so has a new disco key. */
 static void
 test_unknown_disco_key (void)
@@ -657,6 +679,7 @@ main (int   argc,
   g_test_add_func ("/dataplane/pipeline/ping-again", test_ping_again);
   g_test_add_func ("/dataplane/pipeline/disco-for-another", test_disco_for_another);
   g_test_add_func ("/dataplane/pipeline/unknown-sender", test_unknown_sender);
+  g_test_add_func ("/dataplane/pipeline/known-by-key-alone", test_known_by_key_alone);
   g_test_add_func ("/dataplane/pipeline/unknown-disco-key", test_unknown_disco_key);
   g_test_add_func ("/dataplane/pipeline/no-home-yet", test_no_home_yet);
   g_test_add_func ("/dataplane/pipeline/key-change", test_key_change);

@@ -381,6 +381,31 @@ test_datagrams (Fixture       *fixture,
     }
 }
 
+/* The first thing that a node does: the other may not have heard of it yet, and nobody sends a datagram again. */
+static void
+test_datagram_at_once (Fixture       *fixture,
+                       gconstpointer  data)
+{
+  g_autoptr (TnDatagramSocket) server = bind_datagram (fixture->bob, 5353);
+
+  for (guint i = 0; i < 5; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("quick%u", i);
+      g_autoptr (TnDevice) quick = kit_device_join (fixture->tailnet, name);
+      g_autoptr (TnDatagramSocket) client = bind_datagram (quick, 0);
+      g_autoptr (GBytes) sent = g_bytes_new (name, strlen (name));
+      g_autoptr (GSocketAddress) source = NULL;
+      g_autoptr (GBytes) got = NULL;
+      g_autoptr (GError) error = NULL;
+
+      tn_datagram_socket_send_to_host (client, "bob", 5353, sent, &error);
+      g_assert_no_error (error);
+      got = receive (server, &source);
+      g_assert_true (g_bytes_equal (got, sent));
+      kit_stop (quick);
+    }
+}
+
 /* --- Cancelling --- */
 
 static void
@@ -467,6 +492,7 @@ main (int    argc,
   ADD ("incoming", test_incoming);
   ADD ("no-way", test_no_way);
   ADD ("datagrams", test_datagrams);
+  ADD ("datagram-at-once", test_datagram_at_once);
   ADD ("cancel", test_cancel);
   ADD ("context", test_context);
 
