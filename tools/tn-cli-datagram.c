@@ -64,19 +64,52 @@ restart_clock (Session *session)
   g_source_attach (session->quit, NULL);
 }
 
-static gboolean
-send_datagram (Session  *session,
-               gsize     len,
-               GError  **error)
+static void
+sent (Session *session,
+      GError  *error)      /* nullable, taken */
+{
+  session->n_running--;
+  if (error != NULL)
+    end (session, error);
+  else
+    read_next (session);
+}
+
+static void
+sent_to_host_cb (GObject      *object,
+                 GAsyncResult *result,
+                 gpointer      user_data)
+{
+  GError *error = NULL;
+
+  tn_datagram_socket_send_to_host_finish (TN_DATAGRAM_SOCKET (object), result, &error);
+  sent (user_data, error);
+}
+
+static void
+sent_cb (GObject      *object,
+         GAsyncResult *result,
+         gpointer      user_data)
+{
+  GError *error = NULL;
+
+  tn_datagram_socket_send_to_finish (TN_DATAGRAM_SOCKET (object), result, &error);
+  sent (user_data, error);
+}
+
+/* What is to be sent next is read when this one is on its way. */
+static void
+send_datagram (Session *session,
+               gsize    len)
 {
   g_autoptr (GBytes) payload = g_bytes_new (session->buffer, len);
 
+  session->n_running++;
   if (session->host != NULL)
-    return tn_datagram_socket_send_to_host (session->socket, session->host, session->port, payload, error);
-  if (session->last_source != NULL)
-    return tn_datagram_socket_send_to (session->socket, session->last_source, payload, error);
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, _("nobody has sent anything to port %u yet"), session->port);
-  return FALSE;
+    tn_datagram_socket_send_to_host_async (session->socket, session->host, session->port, payload, session->cancellable,
+                                           sent_to_host_cb, session);
+  else
+    tn_datagram_socket_send_to_async (session->socket, session->last_source, payload, session->cancellable, sent_cb, session);
 }
 
 static void
@@ -89,12 +122,10 @@ read_cb (GObject      *object,
   gssize len = g_input_stream_read_finish (G_INPUT_STREAM (object), result, &error);
 
   session->n_running--;
-  if (len > 0 && !send_datagram (session, (gsize) len, &error) && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
-    g_clear_error (&error);      /* lost, as datagrams may be */
   if (error != NULL)
     end (session, error);
   else if (len > 0)
-    read_next (session);
+    send_datagram (session, (gsize) len);
   else
     {
       session->input_ended = TRUE;

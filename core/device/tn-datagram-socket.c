@@ -143,7 +143,8 @@ tn_datagram_socket_get_local_address (TnDatagramSocket *self)
  * @payload: the datagram
  * @error: return location for an error
  *
- * Sends a datagram; does not block. %G_IO_ERROR_WOULD_BLOCK: the way there is full, and the datagram was not sent.
+ * Sends a datagram at once, or not at all. Fails with %G_IO_ERROR_WOULD_BLOCK while the way there is full;
+ * [method@Tailnet.DatagramSocket.send_to_async] waits until it is not.
  *
  * Returns: %TRUE if it was sent, which does not say that it arrives
  *
@@ -168,6 +169,107 @@ tn_datagram_socket_send_to (TnDatagramSocket  *self,
   return TN_NETSTACK_DATAGRAM_GET_CLASS (self->datagram)->send_to (self->datagram, destination, payload, error);
 }
 
+static void
+sent_cb (GObject      *object,
+         GAsyncResult *result,
+         gpointer      user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+
+  if (TN_NETSTACK_DATAGRAM_GET_CLASS (object)->send_to_finish (TN_NETSTACK_DATAGRAM (object), result, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+send_for_task (TnDatagramSocket *self,
+               GSocketAddress   *destination,
+               GBytes           *payload,
+               GTask            *task)      /* taken */
+{
+  /* The netstack heeds the cancellable: what was sent is not said to be cancelled. */
+  g_task_set_check_cancellable (task, FALSE);
+  if (!self->closed)
+    {
+      TN_NETSTACK_DATAGRAM_GET_CLASS (self->datagram)->send_to_async (self->datagram, destination, payload,
+                                                                      g_task_get_cancellable (task), sent_cb, task);
+      return;
+    }
+  g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the datagram socket is closed");
+  g_object_unref (task);
+}
+
+/**
+ * tn_datagram_socket_send_to_async:
+ * @self: a datagram socket
+ * @destination: address and port to send to
+ * @payload: the datagram
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when the datagram was sent
+ * @user_data: data for @callback
+ *
+ * Sends a datagram, as soon as the way there takes it: at once, unless it is full. A sender that waits for each of its datagrams sends
+ * as fast as they can go, and loses none on this side.
+ *
+ * Any number of calls may wait. Those for a destination whose way is full do not hold up the others. One that was cancelled has sent
+ * nothing; [method@Tailnet.DatagramSocket.close] ends all of them with %G_IO_ERROR_CLOSED.
+ *
+ * Since: 0.1
+ */
+void
+tn_datagram_socket_send_to_async (TnDatagramSocket    *self,
+                                  GSocketAddress      *destination,
+                                  GBytes              *payload,
+                                  GCancellable        *cancellable,
+                                  GAsyncReadyCallback  callback,
+                                  gpointer             user_data)
+{
+  GTask *task;
+
+  g_return_if_fail (TN_IS_DATAGRAM_SOCKET (self));
+  g_return_if_fail (G_IS_INET_SOCKET_ADDRESS (destination));
+  g_return_if_fail (payload != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, tn_datagram_socket_send_to_async);
+  send_for_task (self, destination, payload, task);
+}
+
+static gboolean
+send_finish (TnDatagramSocket  *self,
+             GAsyncResult      *result,
+             GError           **error)
+{
+  g_return_val_if_fail (TN_IS_DATAGRAM_SOCKET (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/**
+ * tn_datagram_socket_send_to_finish:
+ * @self: a datagram socket
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.DatagramSocket.send_to_async] began.
+ *
+ * Returns: %TRUE if it was sent, which does not say that it arrives
+ *
+ * Since: 0.1
+ */
+gboolean
+tn_datagram_socket_send_to_finish (TnDatagramSocket  *self,
+                                   GAsyncResult      *result,
+                                   GError           **error)
+{
+  return send_finish (self, result, error);
+}
+
 /* An address of @node in the family of the socket. */
 static GInetAddress *
 pick_address (TnDatagramSocket *self,
@@ -181,6 +283,38 @@ pick_address (TnDatagramSocket *self,
   if (own != NULL && !g_inet_address_get_is_any (own))
     return g_inet_address_get_family (own) == G_SOCKET_FAMILY_IPV4 ? ipv4 : ipv6;
   return ipv4 != NULL ? ipv4 : ipv6;
+}
+
+/* Whom @host_and_port names. */
+static GSocketAddress *
+resolve (TnDatagramSocket  *self,
+         const char        *host_and_port,
+         guint16            default_port,
+         GError           **error)
+{
+  g_autoptr (GInetAddress) address = NULL;
+  g_autoptr (TnNode) node = NULL;
+  g_autofree char *host = NULL;
+  guint16 port;
+
+  if (!tn_host_spec_parse (host_and_port, default_port, &host, &port, error))
+    return NULL;
+
+  address = g_inet_address_new_from_string (host);
+  if (address == NULL)
+    {
+      node = tn_device_lookup_peer (self->device, host);
+      if (node != NULL)
+        g_set_object (&address, pick_address (self, node));
+    }
+  if (address != NULL)
+    return g_inet_socket_address_new (address, port);
+
+  if (node == NULL)
+    g_set_error (error, TN_ERROR, TN_ERROR_NO_SUCH_PEER, "no peer is called “%s”", host);
+  else
+    g_set_error (error, TN_ERROR, TN_ERROR_NO_ROUTE, "peer “%s” has no address of the socket's family", host);
+  return NULL;
 }
 
 /**
@@ -205,36 +339,75 @@ tn_datagram_socket_send_to_host (TnDatagramSocket  *self,
                                  GError           **error)
 {
   g_autoptr (GSocketAddress) destination = NULL;
-  g_autoptr (GInetAddress) address = NULL;
-  g_autoptr (TnNode) node = NULL;
-  g_autofree char *host = NULL;
-  guint16 port;
 
   g_return_val_if_fail (TN_IS_DATAGRAM_SOCKET (self), FALSE);
   g_return_val_if_fail (host_and_port != NULL, FALSE);
   g_return_val_if_fail (payload != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (!tn_host_spec_parse (host_and_port, default_port, &host, &port, error))
-    return FALSE;
+  destination = resolve (self, host_and_port, default_port, error);
+  return destination != NULL && tn_datagram_socket_send_to (self, destination, payload, error);
+}
 
-  address = g_inet_address_new_from_string (host);
-  if (address == NULL)
-    {
-      node = tn_device_lookup_peer (self->device, host);
-      if (node != NULL)
-        g_set_object (&address, pick_address (self, node));
-    }
-  if (address == NULL)
-    {
-      if (node == NULL)
-        g_set_error (error, TN_ERROR, TN_ERROR_NO_SUCH_PEER, "no peer is called “%s”", host);
-      else
-        g_set_error (error, TN_ERROR, TN_ERROR_NO_ROUTE, "peer “%s” has no address of the socket's family", host);
-      return FALSE;
-    }
-  destination = g_inet_socket_address_new (address, port);
-  return tn_datagram_socket_send_to (self, destination, payload, error);
+/**
+ * tn_datagram_socket_send_to_host_async:
+ * @self: a datagram socket
+ * @host_and_port: name or address, with or without a port: `db`, `db:53`, `[fd7a::1]:53`
+ * @default_port: UDP port where @host_and_port has none, 0: it must have one
+ * @payload: the datagram
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when the datagram was sent
+ * @user_data: data for @callback
+ *
+ * Sends a datagram to a node by its name, as [method@Tailnet.DatagramSocket.send_to_async] does to an address.
+ *
+ * Since: 0.1
+ */
+void
+tn_datagram_socket_send_to_host_async (TnDatagramSocket    *self,
+                                       const char          *host_and_port,
+                                       guint16              default_port,
+                                       GBytes              *payload,
+                                       GCancellable        *cancellable,
+                                       GAsyncReadyCallback  callback,
+                                       gpointer             user_data)
+{
+  g_autoptr (GSocketAddress) destination = NULL;
+  g_autoptr (GTask) task = NULL;
+  GError *error = NULL;
+
+  g_return_if_fail (TN_IS_DATAGRAM_SOCKET (self));
+  g_return_if_fail (host_and_port != NULL);
+  g_return_if_fail (payload != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, tn_datagram_socket_send_to_host_async);
+  destination = resolve (self, host_and_port, default_port, &error);
+  if (destination != NULL)
+    send_for_task (self, destination, payload, g_steal_pointer (&task));
+  else
+    g_task_return_error (task, error);
+}
+
+/**
+ * tn_datagram_socket_send_to_host_finish:
+ * @self: a datagram socket
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.DatagramSocket.send_to_host_async] began.
+ *
+ * Returns: %TRUE if it was sent, which does not say that it arrives
+ *
+ * Since: 0.1
+ */
+gboolean
+tn_datagram_socket_send_to_host_finish (TnDatagramSocket  *self,
+                                        GAsyncResult      *result,
+                                        GError           **error)
+{
+  return send_finish (self, result, error);
 }
 
 static void
@@ -336,7 +509,7 @@ tn_datagram_socket_receive_from_finish (TnDatagramSocket  *self,
  * tn_datagram_socket_close:
  * @self: a datagram socket
  *
- * Receives no longer, at once. Who waits for a datagram gets %G_IO_ERROR_CLOSED.
+ * Sends and receives no longer, at once. Who waits for a datagram, or for room for one, gets %G_IO_ERROR_CLOSED.
  *
  * Since: 0.1
  */

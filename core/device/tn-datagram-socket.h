@@ -18,10 +18,33 @@ gboolean        tn_datagram_socket_send_to             (TnDatagramSocket     *se
                                                         GBytes               *payload,
                                                         GError              **error);
 TN_AVAILABLE_IN_ALL
+void            tn_datagram_socket_send_to_async       (TnDatagramSocket     *self,
+                                                        GSocketAddress       *destination,
+                                                        GBytes               *payload,
+                                                        GCancellable         *cancellable,
+                                                        GAsyncReadyCallback   callback,
+                                                        gpointer              user_data);
+TN_AVAILABLE_IN_ALL
+gboolean        tn_datagram_socket_send_to_finish      (TnDatagramSocket     *self,
+                                                        GAsyncResult         *result,
+                                                        GError              **error);
+TN_AVAILABLE_IN_ALL
 gboolean        tn_datagram_socket_send_to_host        (TnDatagramSocket     *self,
                                                         const char           *host_and_port,
                                                         guint16               default_port,
                                                         GBytes               *payload,
+                                                        GError              **error);
+TN_AVAILABLE_IN_ALL
+void            tn_datagram_socket_send_to_host_async  (TnDatagramSocket     *self,
+                                                        const char           *host_and_port,
+                                                        guint16               default_port,
+                                                        GBytes               *payload,
+                                                        GCancellable         *cancellable,
+                                                        GAsyncReadyCallback   callback,
+                                                        gpointer              user_data);
+TN_AVAILABLE_IN_ALL
+gboolean        tn_datagram_socket_send_to_host_finish (TnDatagramSocket     *self,
+                                                        GAsyncResult         *result,
                                                         GError              **error);
 TN_AVAILABLE_IN_ALL
 void            tn_datagram_socket_receive_from_async  (TnDatagramSocket     *self,

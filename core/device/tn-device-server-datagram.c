@@ -5,18 +5,30 @@
 
 #include "tn-bus-datagram.h"
 
-#define BATCH 64      /* then others in the context have their turn */
+#define BATCH       64      /* then others in the context have their turn */
+#define WAITING_MAX 64      /* datagrams that wait for their way; more, and the other process has to wait */
+#define WAIT_S      2       /* for as long as that: a way that stays shut does not hold up the others for good */
 
 typedef struct
 {
-  gatomicrefcount   ref_count;      /* one for each direction */
+  gatomicrefcount   ref_count;      /* one for each direction, and for each datagram that waits */
   TnDatagramSocket *socket;
   GSocket          *local;
   GCancellable     *cancellable;
-  GSource          *readable;
+  GSource          *readable;       /* NULL: enough datagrams wait */
+  guint             n_waiting;
+  gboolean          ended;
 } Share;
 
+typedef struct
+{
+  Share        *share;
+  GCancellable *cancellable;
+  GSource      *limit;
+} Waiting;
+
 static void receive_next (Share *share);
+static void read_on (Share *share);
 
 static void
 share_unref (gpointer data)
@@ -28,14 +40,25 @@ share_unref (gpointer data)
   g_object_unref (share->socket);
   g_object_unref (share->local);
   g_object_unref (share->cancellable);
-  g_source_unref (share->readable);
   g_free (share);
+}
+
+static void
+stop_reading (Share *share)
+{
+  if (share->readable == NULL)
+    return;
+  g_source_destroy (share->readable);
+  g_clear_pointer (&share->readable, g_source_unref);
 }
 
 static void
 share_end (Share *share)
 {
-  g_source_destroy (share->readable);
+  if (share->ended)
+    return;
+  share->ended = TRUE;
+  stop_reading (share);
   tn_datagram_socket_close (share->socket);
   g_socket_close (share->local, NULL);
 }
@@ -76,6 +99,52 @@ receive_next (Share *share)
 
 /* --- To the tailnet --- */
 
+static gboolean
+waited_enough_cb (gpointer data)
+{
+  g_cancellable_cancel (((Waiting *) data)->cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+sent_cb (GObject      *object,
+         GAsyncResult *result,
+         gpointer      user_data)
+{
+  Waiting *waiting = user_data;
+  Share *share = waiting->share;
+  g_autoptr (GError) error = NULL;
+
+  if (!tn_datagram_socket_send_to_finish (TN_DATAGRAM_SOCKET (object), result, &error))
+    g_debug ("datagram of another process was not sent: %s", error->message);
+  g_source_destroy (waiting->limit);
+  g_source_unref (waiting->limit);
+  g_object_unref (waiting->cancellable);
+  g_free (waiting);
+
+  share->n_waiting--;
+  if (!share->ended && share->readable == NULL)
+    read_on (share);
+  share_unref (share);
+}
+
+static void
+send_when_ready (Share          *share,
+                 GSocketAddress *destination,
+                 GBytes         *payload)
+{
+  Waiting *waiting = g_new0 (Waiting, 1);
+
+  g_atomic_ref_count_inc (&share->ref_count);
+  share->n_waiting++;
+  waiting->share = share;
+  waiting->cancellable = g_cancellable_new ();
+  waiting->limit = g_timeout_source_new_seconds (WAIT_S);
+  g_source_set_callback (waiting->limit, waited_enough_cb, waiting, NULL);
+  g_source_attach (waiting->limit, g_main_context_get_thread_default ());
+  tn_datagram_socket_send_to_async (share->socket, destination, payload, waiting->cancellable, sent_cb, waiting);
+}
+
 static void
 send_out (Share              *share,
           const TnIpEndpoint *endpoint,
@@ -85,7 +154,11 @@ send_out (Share              *share,
   g_autoptr (GSocketAddress) destination = g_inet_socket_address_new (inet, endpoint->port);
   g_autoptr (GError) error = NULL;
 
-  if (!tn_datagram_socket_send_to (share->socket, destination, payload, &error))
+  if (tn_datagram_socket_send_to (share->socket, destination, payload, &error))
+    return;
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    send_when_ready (share, destination, payload);
+  else
     g_debug ("datagram of another process was not sent: %s", error->message);
 }
 
@@ -111,8 +184,22 @@ readable_cb (GSocket      *socket,
           share_end (share);
           return G_SOURCE_REMOVE;
         }
+      if (share->n_waiting >= WAITING_MAX)
+        {
+          stop_reading (share);
+          return G_SOURCE_REMOVE;
+        }
     }
   return G_SOURCE_CONTINUE;
+}
+
+static void
+read_on (Share *share)
+{
+  g_atomic_ref_count_inc (&share->ref_count);
+  share->readable = g_socket_create_source (share->local, G_IO_IN, NULL);
+  g_source_set_callback (share->readable, G_SOURCE_FUNC (readable_cb), share, share_unref);
+  g_source_attach (share->readable, g_main_context_get_thread_default ());
 }
 
 int
@@ -129,13 +216,10 @@ tn_device_server_share_datagrams (TnDatagramSocket *socket,
 
   share = g_new0 (Share, 1);
   g_atomic_ref_count_init (&share->ref_count);
-  g_atomic_ref_count_inc (&share->ref_count);
   share->socket = g_object_ref (socket);
   share->local = local;
   share->cancellable = g_object_ref (cancellable);
-  share->readable = g_socket_create_source (local, G_IO_IN, NULL);
-  g_source_set_callback (share->readable, G_SOURCE_FUNC (readable_cb), share, share_unref);
-  g_source_attach (share->readable, g_main_context_get_thread_default ());
+  read_on (share);
   receive_next (share);
   return fd;
 }

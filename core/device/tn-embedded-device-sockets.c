@@ -218,6 +218,32 @@ local_address (TnEmbeddedDevice  *self,
   return G_INET_SOCKET_ADDRESS (g_inet_socket_address_new (inet, port));
 }
 
+/* The error of a port that could not be had. */
+static void
+return_port_error (GTask      *task,
+                   const char *what,
+                   GError     *error)
+{
+  g_prefix_error (&error, "cannot %s port %u: ", what, GPOINTER_TO_UINT (g_task_get_task_data (task)));
+  g_task_return_error (task, error);
+}
+
+static void
+listening_cb (GObject      *object,
+              GAsyncResult *result,
+              gpointer      user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+  g_autoptr (TnNetstackListener) listener = TN_NETSTACK_GET_IFACE (object)->listen_finish (TN_NETSTACK (object), result, &error);
+
+  if (listener != NULL)
+    g_task_return_pointer (task, tn_listener_new (g_task_get_source_object (task), listener, TN_LISTENER_DEFAULT_BACKLOG),
+                           g_object_unref);
+  else
+    return_port_error (task, "listen on", error);
+}
+
 static void
 listen_async (TnDevice            *device,
               guint16              port,
@@ -229,24 +255,32 @@ listen_async (TnDevice            *device,
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   g_autoptr (GInetSocketAddress) local = NULL;
-  g_autoptr (TnNetstackListener) listener = NULL;
   GError *error = NULL;
 
   g_task_set_source_tag (task, listen_async);
+  g_task_set_task_data (task, GUINT_TO_POINTER (port), NULL);
   if (!check_running (self, &error) || (local = local_address (self, address, port, &error)) == NULL)
     {
       g_task_return_error (task, error);
       return;
     }
+  TN_NETSTACK_GET_IFACE (self->netstack)->listen_async (self->netstack, local, TN_LISTENER_DEFAULT_BACKLOG, cancellable, listening_cb,
+                                                        g_steal_pointer (&task));
+}
 
-  listener = TN_NETSTACK_GET_IFACE (self->netstack)->listen (self->netstack, local, TN_LISTENER_DEFAULT_BACKLOG, &error);
-  if (listener == NULL)
-    {
-      g_prefix_error (&error, "cannot listen on port %u: ", port);
-      g_task_return_error (task, error);
-      return;
-    }
-  g_task_return_pointer (task, tn_listener_new (device, listener, TN_LISTENER_DEFAULT_BACKLOG), g_object_unref);
+static void
+bound_cb (GObject      *object,
+          GAsyncResult *result,
+          gpointer      user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+  g_autoptr (TnNetstackDatagram) datagram = TN_NETSTACK_GET_IFACE (object)->bind_datagram_finish (TN_NETSTACK (object), result, &error);
+
+  if (datagram != NULL)
+    g_task_return_pointer (task, tn_datagram_socket_new (g_task_get_source_object (task), datagram), g_object_unref);
+  else
+    return_port_error (task, "bind", error);
 }
 
 static void
@@ -260,24 +294,16 @@ bind_datagram_async (TnDevice            *device,
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   g_autoptr (GInetSocketAddress) local = NULL;
-  g_autoptr (TnNetstackDatagram) datagram = NULL;
   GError *error = NULL;
 
   g_task_set_source_tag (task, bind_datagram_async);
+  g_task_set_task_data (task, GUINT_TO_POINTER (port), NULL);
   if (!check_running (self, &error) || (local = local_address (self, address, port, &error)) == NULL)
     {
       g_task_return_error (task, error);
       return;
     }
-
-  datagram = TN_NETSTACK_GET_IFACE (self->netstack)->bind_datagram (self->netstack, local, &error);
-  if (datagram == NULL)
-    {
-      g_prefix_error (&error, "cannot bind port %u: ", port);
-      g_task_return_error (task, error);
-      return;
-    }
-  g_task_return_pointer (task, tn_datagram_socket_new (device, datagram), g_object_unref);
+  TN_NETSTACK_GET_IFACE (self->netstack)->bind_datagram_async (self->netstack, local, cancellable, bound_cb, g_steal_pointer (&task));
 }
 
 /* --- Ping --- */

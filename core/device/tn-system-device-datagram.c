@@ -26,6 +26,12 @@ typedef struct
   TnIpEndpoint source;
 } Received;
 
+typedef struct
+{
+  GBytes      *payload;
+  TnIpEndpoint destination;
+} Outgoing;
+
 G_DEFINE_FINAL_TYPE (TnSystemDeviceDatagram, tn_system_device_datagram, TN_TYPE_NETSTACK_DATAGRAM)
 
 static void
@@ -33,6 +39,15 @@ received_free (Received *received)
 {
   g_clear_pointer (&received->payload, g_bytes_unref);
   g_free (received);
+}
+
+static void
+outgoing_free (gpointer data)
+{
+  Outgoing *outgoing = data;
+
+  g_bytes_unref (outgoing->payload);
+  g_free (outgoing);
 }
 
 static GSocketAddress *
@@ -43,17 +58,106 @@ tn_system_device_datagram_dup_local_address (TnNetstackDatagram *datagram)
   return self->local != NULL ? g_object_ref (self->local) : NULL;
 }
 
+static TnIpEndpoint
+make_endpoint (GSocketAddress *address)
+{
+  GInetSocketAddress *inet = G_INET_SOCKET_ADDRESS (address);
+
+  return (TnIpEndpoint) { .address = tn_ip_address_from_inet (g_inet_socket_address_get_address (inet)),
+                          .port = g_inet_socket_address_get_port (inet) };
+}
+
 static gboolean
 tn_system_device_datagram_send_to (TnNetstackDatagram *datagram,
                                    GSocketAddress     *to,
                                    GBytes             *bytes,
                                    GError            **error)
 {
-  GInetSocketAddress *inet = G_INET_SOCKET_ADDRESS (to);
-  TnIpEndpoint endpoint = { .address = tn_ip_address_from_inet (g_inet_socket_address_get_address (inet)),
-                            .port = g_inet_socket_address_get_port (inet) };
+  TnIpEndpoint endpoint = make_endpoint (to);
 
   return tn_bus_datagram_send (TN_SYSTEM_DEVICE_DATAGRAM (datagram)->socket, &endpoint, bytes, error);
+}
+
+/* Waits for @condition, and for the end of the socket. */
+static void
+wait_for (TnSystemDeviceDatagram *self,
+          GIOCondition            condition,
+          GSocketSourceFunc       func,
+          GTask                  *task)
+{
+  g_autoptr (GSource) ready = g_socket_create_source (self->socket, condition, g_task_get_cancellable (task));
+  g_autoptr (GSource) closed = tn_cancel_source_new (self->closed);
+
+  g_source_set_dummy_callback (closed);
+  g_source_add_child_source (ready, closed);
+  g_source_set_callback (ready, G_SOURCE_FUNC (func), g_object_ref (task), g_object_unref);
+  g_source_attach (ready, g_task_get_context (task));
+}
+
+/* FALSE: there is no room yet. */
+static gboolean
+try_send (TnSystemDeviceDatagram *self,
+          GTask                  *task)
+{
+  Outgoing *outgoing = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  if (tn_bus_datagram_send (self->socket, &outgoing->destination, outgoing->payload, &error))
+    g_task_return_boolean (task, TRUE);
+  else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    g_task_return_error (task, error);
+  else
+    {
+      g_error_free (error);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+writable_cb (GSocket      *socket,
+             GIOCondition  condition,
+             gpointer      user_data)
+{
+  GTask *task = user_data;
+  TnSystemDeviceDatagram *self = g_task_get_source_object (task);
+
+  if (g_cancellable_is_cancelled (self->closed))
+    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "socket is closed");
+  else if (!g_task_return_error_if_cancelled (task) && !try_send (self, task))
+    return G_SOURCE_CONTINUE;
+  return G_SOURCE_REMOVE;
+}
+
+static void
+tn_system_device_datagram_send_to_async (TnNetstackDatagram  *datagram,
+                                         GSocketAddress      *to,
+                                         GBytes              *bytes,
+                                         GCancellable        *cancellable,
+                                         GAsyncReadyCallback  callback,
+                                         gpointer             user_data)
+{
+  TnSystemDeviceDatagram *self = TN_SYSTEM_DEVICE_DATAGRAM (datagram);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  Outgoing *outgoing = g_new0 (Outgoing, 1);
+
+  g_task_set_source_tag (task, tn_system_device_datagram_send_to_async);
+  g_task_set_check_cancellable (task, FALSE);      /* what was sent is not said to be cancelled */
+  outgoing->payload = g_bytes_ref (bytes);
+  outgoing->destination = make_endpoint (to);
+  g_task_set_task_data (task, outgoing, outgoing_free);
+  if (g_cancellable_is_cancelled (self->closed))
+    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "socket is closed");
+  else if (!g_task_return_error_if_cancelled (task) && !try_send (self, task))
+    wait_for (self, G_IO_OUT, writable_cb, task);
+}
+
+static gboolean
+tn_system_device_datagram_send_to_finish (TnNetstackDatagram  *datagram,
+                                          GAsyncResult        *result,
+                                          GError             **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /* FALSE: there is nothing yet. */
@@ -108,8 +212,6 @@ tn_system_device_datagram_receive_async (TnNetstackDatagram  *datagram,
 {
   TnSystemDeviceDatagram *self = TN_SYSTEM_DEVICE_DATAGRAM (datagram);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  g_autoptr (GSource) readable = NULL;
-  g_autoptr (GSource) closed = NULL;
 
   g_task_set_source_tag (task, tn_system_device_datagram_receive_async);
   g_task_set_check_cancellable (task, FALSE);      /* a datagram that came first is not dropped */
@@ -118,15 +220,8 @@ tn_system_device_datagram_receive_async (TnNetstackDatagram  *datagram,
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "socket is closed");
       return;
     }
-  if (try_receive (self, task))
-    return;
-
-  readable = g_socket_create_source (self->socket, G_IO_IN, cancellable);
-  closed = tn_cancel_source_new (self->closed);
-  g_source_set_dummy_callback (closed);
-  g_source_add_child_source (readable, closed);
-  g_source_set_callback (readable, G_SOURCE_FUNC (readable_cb), g_object_ref (task), g_object_unref);
-  g_source_attach (readable, g_task_get_context (task));
+  if (!try_receive (self, task))
+    wait_for (self, G_IO_IN, readable_cb, task);
 }
 
 static GBytes *
@@ -180,6 +275,8 @@ tn_system_device_datagram_class_init (TnSystemDeviceDatagramClass *klass)
   G_OBJECT_CLASS (klass)->finalize = tn_system_device_datagram_finalize;
   datagram_class->dup_local_address = tn_system_device_datagram_dup_local_address;
   datagram_class->send_to = tn_system_device_datagram_send_to;
+  datagram_class->send_to_async = tn_system_device_datagram_send_to_async;
+  datagram_class->send_to_finish = tn_system_device_datagram_send_to_finish;
   datagram_class->receive_async = tn_system_device_datagram_receive_async;
   datagram_class->receive_finish = tn_system_device_datagram_receive_finish;
   datagram_class->close = tn_system_device_datagram_close;

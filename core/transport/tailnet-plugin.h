@@ -157,8 +157,8 @@ struct _TnRouterInterface
   void     (*reset)     (TnRouter *self);
 };
 
-/* --- Netstack: an overlay with sockets of its own. These may be called from any thread; a call ends in the thread-default
- * context of its caller. --- */
+/* --- Netstack: an overlay with sockets of its own. These may be called from any thread and do not block; a call ends in the
+ * thread-default context of its caller, and one that was cancelled leaves nothing behind, neither a port nor a connection. --- */
 
 #define TN_TYPE_NETSTACK_STREAM (tn_netstack_stream_get_type ())
 TN_PLUGIN_API
@@ -201,6 +201,10 @@ struct _TnNetstackDatagramClass
   GSocketAddress *(*dup_local_address) (TnNetstackDatagram *self);
   /* at once; G_IO_ERROR_WOULD_BLOCK */
   gboolean        (*send_to)           (TnNetstackDatagram *self, GSocketAddress *to, GBytes *bytes, GError **error);
+  /* the same, when there is room; cancelled: it was not sent */
+  void            (*send_to_async)     (TnNetstackDatagram *self, GSocketAddress *to, GBytes *bytes, GCancellable *cancellable,
+                                        GAsyncReadyCallback callback, gpointer user_data);
+  gboolean        (*send_to_finish)    (TnNetstackDatagram *self, GAsyncResult *result, GError **error);
   void            (*receive_async)     (TnNetstackDatagram *self, GCancellable *cancellable, GAsyncReadyCallback callback,
                                         gpointer user_data);
   GBytes         *(*receive_finish)    (TnNetstackDatagram *self, GAsyncResult *result, GSocketAddress **from, GError **error);
@@ -216,8 +220,12 @@ struct _TnNetstackInterface
   TnNetstackStream   *(*connect_finish) (TnNetstack *self, GAsyncResult *result, GError **error);
 
   /* An address of "any" (0.0.0.0 or ::) listens on all own addresses of both families. Port 0 picks one. @backlog: 0 = default. */
-  TnNetstackListener *(*listen)         (TnNetstack *self, GInetSocketAddress *local, guint backlog, GError **error);
-  TnNetstackDatagram *(*bind_datagram)  (TnNetstack *self, GInetSocketAddress *local, GError **error);
+  void                (*listen_async)   (TnNetstack *self, GInetSocketAddress *local, guint backlog, GCancellable *cancellable,
+                                         GAsyncReadyCallback callback, gpointer user_data);
+  TnNetstackListener *(*listen_finish)  (TnNetstack *self, GAsyncResult *result, GError **error);
+  void                (*bind_datagram_async)  (TnNetstack *self, GInetSocketAddress *local, GCancellable *cancellable,
+                                               GAsyncReadyCallback callback, gpointer user_data);
+  TnNetstackDatagram *(*bind_datagram_finish) (TnNetstack *self, GAsyncResult *result, GError **error);
 
   /* ICMP or ICMPv6 echo with @size bytes of payload; the result is the round trip in microseconds, -1 on error. */
   void                (*ping_async)     (TnNetstack *self, GInetAddress *to, guint size, GCancellable *cancellable,

@@ -9,7 +9,7 @@ G_BEGIN_DECLS
 #define TN_TYPE_LWIP_DATAGRAM (tn_lwip_datagram_get_type ())
 G_DECLARE_FINAL_TYPE (TnLwipDatagram, tn_lwip_datagram, TN, LWIP_DATAGRAM, TnNetstackDatagram)
 
-/* Waits for a turn. */
-TnNetstackDatagram *tn_lwip_datagram_new (TnLwipNetif *netif, const TnIpEndpoint *local, GError **error);
+/* Takes the task, which returns a socket. */
+void tn_lwip_bind_datagram (TnLwipNetif *netif, const TnIpEndpoint *local, GTask *task);
 
 G_END_DECLS

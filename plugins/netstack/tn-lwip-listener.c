@@ -29,7 +29,6 @@ typedef struct
   struct tcp_pcb *pcb;
   TnLwipNetifUser user;
   guint           backlog;
-  err_t           err;
 } TnLwipAcceptor;
 
 struct _TnLwipListener
@@ -41,8 +40,10 @@ struct _TnLwipListener
 G_DEFINE_FINAL_TYPE (TnLwipListener, tn_lwip_listener, TN_TYPE_NETSTACK_LISTENER)
 
 static void
-acceptor_unref (TnLwipAcceptor *self)
+acceptor_unref (gpointer data)
 {
+  TnLwipAcceptor *self = data;
+
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
   g_mutex_clear (&self->lock);
@@ -141,24 +142,6 @@ end_listening (TnLwipAcceptor *self)
 }
 
 static void
-fail_waiters (TnLwipAcceptor *self,
-              const char     *why)
-{
-  for (;;)
-    {
-      GTask *task;
-
-      g_mutex_lock (&self->lock);
-      task = tn_lwip_waiters_take (&self->waiters);
-      g_mutex_unlock (&self->lock);
-      if (task == NULL)
-        return;
-      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "%s", why);
-      g_object_unref (task);
-    }
-}
-
-static void
 close_run (TnLwipJob *job)
 {
   TnLwipAcceptor *self = (TnLwipAcceptor *) ((char *) job - G_STRUCT_OFFSET (TnLwipAcceptor, close_job));
@@ -177,41 +160,60 @@ stopped_cb (TnLwipNetifUser *user)
   self->stopped = TRUE;
   g_mutex_unlock (&self->lock);
   end_listening (self);
-  fail_waiters (self, "the network stack was stopped");
+  tn_lwip_waiters_fail (&self->waiters, "the network stack was stopped");
   acceptor_unref (self);
 }
 
-static void
-listen_run (gpointer data)
+static err_t
+start_listening (TnLwipAcceptor *self)
 {
-  TnLwipAcceptor *self = data;
   ip_addr_t local = tn_lwip_address_to_lwip (&self->local.address);
   struct tcp_pcb *bound, *listening = NULL;
+  err_t err;
 
   if (self->local.address.version != 0 && !tn_lwip_netif_has_address (self->netif, &self->local.address))
-    {
-      self->err = ERR_RTE;
-      return;
-    }
+    return ERR_RTE;
   if (!tn_lwip_netif_add_user (self->netif, &self->user))
-    return;
+    return ERR_IF;
   bound = tcp_new_ip_type (IP_GET_TYPE (&local));
   tcp_bind_netif (bound, tn_lwip_netif_get (self->netif));
   ip_set_option (bound, SOF_REUSEADDR);     /* what lingers in TIME-WAIT does not count */
-  self->err = tcp_bind (bound, &local, self->local.port);
-  if (self->err == ERR_OK)
-    listening = tcp_listen_with_backlog_and_err (bound, (u8_t) self->backlog, &self->err);
+  err = tcp_bind (bound, &local, self->local.port);
+  if (err == ERR_OK)
+    listening = tcp_listen_with_backlog_and_err (bound, (u8_t) self->backlog, &err);
   if (listening == NULL)
     {
       tcp_close (bound);
       tn_lwip_netif_remove_user (self->netif, &self->user);
-      return;
+      return err;
     }
   self->pcb = listening;
   self->local.port = listening->local_port;
   g_atomic_ref_count_inc (&self->ref_count);
   tcp_arg (listening, self);
   tcp_accept (listening, accept_cb);
+  return ERR_OK;
+}
+
+/* Where nobody wants the listener any more, the task drops it, and that closes it. */
+static void
+listen_run (GTask *task)
+{
+  TnLwipAcceptor *acceptor = g_task_get_task_data (task);
+  err_t err = start_listening (acceptor);
+  GError *error = NULL;
+  TnLwipListener *listener;
+
+  if (err != ERR_OK)
+    {
+      tn_lwip_set_bind_error (&error, "listen on", &acceptor->local, err);
+      g_task_return_error (task, error);
+      return;
+    }
+  listener = g_object_new (TN_TYPE_LWIP_LISTENER, NULL);
+  g_atomic_ref_count_inc (&acceptor->ref_count);
+  listener->acceptor = acceptor;
+  g_task_return_pointer (task, listener, g_object_unref);
 }
 
 /* --- Any thread --- */
@@ -230,7 +232,7 @@ acceptor_close (TnLwipAcceptor *self)
   g_atomic_ref_count_inc (&self->ref_count);
   if (!tn_lwip_netif_post (self->netif, &self->close_job))
     acceptor_unref (self);
-  fail_waiters (self, "listener was closed");
+  tn_lwip_waiters_fail (&self->waiters, "listener was closed");
 }
 
 static GSocketAddress *
@@ -314,14 +316,13 @@ tn_lwip_listener_init (TnLwipListener *self)
 {
 }
 
-TnNetstackListener *
-tn_lwip_listener_new (TnLwipNetif        *netif,
-                      const TnIpEndpoint *local,
-                      guint               backlog,
-                      GError            **error)
+void
+tn_lwip_listen (TnLwipNetif        *netif,
+                const TnIpEndpoint *local,
+                guint               backlog,
+                GTask              *task)
 {
   TnLwipAcceptor *acceptor = g_new0 (TnLwipAcceptor, 1);
-  TnLwipListener *self;
 
   g_atomic_ref_count_init (&acceptor->ref_count);
   acceptor->netif = tn_lwip_netif_ref (netif);
@@ -331,15 +332,6 @@ tn_lwip_listener_new (TnLwipNetif        *netif,
   acceptor->close_job.run = close_run;
   acceptor->user.stopped = stopped_cb;
   acceptor->backlog = backlog == 0 ? BACKLOG_DEFAULT : MIN (backlog, BACKLOG_MAX);
-  acceptor->err = ERR_IF;
-  tn_lwip_netif_call (netif, listen_run, acceptor);
-  if (acceptor->err != ERR_OK)
-    {
-      tn_lwip_set_bind_error (error, "listen on", local, acceptor->err);
-      acceptor_unref (acceptor);
-      return NULL;
-    }
-  self = g_object_new (TN_TYPE_LWIP_LISTENER, NULL);
-  self->acceptor = acceptor;
-  return TN_NETSTACK_LISTENER (self);
+  g_task_set_task_data (task, acceptor, acceptor_unref);
+  tn_lwip_netif_run_task (netif, task, listen_run);
 }

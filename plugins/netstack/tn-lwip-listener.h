@@ -9,8 +9,8 @@ G_BEGIN_DECLS
 #define TN_TYPE_LWIP_LISTENER (tn_lwip_listener_get_type ())
 G_DECLARE_FINAL_TYPE (TnLwipListener, tn_lwip_listener, TN, LWIP_LISTENER, TnNetstackListener)
 
-/* Waits for a turn. */
-TnNetstackListener *tn_lwip_listener_new (TnLwipNetif *netif, const TnIpEndpoint *local, guint backlog, GError **error);
+/* Takes the task, which returns a listener. */
+void tn_lwip_listen (TnLwipNetif *netif, const TnIpEndpoint *local, guint backlog, GTask *task);
 
 /* "cannot listen on 1.2.3.4:5: address in use" */
 void tn_lwip_set_bind_error (GError **error, const char *what, const TnIpEndpoint *local, int lwip_error);

@@ -270,10 +270,11 @@ call_run (TnLwipJob *job)
   g_mutex_unlock (&call->lock);
 }
 
-gboolean
-tn_lwip_netif_call (TnLwipNetif *self,
-                    void       (*func) (gpointer data),
-                    gpointer     data)
+/* Waits for a turn: on the data thread, which has one itself unless another has it just now. */
+static gboolean
+call_and_wait (TnLwipNetif *self,
+               void       (*func) (gpointer data),
+               gpointer     data)
 {
   TnLwipCall call = { .job.run = call_run, .func = func, .data = data };
 
@@ -291,6 +292,41 @@ tn_lwip_netif_call (TnLwipNetif *self,
   g_cond_clear (&call.cond);
   g_mutex_clear (&call.lock);
   return call.done;
+}
+
+typedef struct
+{
+  TnLwipJob job;
+  GTask    *task;
+  void    (*func) (GTask *task);
+} TnLwipTaskJob;
+
+static void
+task_run (TnLwipJob *job)
+{
+  TnLwipTaskJob *call = (TnLwipTaskJob *) job;
+
+  if (!g_task_return_error_if_cancelled (call->task))
+    call->func (call->task);
+  g_object_unref (call->task);
+  g_free (call);
+}
+
+void
+tn_lwip_netif_run_task (TnLwipNetif *self,
+                        GTask       *task,
+                        void       (*func) (GTask *task))
+{
+  TnLwipTaskJob *call = g_new0 (TnLwipTaskJob, 1);
+
+  call->job.run = task_run;
+  call->task = task;
+  call->func = func;
+  if (tn_lwip_netif_post (self, &call->job))
+    return;
+  g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the network stack is stopped");
+  g_object_unref (task);
+  g_free (call);
 }
 
 guint64
@@ -466,5 +502,5 @@ tn_lwip_netif_is_lingering (TnLwipNetif *self)
 {
   Lingering call = { .self = self };
 
-  return tn_lwip_netif_call (self, look_for_lingering, &call) && call.lingering;
+  return call_and_wait (self, look_for_lingering, &call) && call.lingering;
 }

@@ -23,6 +23,7 @@ TnLwipNetif *tn_lwip_netif_start       (TnOverlayTransport *overlay, const TnOve
 void         tn_lwip_netif_stop        (TnLwipNetif *self);     /* no callback follows; sockets fail */
 void         tn_lwip_netif_write       (TnLwipNetif *self, TnPacketBatch *batch);
 void         tn_lwip_netif_set_blocked (TnLwipNetif *self, const TnIpAddress *destination, gboolean blocked);
+gboolean     tn_lwip_netif_is_lingering (TnLwipNetif *self);     /* waits for a turn */
 gboolean     tn_lwip_netif_configure   (TnLwipNetif *self, const TnIpPrefix *addresses, guint n_addresses, GError **error);
 
 /* Any thread. */
@@ -30,9 +31,10 @@ TnLwipNetif *tn_lwip_netif_ref         (TnLwipNetif *self);
 void         tn_lwip_netif_unref       (TnLwipNetif *self);
 gboolean     tn_lwip_netif_is_blocked  (TnLwipNetif *self, const TnIpAddress *destination);
 gboolean     tn_lwip_netif_post        (TnLwipNetif *self, TnLwipJob *job);     /* FALSE: stopped; else it runs before the interface ends */
-gboolean     tn_lwip_netif_call        (TnLwipNetif *self, void (*func) (gpointer data), gpointer data);     /* waits; FALSE: stopped */
 guint64      tn_lwip_netif_get_dropped (TnLwipNetif *self);
-gboolean     tn_lwip_netif_is_lingering (TnLwipNetif *self);     /* waits for a turn */
+
+/* In a turn; @func returns the task, unless it was cancelled before. Takes the task. */
+void         tn_lwip_netif_run_task    (TnLwipNetif *self, GTask *task, void (*func) (GTask *task));
 
 /* What has to end when the interface does. In a turn. */
 typedef struct _TnLwipNetifUser TnLwipNetifUser;

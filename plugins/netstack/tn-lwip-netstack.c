@@ -245,29 +245,75 @@ own_endpoint (TnIpEndpoint       *endpoint,
     endpoint->address = (TnIpAddress) { .version = 0 };
 }
 
-static TnNetstackListener *
-tn_lwip_netstack_listen (TnNetstack         *netstack,
-                         GInetSocketAddress *local,
-                         guint               backlog,
-                         GError            **error)
+/* NULL: it has returned. */
+static TnLwipNetif *
+dup_netif_for_task (TnLwipNetstack *self,
+                    GTask          *task)
 {
-  g_autoptr (TnLwipNetif) netif = dup_netif (TN_LWIP_NETSTACK (netstack), error);
+  GError *error = NULL;
+  TnLwipNetif *netif;
+
+  if (g_task_return_error_if_cancelled (task))
+    return NULL;
+  netif = dup_netif (self, &error);
+  if (netif == NULL)
+    g_task_return_error (task, error);
+  return netif;
+}
+
+static void
+tn_lwip_netstack_listen_async (TnNetstack          *netstack,
+                               GInetSocketAddress  *local,
+                               guint                backlog,
+                               GCancellable        *cancellable,
+                               GAsyncReadyCallback  callback,
+                               gpointer             user_data)
+{
+  g_autoptr (GTask) task = g_task_new (netstack, cancellable, callback, user_data);
+  g_autoptr (TnLwipNetif) netif = dup_netif_for_task (TN_LWIP_NETSTACK (netstack), task);
   TnIpEndpoint endpoint;
 
+  g_task_set_source_tag (task, tn_lwip_netstack_listen_async);
   own_endpoint (&endpoint, local);
-  return netif != NULL ? tn_lwip_listener_new (netif, &endpoint, backlog, error) : NULL;
+  if (netif != NULL)
+    tn_lwip_listen (netif, &endpoint, backlog, g_steal_pointer (&task));
+}
+
+static TnNetstackListener *
+tn_lwip_netstack_listen_finish (TnNetstack    *netstack,
+                                GAsyncResult  *result,
+                                GError       **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, netstack), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static void
+tn_lwip_netstack_bind_datagram_async (TnNetstack          *netstack,
+                                      GInetSocketAddress  *local,
+                                      GCancellable        *cancellable,
+                                      GAsyncReadyCallback  callback,
+                                      gpointer             user_data)
+{
+  g_autoptr (GTask) task = g_task_new (netstack, cancellable, callback, user_data);
+  g_autoptr (TnLwipNetif) netif = dup_netif_for_task (TN_LWIP_NETSTACK (netstack), task);
+  TnIpEndpoint endpoint;
+
+  g_task_set_source_tag (task, tn_lwip_netstack_bind_datagram_async);
+  own_endpoint (&endpoint, local);
+  if (netif != NULL)
+    tn_lwip_bind_datagram (netif, &endpoint, g_steal_pointer (&task));
 }
 
 static TnNetstackDatagram *
-tn_lwip_netstack_bind_datagram (TnNetstack         *netstack,
-                                GInetSocketAddress *local,
-                                GError            **error)
+tn_lwip_netstack_bind_datagram_finish (TnNetstack    *netstack,
+                                       GAsyncResult  *result,
+                                       GError       **error)
 {
-  g_autoptr (TnLwipNetif) netif = dup_netif (TN_LWIP_NETSTACK (netstack), error);
-  TnIpEndpoint endpoint;
+  g_return_val_if_fail (g_task_is_valid (result, netstack), NULL);
 
-  own_endpoint (&endpoint, local);
-  return netif != NULL ? tn_lwip_datagram_new (netif, &endpoint, error) : NULL;
+  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 static void
@@ -322,8 +368,10 @@ tn_lwip_netstack_netstack_init (TnNetstackInterface *iface)
 {
   iface->connect_async = tn_lwip_netstack_connect_async;
   iface->connect_finish = tn_lwip_netstack_connect_finish;
-  iface->listen = tn_lwip_netstack_listen;
-  iface->bind_datagram = tn_lwip_netstack_bind_datagram;
+  iface->listen_async = tn_lwip_netstack_listen_async;
+  iface->listen_finish = tn_lwip_netstack_listen_finish;
+  iface->bind_datagram_async = tn_lwip_netstack_bind_datagram_async;
+  iface->bind_datagram_finish = tn_lwip_netstack_bind_datagram_finish;
   iface->ping_async = tn_lwip_netstack_ping_async;
   iface->ping_finish = tn_lwip_netstack_ping_finish;
 }

@@ -65,14 +65,45 @@ tn_lwip_waiters_add (TnLwipWaiters *self,
 }
 
 GTask *
+tn_lwip_waiters_take_ready (TnLwipWaiters *self,
+                            gboolean     (*is_ready) (GTask *task, gpointer data),
+                            gpointer       data)
+{
+  for (GList *link = self->queue.head; link != NULL; link = link->next)
+    {
+      TnLwipWaiter *waiter = link->data;
+      GTask *task;
+
+      if (is_ready != NULL && !is_ready (waiter->task, data))
+        continue;
+      task = g_object_ref (waiter->task);
+      g_queue_delete_link (&self->queue, link);
+      waiter_free (waiter);
+      return task;
+    }
+  return NULL;
+}
+
+GTask *
 tn_lwip_waiters_take (TnLwipWaiters *self)
 {
-  TnLwipWaiter *waiter = g_queue_pop_head (&self->queue);
-  GTask *task;
+  return tn_lwip_waiters_take_ready (self, NULL, NULL);
+}
 
-  if (waiter == NULL)
-    return NULL;
-  task = g_object_ref (waiter->task);
-  waiter_free (waiter);
-  return task;
+void
+tn_lwip_waiters_fail (TnLwipWaiters *self,
+                      const char    *why)
+{
+  for (;;)
+    {
+      GTask *task;
+
+      g_mutex_lock (self->lock);
+      task = tn_lwip_waiters_take (self);
+      g_mutex_unlock (self->lock);
+      if (task == NULL)
+        return;
+      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "%s", why);
+      g_object_unref (task);
+    }
 }

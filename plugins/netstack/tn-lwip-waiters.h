@@ -16,4 +16,10 @@ typedef struct
 void   tn_lwip_waiters_add  (TnLwipWaiters *self, GTask *task);     /* lock held; takes the task */
 GTask *tn_lwip_waiters_take (TnLwipWaiters *self);                  /* lock held; NULL: nobody waits */
 
+/* The first for whom @is_ready; lock held. */
+GTask *tn_lwip_waiters_take_ready (TnLwipWaiters *self, gboolean (*is_ready) (GTask *task, gpointer data), gpointer data);
+
+/* Ends them all with G_IO_ERROR_CLOSED; lock not held. */
+void   tn_lwip_waiters_fail (TnLwipWaiters *self, const char *why);
+
 G_END_DECLS

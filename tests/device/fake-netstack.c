@@ -273,6 +273,27 @@ fake_datagram_send_to (TnNetstackDatagram  *datagram,
 }
 
 static void
+fake_datagram_send_to_async (TnNetstackDatagram  *datagram,
+                             GSocketAddress      *to,
+                             GBytes              *bytes,
+                             GCancellable        *cancellable,
+                             GAsyncReadyCallback  callback,
+                             gpointer             user_data)
+{
+  g_autoptr (GTask) task = g_task_new (datagram, cancellable, callback, user_data);
+
+  g_task_return_boolean (task, fake_datagram_send_to (datagram, to, bytes, NULL));
+}
+
+static gboolean
+fake_datagram_send_to_finish (TnNetstackDatagram  *datagram,
+                              GAsyncResult        *result,
+                              GError             **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static void
 cancelled_cb (GCancellable *cancellable,
               gpointer      user_data)
 {
@@ -347,6 +368,8 @@ fake_datagram_class_init (FakeDatagramClass *klass)
   G_OBJECT_CLASS (klass)->finalize = fake_datagram_finalize;
   netstack_class->dup_local_address = fake_datagram_dup_local_address;
   netstack_class->send_to = fake_datagram_send_to;
+  netstack_class->send_to_async = fake_datagram_send_to_async;
+  netstack_class->send_to_finish = fake_datagram_send_to_finish;
   netstack_class->receive_async = fake_datagram_receive_async;
   netstack_class->receive_finish = fake_datagram_receive_finish;
   netstack_class->close = fake_datagram_close;

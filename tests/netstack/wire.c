@@ -398,8 +398,11 @@ test_listen (TestHost   *host,
              GError    **error)
 {
   g_autoptr (GInetSocketAddress) address = test_address (ip, port);
+  g_autoptr (GAsyncResult) result = NULL;
 
-  return TN_NETSTACK_GET_IFACE (host->stack)->listen (host->stack, address, backlog, error);
+  TN_NETSTACK_GET_IFACE (host->stack)->listen_async (host->stack, address, backlog, NULL, test_result_cb, &result);
+  test_wait (&result);
+  return TN_NETSTACK_GET_IFACE (host->stack)->listen_finish (host->stack, result, error);
 }
 
 TnNetstackStream *
@@ -421,8 +424,11 @@ test_bind (TestHost   *host,
            GError    **error)
 {
   g_autoptr (GInetSocketAddress) address = test_address (ip, port);
+  g_autoptr (GAsyncResult) result = NULL;
 
-  return TN_NETSTACK_GET_IFACE (host->stack)->bind_datagram (host->stack, address, error);
+  TN_NETSTACK_GET_IFACE (host->stack)->bind_datagram_async (host->stack, address, NULL, test_result_cb, &result);
+  test_wait (&result);
+  return TN_NETSTACK_GET_IFACE (host->stack)->bind_datagram_finish (host->stack, result, error);
 }
 
 gboolean

@@ -112,10 +112,10 @@ class Talk(tap.TailnetCase):
         async def body(alice, bob):
             here, there = await alice.bind_datagram(0), await bob.bind_datagram(5353)
             for payload in (b"one", b"", b"three" * 200):
-                here.send_to_host("bob", 5353, GLib.Bytes.new(payload))
+                await here.send_to_host("bob", 5353, GLib.Bytes.new(payload))
                 data, source = await there.receive_from()
                 self.assertEqual(data.get_data() or b"", payload)
-                there.send_to(source, GLib.Bytes.new(payload[::-1]))
+                await there.send_to(source, GLib.Bytes.new(payload[::-1]))
                 data, source = await here.receive_from()
                 self.assertEqual(data.get_data() or b"", payload[::-1])
 

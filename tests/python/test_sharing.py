@@ -74,10 +74,10 @@ class Sharing(tap.TailnetCase):
             here, there = await device.bind_datagram(5353), await peer.bind_datagram(0)
             self.assertEqual(here.local_address.get_port(), 5353)
             for payload in (b"one", b"", b"three" * 200):
-                there.send_to_host("own", 5353, GLib.Bytes.new(payload))
+                await there.send_to_host("own", 5353, GLib.Bytes.new(payload))
                 data, source = await here.receive_from()
                 self.assertEqual(data.get_data() or b"", payload)
-                here.send_to(source, GLib.Bytes.new(payload[::-1]))
+                await here.send_to(source, GLib.Bytes.new(payload[::-1]))
                 data, source = await there.receive_from()
                 self.assertEqual(data.get_data() or b"", payload[::-1])
             with self.assertRaises(GLib.Error):
@@ -87,6 +87,31 @@ class Sharing(tap.TailnetCase):
             asyncio.get_running_loop().call_soon(here.close)
             with self.assertRaises(GLib.Error):
                 await here.receive_from()
+
+        self.shared(body)
+
+    def test_datagrams_wait_for_room(self):
+        async def body(device, peer):
+            here, there = await device.bind_datagram(0), await peer.bind_datagram(5353)
+            payload = GLib.Bytes.new(bytes(1000))
+            await asyncio.gather(*(here.send_to_host("peer", 5353, payload) for _ in range(600)))
+            for _ in range(600):
+                await there.receive_from()
+
+        self.shared(body)
+
+    def test_a_cancelled_listen_leaves_no_port(self):
+        async def body(device, peer):
+            for _ in range(3):
+                call = asyncio.create_task(device.listen(90))
+                await asyncio.sleep(0)
+                call.cancel()
+                with self.assertRaises(asyncio.CancelledError):
+                    await call
+                await device.whois(device.self_node.addresses[0])      # the other side is through with the call
+                listener = await device.listen(90)
+                listener.close()
+                await device.whois(device.self_node.addresses[0])
 
         self.shared(body)
 

@@ -127,14 +127,14 @@ _DEFAULTS = {"address": None, "default_port": 0, "kind": Tailnet.PingKind.DISCO,
 
 def _signature(start):
     """The arguments of an _async function before its cancellable, with defaults where a caller seldom cares."""
-    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)]
-    for argument in start.get_arguments():
-        name = argument.get_name()
-        if name == "cancellable":
-            break
-        default = _DEFAULTS.get(name, inspect.Parameter.empty)
-        parameters.append(inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default))
-    return inspect.Signature(parameters)
+    names = [argument.get_name() for argument in start.get_arguments()]
+    names = names[:names.index("cancellable")]
+    parameters, default = [], None
+    for name in reversed(names):
+        if default is not inspect.Parameter.empty:      # only the last ones can be left out
+            default = _DEFAULTS.get(name, inspect.Parameter.empty)
+        parameters.insert(0, inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default))
+    return inspect.Signature([inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *parameters])
 
 
 def _coroutine(name, start, finish):
@@ -193,6 +193,10 @@ def _add_properties(cls):
             setattr(cls, attribute, property(lambda self, name=name: self.get_property(name), doc=f"The property “{name}”."))
 
 
+# What sends at once or not at all keeps a name for it, so that the plain one can wait, as everything does here.
+for _name in ("send_to", "send_to_host"):
+    setattr(Tailnet.DatagramSocket, f"{_name}_nowait", getattr(Tailnet.DatagramSocket, _name))
+    delattr(Tailnet.DatagramSocket, _name)
 for _cls in (Tailnet.Device, Tailnet.Listener, Tailnet.DatagramSocket, Tailnet.Connection, Tailnet.StateStore):
     _add_coroutines(_cls)
 for _cls in (Tailnet.Device, Tailnet.Listener, Tailnet.DatagramSocket, Tailnet.Connection, Tailnet.Node, Tailnet.User,
