@@ -67,6 +67,7 @@ struct _TnControlClient
   /* Registration. */
   TnLogin                 login;
   gboolean                keys_saved;
+  gboolean                key_known;           /* the server has seen the node key, for all we know: the auth key is not needed */
   gboolean                registered;
   TnHttp2Stream          *register_stream;
   GByteArray             *register_body;

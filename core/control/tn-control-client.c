@@ -362,6 +362,7 @@ tn_control_client_new_key (TnControlClient *self)
     tn_node_private_key_get_public (&self->node_key, &self->old_node_key);
   tn_node_private_key_generate (&self->node_key);
   self->login.fresh_key = TRUE;
+  self->key_known = FALSE;
   self->registered = FALSE;
   save_keys (self);
 }
@@ -515,6 +516,7 @@ tn_control_client_start (TnControlClient *self)
   else
     {
       self->keys_saved = TRUE;
+      self->key_known = TRUE;
       tn_control_client_advance (self);
     }
 }
@@ -531,6 +533,7 @@ tn_control_client_login (TnControlClient *self,
     {
       clear_text (&self->auth_key);
       self->auth_key = g_strdup (auth_key);
+      self->key_known = FALSE;
     }
   g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
   tn_control_client_stop_map (self);

@@ -20,6 +20,7 @@ apply_verdict (TnControlClient *self,
     {
     case TN_LOGIN_DONE:
       self->registered = TRUE;
+      self->key_known = TRUE;
       self->login.fresh_key = FALSE;
       tn_control_client_retry_reset (self, TN_RETRY_REGISTER);
       tn_control_client_retry_reset (self, TN_RETRY_MAP);
@@ -63,6 +64,16 @@ register_data (TnHttp2Stream *stream,
     g_byte_array_append (self->register_body, data, (guint) len);
 }
 
+/* A node that was there before registers without its auth key first: that key may be spent, and costs a server the time of a password. */
+static gboolean
+wants_auth_key (TnControlClient *self,
+                TnLoginVerdict   verdict)
+{
+  if (!self->key_known || self->auth_key == NULL)
+    return FALSE;
+  return verdict == TN_LOGIN_FOLLOW || verdict == TN_LOGIN_REFUSED || verdict == TN_LOGIN_RETRY;
+}
+
 static void
 register_closed (TnHttp2Stream *stream,
                  const GError  *error,
@@ -82,7 +93,15 @@ register_closed (TnHttp2Stream *stream,
     }
   verdict = tn_login_evaluate (&self->login, tn_http2_stream_get_status (stream), tn_http2_stream_get_header (stream, "retry-after"),
                                (const char *) self->register_body->data, self->register_body->len, g_get_real_time (), &problem);
-  apply_verdict (self, verdict, problem);
+  if (wants_auth_key (self, verdict))
+    {
+      self->key_known = FALSE;
+      tn_login_clear (&self->login);
+    }
+  else
+    {
+      apply_verdict (self, verdict, problem);
+    }
   tn_control_client_advance (self);
 }
 
@@ -94,7 +113,7 @@ write_request (TnControlClient *self,
 {
   TnRegisterRequest request = {
     .old_node_key = self->old_node_key,
-    .auth_key = self->auth_key,
+    .auth_key = self->key_known ? NULL : self->auth_key,
     .followup = expiry_us == 0 ? self->login.auth_url : NULL,
     .hostinfo = self->hostinfo,
     .expiry_us = expiry_us,

@@ -161,6 +161,27 @@ test_restart (void)
     }
 }
 
+/* A key that comes with a node of old is for the case that the server does not know that node any more. */
+static void
+test_restart_forgotten (void)
+{
+  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "forgotten", store, TRUE);
+  g_autoptr (TnNode) before = NULL;
+  g_autoptr (TnNode) after = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (kit_start (device, &error));
+  before = tn_device_dup_self_node (device);
+  kit_stop (device);
+  g_assert_true (tn_testkit_control_delete_node (control (), "forgotten", &error));
+  kit_start (device, &error);
+  g_assert_no_error (error);
+  after = tn_device_dup_self_node (device);
+  g_assert_cmpstr (tn_node_get_stable_id (after), !=, tn_node_get_stable_id (before));
+  kit_stop (device);
+}
+
 static void
 test_store_in_use (void)
 {
@@ -477,6 +498,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-life/cancel-start", test_cancel_start);
   g_test_add_func ("/device/embedded-life/cancel-start-anywhere", test_cancel_start_anywhere);
   g_test_add_func ("/device/embedded-life/restart", test_restart);
+  g_test_add_func ("/device/embedded-life/restart-forgotten", test_restart_forgotten);
   g_test_add_func ("/device/embedded-life/store-in-use", test_store_in_use);
   g_test_add_func ("/device/embedded-life/login", test_login);
   g_test_add_func ("/device/embedded-life/login-ends", test_login_ends);
