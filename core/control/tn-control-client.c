@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tn-error.h"
+#include "tn-proxy.h"
 
 enum
 {
@@ -491,12 +492,12 @@ tn_control_client_unref (TnControlClient *self)
 static SoupSession *
 new_session (TnControlClient *self)
 {
+  g_autoptr (GProxyResolver) resolver = tn_proxy_resolver_for_host (self->proxy_resolver, self->url->host);
   SoupSession *session = soup_session_new_with_options ("timeout", OUTER_TIMEOUT_S, "user-agent", "tailnet/" TN_VERSION, NULL);
 
   if (self->tls_database != NULL)
     soup_session_set_tls_database (session, self->tls_database);
-  if (self->proxy_resolver != NULL)
-    soup_session_set_proxy_resolver (session, self->proxy_resolver);
+  soup_session_set_proxy_resolver (session, resolver);
   return session;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tn-error.h"
+#include "tn-proxy.h"
 
 #define UPGRADE_PATH     "/ts2021"
 #define UPGRADE_PROTOCOL "tailscale-control-protocol"
@@ -430,6 +431,7 @@ attempt_start (Attempt *attempt)
   TnControlDial *dial = attempt->dial;
   g_autoptr (GSocketClient) client = g_socket_client_new ();
   g_autoptr (GSocketConnectable) address = NULL;
+  g_autoptr (GProxyResolver) resolver = NULL;
   gboolean is_ipv6 = strchr (dial->url->host, ':') != NULL;
   g_autofree char *uri = NULL;
   GError *error = NULL;
@@ -443,8 +445,10 @@ attempt_start (Attempt *attempt)
       attempt_fail (attempt, error);
       return;
     }
-  if (dial->resolver != NULL)
-    g_socket_client_set_proxy_resolver (client, dial->resolver);
+  resolver = tn_proxy_resolver_for_host (dial->resolver, dial->url->host);
+  g_socket_client_set_enable_proxy (client, resolver != NULL);
+  if (resolver != NULL)
+    g_socket_client_set_proxy_resolver (client, resolver);
   g_socket_client_connect_async (client, address, attempt->cancellable, connect_cb, attempt_ref (attempt));
 }
 

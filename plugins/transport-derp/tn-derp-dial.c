@@ -3,13 +3,14 @@
 
 #include "tn-derp-dial.h"
 #include "tn-derp-upgrade.h"
+#include "tn-proxy.h"
 
 /* Each call under way holds a reference, and is the business of one node; what comes back for an earlier node is thrown away. */
 struct _TnDerpDial
 {
   grefcount            ref_count;
   const TnRelayRegion *region;
-  GProxyResolver      *resolver;
+  GProxyResolver      *resolver;       /* nullable */
   TnDerpDialFunc       func;           /* NULL: over */
   gpointer             user_data;
   guint                next;           /* node to try after the current one */
@@ -124,10 +125,11 @@ attempt (TnDerpDial         *dial,
          gboolean            by_proxy)
 {
   g_autoptr (GSocketClient) client = g_socket_client_new ();
+  g_autoptr (GProxyResolver) resolver = by_proxy ? tn_proxy_resolver_for_host (dial->resolver, dial->node->host_name) : NULL;
 
   g_socket_client_set_enable_proxy (client, by_proxy);
   if (by_proxy)
-    g_socket_client_set_proxy_resolver (client, dial->resolver);
+    g_socket_client_set_proxy_resolver (client, resolver);
   else
     g_socket_client_set_family (client, family);
   dial->n_pending++;
@@ -220,6 +222,7 @@ proxies_found_cb (GObject      *object,
 static void
 dial_next_node (TnDerpDial *dial)
 {
+  g_autoptr (GProxyResolver) resolver = NULL;
   g_autofree char *uri = NULL;
 
   end_node (dial);
@@ -240,8 +243,14 @@ dial_next_node (TnDerpDial *dial)
     }
 
   dial->cancellable = g_cancellable_new ();
+  resolver = tn_proxy_resolver_for_host (dial->resolver, dial->node->host_name);
+  if (resolver == NULL)
+    {
+      dial_directly (dial);
+      return;
+    }
   uri = g_strdup_printf ("https://%s/", dial->node->host_name);
-  g_proxy_resolver_lookup_async (dial->resolver, uri, dial->cancellable, proxies_found_cb, call_new (dial));
+  g_proxy_resolver_lookup_async (resolver, uri, dial->cancellable, proxies_found_cb, call_new (dial));
 }
 
 static gboolean
@@ -262,7 +271,7 @@ tn_derp_dial_start (const TnRelayRegion *region,
 
   g_ref_count_init (&dial->ref_count);
   dial->region = region;
-  dial->resolver = g_object_ref (resolver != NULL ? resolver : g_proxy_resolver_get_default ());
+  g_set_object (&dial->resolver, resolver);
   dial->node_us = node_us;
   dial->func = func;
   dial->user_data = user_data;
