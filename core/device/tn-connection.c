@@ -3,6 +3,7 @@
 
 #include "tn-connection-private.h"
 
+#include "tn-node-data.h"
 #include "tn-stream-pump.h"
 
 /**
@@ -18,7 +19,7 @@ struct _TnConnection
   GIOStream         parent_instance;
   TnNetstackStream *stream;
   TnNode           *peer;             /* nullable */
-  GVariant         *capabilities;     /* nullable */
+  GVariant         *capabilities;
   GSocketAddress   *local_address;
   GSocketAddress   *remote_address;
   GMutex            lock;
@@ -216,8 +217,7 @@ tn_connection_new (TnNetstackStream *stream,
 
   self->stream = g_object_ref (stream);
   g_set_object (&self->peer, peer);
-  if (capabilities != NULL)
-    self->capabilities = g_variant_ref_sink (capabilities);
+  self->capabilities = g_variant_ref_sink (capabilities != NULL ? capabilities : tn_node_data_no_capabilities ());
   self->local_address = klass->dup_local_address (stream);
   self->remote_address = klass->dup_remote_address (stream);
   return self;
@@ -283,8 +283,7 @@ tn_connection_get_peer (TnConnection *self)
  *
  * Gets what the policy of the tailnet grants the peer here.
  *
- * Returns: (nullable) (transfer none): a dictionary of type `a{sas}`: names, each with its values as JSON texts; or
- * %NULL if it grants nothing
+ * Returns: (transfer none): a dictionary of type `a{sas}`: names, each with its values as JSON texts; empty if it grants nothing
  *
  * Since: 0.1
  */

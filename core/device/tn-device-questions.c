@@ -5,6 +5,7 @@
 
 #include "tn-error.h"
 #include "tn-host-spec.h"
+#include "tn-node-data.h"
 
 /* What of a TnDevice asks. Text is parsed here: an implementation gets what is well-formed. */
 
@@ -166,8 +167,8 @@ tn_device_whois_async (TnDevice            *self,
  * tn_device_whois_finish:
  * @self: a device
  * @result: what the callback was given
- * @capabilities: (out) (optional) (nullable) (transfer full): return location for what the policy of the tailnet grants the node
- *   here, a dictionary of type `a{sas}`
+ * @capabilities: (out) (optional) (transfer full): return location for what the policy of the tailnet grants the node
+ *   here, a dictionary of type `a{sas}`, empty if that is nothing; untouched if there was an error
  * @error: return location for an error
  *
  * Ends what [method@Tailnet.Device.whois_async] began.
@@ -185,10 +186,10 @@ tn_device_whois_finish (TnDevice      *self,
   TnDeviceAnswer *answer = finish (self, result, error);
   TnNode *node;
 
-  if (capabilities != NULL)
-    *capabilities = answer != NULL ? g_steal_pointer (&answer->capabilities) : NULL;
   if (answer == NULL)
     return NULL;
+  if (capabilities != NULL)
+    *capabilities = g_variant_ref (answer->capabilities != NULL ? answer->capabilities : tn_node_data_no_capabilities ());
   node = g_steal_pointer (&answer->node);
   tn_device_answer_free (answer);
   return node;

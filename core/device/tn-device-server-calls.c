@@ -13,12 +13,6 @@ tn_device_server_fail (GDBusMethodInvocation *invocation,
   g_dbus_method_invocation_take_error (invocation, error);
 }
 
-GVariant *
-tn_device_server_make_capabilities (GVariant *capabilities)
-{
-  return capabilities != NULL ? capabilities : g_variant_new ("a{sas}", NULL);
-}
-
 static void
 started_cb (GObject      *object,
             GAsyncResult *result,
@@ -155,7 +149,7 @@ whois_done_cb (GObject      *object,
 
   if (node != NULL)
     g_dbus_method_invocation_return_value (user_data, g_variant_new ("(s@a{sas})", tn_node_get_stable_id (node),
-                                                                     tn_device_server_make_capabilities (capabilities)));
+                                                                     capabilities));
   else
     tn_device_server_fail (user_data, error);
 }

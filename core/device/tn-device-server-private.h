@@ -38,9 +38,6 @@ void tn_device_server_end_sockets    (TnDeviceServer *self, GDBusConnection *con
 /* Takes @error. */
 void tn_device_server_fail           (GDBusMethodInvocation *invocation, GError *error);
 
-/* @capabilities, or an empty dictionary. */
-GVariant *tn_device_server_make_capabilities (GVariant *capabilities);
-
 /* Somebody asks for the end of the device. */
 void tn_device_server_request_stop   (TnDeviceServer *self);
 

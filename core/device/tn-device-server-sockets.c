@@ -51,7 +51,7 @@ return_connection (GDBusMethodInvocation *invocation,
   g_dbus_method_invocation_return_value_with_unix_fd_list (
     invocation,
     g_variant_new ("(hsss@a{sas})", 0, local, remote, peer != NULL ? tn_node_get_stable_id (peer) : "",
-                   tn_device_server_make_capabilities (tn_connection_get_capabilities (connection))),
+                   tn_connection_get_capabilities (connection)),
     fds);
 }
 

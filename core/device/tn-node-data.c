@@ -5,6 +5,16 @@
 
 #include <string.h>
 
+GVariant *
+tn_node_data_no_capabilities (void)
+{
+  static gsize none;
+
+  if (g_once_init_enter (&none))
+    g_once_init_leave (&none, (gsize) g_variant_ref_sink (g_variant_new ("a{sas}", NULL)));
+  return (GVariant *) none;
+}
+
 TnNodeData *
 tn_node_data_new (const char *stable_id)
 {

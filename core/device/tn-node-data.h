@@ -59,6 +59,9 @@ typedef struct
   guint           sharee : 1;            /* there only because somebody we share with may call us: hidden by default */
 } TnNodeData;
 
+/* The empty dictionary that a caller sees for no capabilities; it lives for good. */
+GVariant *tn_node_data_no_capabilities (void);
+
 TnNodeData *tn_node_data_new   (const char *stable_id);
 TnNodeData *tn_node_data_ref   (const TnNodeData *data);
 void        tn_node_data_unref (const TnNodeData *data);

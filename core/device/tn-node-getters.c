@@ -368,8 +368,7 @@ tn_node_get_capability_version (TnNode *self)
  *
  * Gets what the control server lets the node do.
  *
- * Returns: (nullable) (transfer none): a dictionary of type `a{sas}`: names, each with its values as JSON texts; or
- * %NULL if it grants nothing
+ * Returns: (transfer none): a dictionary of type `a{sas}`: names, each with its values as JSON texts; empty if it grants nothing
  *
  * Since: 0.1
  */
@@ -378,7 +377,7 @@ tn_node_get_capabilities (TnNode *self)
 {
   g_return_val_if_fail (TN_IS_NODE (self), NULL);
 
-  return self->data->capabilities;
+  return self->data->capabilities != NULL ? self->data->capabilities : tn_node_data_no_capabilities ();
 }
 
 /**

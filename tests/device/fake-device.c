@@ -60,9 +60,11 @@ fake_device_identify (TnDevice      *device,
                       GInetAddress  *source,
                       GVariant     **capabilities)
 {
-  if (capabilities != NULL)
+  TnNode *node = tn_device_model_identify (FAKE_DEVICE (device)->model, source);
+
+  if (capabilities != NULL && node != NULL)
     *capabilities = g_variant_ref_sink (g_variant_new_parsed ("{'example.com/cap/admin': ['true']}"));
-  return tn_device_model_identify (FAKE_DEVICE (device)->model, source);
+  return node;
 }
 
 static void
