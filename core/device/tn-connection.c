@@ -13,6 +13,9 @@
  *
  * Both streams are pollable, and good for every thread and context, also for blocking calls. What works on a [class@Gio.IOStream]
  * works on this: [class@Gio.TlsConnection], [method@Gio.IOStream.splice_async], `SoupServer`.
+ *
+ * While the other node cannot be reached, what is written waits. When that has lasted for some five minutes, reading and writing fail
+ * with %G_IO_ERROR_TIMED_OUT; where nothing is under way, a node that has gone is noticed after a quarter of an hour.
  */
 struct _TnConnection
 {

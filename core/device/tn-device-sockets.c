@@ -34,7 +34,7 @@ finish (TnDevice      *self,
  *
  * Fails with %TN_ERROR_MALFORMED if @host_and_port cannot be read, %TN_ERROR_NO_SUCH_PEER if nobody has that name, %TN_ERROR_NO_ROUTE if
  * nobody routes that address, %TN_ERROR_NEEDS_LOGIN on a device that is not logged in, and with errors of %G_IO_ERROR where the other
- * end does not answer or refuses.
+ * end refuses, or does not answer: %G_IO_ERROR_TIMED_OUT after thirteen seconds.
  *
  * Since: 0.1
  */

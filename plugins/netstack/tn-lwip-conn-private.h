@@ -42,6 +42,7 @@ struct _TnLwipConn
   TnLwipCursor    cursor;          /* behind them */
   TnLwipPace      pace;
   TnLwipSack      sack;
+  gint64          held_since_us;   /* 0: nothing waits for its path */
   gboolean        recovering;      /* lwIP sends again, on its own */
   gboolean        end_given;
   gboolean        pcb_gone;        /* its reference is to be dropped */

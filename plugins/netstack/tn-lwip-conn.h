@@ -32,6 +32,9 @@ void        tn_lwip_conn_get_endpoints (TnLwipConn *self, TnIpEndpoint *local, T
 /* True when the peer reset it, or it failed: not when it ended. */
 gboolean    tn_lwip_conn_has_failed  (TnLwipConn *self);
 
+/* For tests, before there is any: how long a full path may hold one. */
+void        tn_lwip_conn_set_patience (gint64 connect_us, gint64 data_us);
+
 /* In a turn. */
 struct tcp_pcb;
 TnLwipConn *tn_lwip_conn_new_accepted (TnLwipNetif *netif, struct tcp_pcb *pcb);

@@ -40,24 +40,6 @@ tn_lwip_address_from_lwip (const ip_addr_t *address)
 
 /* --- What lwIP asks --- */
 
-int
-tn_lwip_tcp_held (const struct tcp_pcb *pcb)
-{
-  struct netif *netif = netif_get_by_index (pcb->netif_idx);
-  TnLwipNetif *self;
-  TnIpAddress remote;
-
-  if (netif == NULL)
-    return FALSE;
-  self = netif->state;
-  if (tn_lwip_netif_is_full (self))
-    return TRUE;
-  if (g_atomic_int_get (&self->n_blocked) == 0)
-    return FALSE;
-  remote = tn_lwip_address_from_lwip (&pcb->remote_ip);
-  return tn_lwip_netif_is_blocked (self, &remote);
-}
-
 struct netif *
 tn_lwip_reply_netif (void)
 {

@@ -13,6 +13,9 @@ struct tcp_sack_range;
 /* True: the path of the connection is full. Its segments stay unsent, and its retransmission timer stands still. */
 int           tn_lwip_tcp_held    (const struct tcp_pcb *pcb);
 
+/* True: it is held, and has been for too long. */
+int           tn_lwip_tcp_give_up (const struct tcp_pcb *pcb);
+
 /* An acknowledgement, with what it says of segments that arrived out of order. */
 void          tn_lwip_tcp_sack    (struct tcp_pcb *pcb, const struct tcp_sack_range *ranges, u8_t n_ranges);
 

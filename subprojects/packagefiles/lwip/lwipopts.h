@@ -58,6 +58,8 @@
 #define LWIP_TCP                          1
 #define LWIP_CALLBACK_API                 1
 #define TCP_MSS                           8960    /* the netif's MTU sets it lower */
+#define TCP_MSS_MIN_IP4                   536     /* RFC 9293 §3.7.1: what is sent to a host that names no size, and so what each takes */
+#define TCP_MSS_MIN_IP6                   1220
 #define TCP_CALCULATE_EFF_SEND_MSS        1
 #define LWIP_WND_SCALE                    1
 #define TCP_RCV_SCALE                     6
@@ -81,6 +83,7 @@
 /* Ticks of 100 ms instead of 500: what a burst of losses costs is a retransmission timeout. */
 #define TCP_TMR_INTERVAL                  50
 #define LWIP_TCP_RTO_TIME                 1000    /* RFC 6298 */
+#define TCP_SYNMAXRTX                     12      /* one a second */
 #define TCP_MSL                           15000UL
 
 #define LWIP_HOOK_FILENAME                "lwip-hooks.h"
@@ -88,6 +91,7 @@
 
 /* Declared in that file; lwIP's headers ask for the macros alone. */
 #define LWIP_HOOK_TCP_HELD(pcb)                  tn_lwip_tcp_held (pcb)
+#define LWIP_HOOK_TCP_GIVE_UP(pcb)               tn_lwip_tcp_give_up (pcb)
 #define LWIP_HOOK_TCP_SACK(pcb, ranges, n)       tn_lwip_tcp_sack (pcb, ranges, n)
 #define LWIP_HOOK_TCP_ACK(pcb)                   tn_lwip_tcp_ack (pcb)
 #define LWIP_HOOK_IP4_ROUTE_SRC(src, dest)       tn_lwip_reply_netif ()
