@@ -11,6 +11,7 @@ run (TnCli  *cli,
      char  **argv)
 {
   g_autoptr (TnNode) self = NULL;
+  g_autoptr (GError) error = NULL;
   int code;
 
   if (!tn_cli_parse (&tn_cli_up, NULL, &argc, &argv, &code))
@@ -31,7 +32,10 @@ run (TnCli  *cli,
   fflush (stdout);
   while (!g_cancellable_is_cancelled (cli->cancellable) && tn_device_get_state (cli->device) != TN_DEVICE_STATE_STOPPED)
     g_main_context_iteration (NULL, TRUE);
-  return g_cancellable_is_cancelled (cli->cancellable) ? TN_CLI_DONE : TN_CLI_FAILED;
+  if (g_cancellable_is_cancelled (cli->cancellable))
+    return TN_CLI_DONE;
+  error = tn_device_dup_error (cli->device);
+  return error != NULL ? tn_cli_fail (cli, error) : TN_CLI_FAILED;
 }
 
 const TnCliCommand tn_cli_up = { "up", "", N_("Join the tailnet and stay until interrupted"), run };

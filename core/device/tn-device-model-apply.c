@@ -14,6 +14,7 @@ tn_model_facts_clear (TnModelFacts *facts)
   g_clear_pointer (&facts->tailnet_name, g_free);
   g_clear_pointer (&facts->dns_suffix, g_free);
   g_clear_pointer (&facts->home_region, g_free);
+  g_clear_error (&facts->error);
 }
 
 void
@@ -47,11 +48,24 @@ apply_string (GObject    *device,
   g_object_notify (device, property);
 }
 
+static gboolean
+same_error (const GError *a,
+            const GError *b)
+{
+  return a == b || (a != NULL && b != NULL && g_error_matches (a, b->domain, b->code) && g_str_equal (a->message, b->message));
+}
+
 static void
 apply_facts (TnDeviceModel *model,
              GObject       *device,
              TnModelFacts         *facts)
 {
+  if (!same_error (model->facts.error, facts->error))
+    {
+      g_clear_error (&model->facts.error);
+      model->facts.error = g_steal_pointer (&facts->error);
+      g_object_notify (device, "error");
+    }
   if (model->facts.state != facts->state)
     {
       model->facts.state = facts->state;

@@ -18,6 +18,7 @@ typedef struct
   char         *home_region;
   gint64        key_expiry_us;
   gboolean      magic_dns;
+  GError       *error;
 } TnModelFacts;
 
 /* What was published and is not in place yet. */

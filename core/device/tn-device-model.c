@@ -18,12 +18,14 @@ enum
   FACT_HEALTH,
   FACT_KEY_EXPIRY,
   FACT_HOME_REGION,
+  FACT_ERROR,
   N_FACTS
 };
 G_STATIC_ASSERT (N_FACTS == TN_DEVICE_N_PROPERTIES);
 
 static const char * const property_names[N_FACTS] = {
   "state", "auth-url", "self-node", "peers", "tailnet-name", "dns-suffix", "preferences", "health", "key-expiry", "home-region",
+  "error",
 };
 
 static void
@@ -119,6 +121,7 @@ tn_device_model_publish_facts (TnDeviceModel       *model,
   copy->home_region = g_strdup (facts->home_region);
   copy->key_expiry_us = facts->key_expiry_us;
   copy->magic_dns = facts->magic_dns;
+  copy->error = facts->error != NULL ? g_error_copy (facts->error) : NULL;
 
   g_mutex_lock (&model->lock);
   g_clear_pointer (&model->pending.facts, tn_model_facts_free);
@@ -271,6 +274,9 @@ tn_device_model_get_property (TnDeviceModel *model,
       return TRUE;
     case FACT_HOME_REGION:
       g_value_set_string (value, model->facts.home_region);
+      return TRUE;
+    case FACT_ERROR:
+      g_value_set_boxed (value, model->facts.error);
       return TRUE;
     default:
       return FALSE;

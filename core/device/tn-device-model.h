@@ -24,6 +24,7 @@ typedef struct
   const char   *home_region;       /* nullable; "fra" */
   gint64        key_expiry_us;     /* unix time, 0: never */
   gboolean      magic_dns;
+  const GError *error;             /* nullable: why it is stopped */
 } TnDeviceFacts;
 
 /* @device is held weakly. */
@@ -47,7 +48,7 @@ void tn_device_model_publish_live        (TnDeviceModel *model, const char *stab
 void tn_device_model_flush (TnDeviceModel *model);
 
 /* For the implementer's class_init (takes TN_DEVICE_N_PROPERTIES ids from @first_id on) and get_property. */
-#define TN_DEVICE_N_PROPERTIES 10
+#define TN_DEVICE_N_PROPERTIES 11
 void     tn_device_model_override_properties (GObjectClass *klass, guint first_id);
 gboolean tn_device_model_get_property        (TnDeviceModel *model, guint first_id, guint id, GValue *value);     /* FALSE: not one of them */
 

@@ -13,38 +13,48 @@ tn_device_server_fail (GDBusMethodInvocation *invocation,
   g_dbus_method_invocation_take_error (invocation, error);
 }
 
+/* --- Start and stop --- */
+
+/* Whoever asked while it was on its way is answered, too. */
 static void
 started_cb (GObject      *object,
             GAsyncResult *result,
             gpointer      user_data)
 {
-  GError *error = NULL;
+  g_autoptr (TnDeviceServer) self = user_data;
+  g_autoptr (GError) error = NULL;
 
-  if (tn_device_start_finish (TN_DEVICE (object), result, &error))
-    g_dbus_method_invocation_return_value (user_data, NULL);
-  else
-    tn_device_server_fail (user_data, error);
+  self->starting = FALSE;
+  tn_device_start_finish (TN_DEVICE (object), result, &error);
+  tn_device_server_end_starts (self, error);
 }
 
 static gboolean
 start_cb (TnDeviceServer        *self,
           GDBusMethodInvocation *invocation)
 {
-  switch (tn_device_get_state (self->device))
+  TnDeviceState state = tn_device_get_state (self->device);
+
+  g_ptr_array_add (self->starts, invocation);
+  /* Also of one that runs: it may be about to stop, which only the device knows. */
+  if (!self->starting && (state == TN_DEVICE_STATE_STOPPED || state == TN_DEVICE_STATE_RUNNING))
     {
-    case TN_DEVICE_STATE_STOPPED:
-      tn_device_start_async (self->device, NULL, started_cb, invocation);
-      break;
-    case TN_DEVICE_STATE_RUNNING:
-      tn_bus_tailnet1_complete_start (self->skeleton, invocation);
-      break;
-    case TN_DEVICE_STATE_STARTING:
-    case TN_DEVICE_STATE_NEEDS_LOGIN:
-    case TN_DEVICE_STATE_NEEDS_APPROVAL:
-    default:
-      g_ptr_array_add (self->starts, invocation);
+      self->starting = TRUE;
+      tn_device_start_async (self->device, NULL, started_cb, g_object_ref (self));
     }
   return TRUE;
+}
+
+/* Who asked has the answer, as far as that depends on us: the program may end now. */
+static void
+stop_answered_cb (GObject      *object,
+                  GAsyncResult *result,
+                  gpointer      user_data)
+{
+  g_autoptr (TnDeviceServer) self = user_data;
+
+  g_dbus_connection_flush_finish (G_DBUS_CONNECTION (object), result, NULL);
+  tn_device_server_request_stop (self);
 }
 
 static gboolean
@@ -54,8 +64,7 @@ stop_cb (TnDeviceServer        *self,
   GDBusConnection *connection = g_dbus_method_invocation_get_connection (invocation);
 
   tn_bus_tailnet1_complete_stop (self->skeleton, invocation);
-  g_dbus_connection_flush_sync (connection, NULL, NULL);
-  tn_device_server_request_stop (self);
+  g_dbus_connection_flush (connection, NULL, stop_answered_cb, g_object_ref (self));
   return TRUE;
 }
 

@@ -56,6 +56,15 @@ show_preferences (TnDeviceServer *self)
 }
 
 static void
+show_error (TnDeviceServer *self)
+{
+  g_autoptr (GError) error = tn_device_dup_error (self->device);
+  g_autofree char *name = error != NULL ? g_dbus_error_encode_gerror (error) : NULL;
+
+  tn_bus_tailnet1_set_error (self->skeleton, g_variant_new ("(ss)", name != NULL ? name : "", error != NULL ? error->message : ""));
+}
+
+static void
 show_facts (TnDeviceServer *self)
 {
   g_autofree char *auth_url = tn_device_dup_auth_url (self->device);
@@ -64,6 +73,7 @@ show_facts (TnDeviceServer *self)
   g_autofree char *home_region = tn_device_dup_home_region (self->device);
   g_autoptr (GDateTime) key_expiry = tn_device_dup_key_expiry (self->device);
 
+  show_error (self);
   tn_bus_tailnet1_set_state (self->skeleton, tn_device_get_state (self->device));
   tn_bus_tailnet1_set_auth_url (self->skeleton, auth_url != NULL ? auth_url : "");
   tn_bus_tailnet1_set_tailnet_name (self->skeleton, tailnet_name != NULL ? tailnet_name : "");

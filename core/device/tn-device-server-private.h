@@ -19,8 +19,12 @@ struct _TnDeviceServer
   guint         last_listener;
   GHashTable   *datagrams;         /* GDBusConnection -> GCancellable: of the sockets that it has; not referenced */
   GPtrArray    *starts;            /* of GDBusMethodInvocation: who waits until the device runs */
+  gboolean      starting;          /* because one of these asked */
   GSource      *peers_changed;     /* nullable: the signal is on its way */
 };
+
+/* Answers who waits for a start; @error: nullable. */
+void tn_device_server_end_starts     (TnDeviceServer *self, const GError *error);
 
 /* tn-device-server-facts.c: what the bus shows without being asked. */
 void tn_device_server_show_all       (TnDeviceServer *self);

@@ -24,25 +24,38 @@ enum { SIGNAL_STOP_REQUESTED, N_SIGNALS };
 G_DEFINE_FINAL_TYPE (TnDeviceServer, tn_device_server, G_TYPE_OBJECT)
 static guint signals[N_SIGNALS];
 
+void
+tn_device_server_end_starts (TnDeviceServer *self,
+                             const GError   *error)
+{
+  g_autoptr (GPtrArray) starts = g_steal_pointer (&self->starts);
+
+  self->starts = g_ptr_array_new ();
+  for (guint i = 0; i < starts->len; i++)
+    if (error == NULL)
+      tn_bus_tailnet1_complete_start (self->skeleton, g_ptr_array_index (starts, i));
+    else
+      g_dbus_method_invocation_return_gerror (g_ptr_array_index (starts, i), error);
+}
+
+static GError *
+new_stopped_error (void)
+{
+  return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "device was stopped");
+}
+
+/* Of a start by the program itself, whose end nobody else tells us. */
 static void
 end_starts (TnDeviceServer *self)
 {
   TnDeviceState state = tn_device_get_state (self->device);
-  g_autoptr (GPtrArray) starts = NULL;
+  g_autoptr (GError) error = NULL;
 
-  if (state != TN_DEVICE_STATE_RUNNING && state != TN_DEVICE_STATE_STOPPED)
+  if (self->starting || (state != TN_DEVICE_STATE_RUNNING && state != TN_DEVICE_STATE_STOPPED))
     return;
-  starts = g_steal_pointer (&self->starts);
-  self->starts = g_ptr_array_new ();
-  for (guint i = 0; i < starts->len; i++)
-    {
-      GDBusMethodInvocation *invocation = g_ptr_array_index (starts, i);
-
-      if (state == TN_DEVICE_STATE_RUNNING)
-        tn_bus_tailnet1_complete_start (self->skeleton, invocation);
-      else
-        g_dbus_method_invocation_return_error_literal (invocation, G_IO_ERROR, G_IO_ERROR_CANCELLED, "device was stopped");
-    }
+  if (state == TN_DEVICE_STATE_STOPPED && (error = tn_device_dup_error (self->device)) == NULL)
+    error = new_stopped_error ();
+  tn_device_server_end_starts (self, error);
 }
 
 static void
@@ -160,6 +173,17 @@ tn_device_server_class_init (TnDeviceServerClass *klass)
     g_signal_new ("stop-requested", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
+/* Between tn_device_server_close() and the end of a connection. */
+static gboolean
+authorize_cb (TnDeviceServer        *self,
+              GDBusMethodInvocation *invocation)
+{
+  if (self->server != NULL)
+    return TRUE;
+  g_dbus_method_invocation_return_error_literal (invocation, G_IO_ERROR, G_IO_ERROR_CLOSED, "device is not served any more");
+  return FALSE;
+}
+
 static void
 tn_device_server_init (TnDeviceServer *self)
 {
@@ -167,6 +191,7 @@ tn_device_server_init (TnDeviceServer *self)
   self->skeleton = tn_bus_tailnet1_skeleton_new ();
   self->connections = g_ptr_array_new_with_free_func (g_object_unref);
   self->starts = g_ptr_array_new ();
+  g_signal_connect_swapped (self->skeleton, "g-authorize-method", G_CALLBACK (authorize_cb), self);
   tn_device_server_serve_calls (self);
   tn_device_server_serve_sockets (self);
 }
@@ -243,6 +268,19 @@ tn_device_server_listen (TnDeviceServer  *self,
   return TRUE;
 }
 
+static void
+last_words_cb (GObject      *object,
+               GAsyncResult *result,
+               gpointer      user_data)
+{
+  g_autoptr (TnDeviceServer) self = user_data;
+  GDBusConnection *connection = G_DBUS_CONNECTION (object);
+
+  g_dbus_connection_flush_finish (connection, result, NULL);
+  g_dbus_interface_skeleton_unexport_from_connection (G_DBUS_INTERFACE_SKELETON (self->skeleton), connection);
+  g_dbus_connection_close (connection, NULL, NULL, NULL);
+}
+
 /**
  * tn_device_server_close:
  * @self: a device server
@@ -255,6 +293,7 @@ void
 tn_device_server_close (TnDeviceServer *self)
 {
   g_autoptr (GPtrArray) connections = NULL;
+  g_autoptr (GError) stopped = NULL;
 
   g_return_if_fail (TN_IS_DEVICE_SERVER (self));
 
@@ -266,11 +305,10 @@ tn_device_server_close (TnDeviceServer *self)
   g_dbus_server_stop (self->server);      /* takes the socket away */
   g_clear_object (&self->server);
   g_clear_pointer (&self->socket_path, g_free);
-  for (guint i = 0; i < self->starts->len; i++)
-    g_dbus_method_invocation_return_error_literal (g_ptr_array_index (self->starts, i), G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                                   "device was stopped");
-  g_ptr_array_set_size (self->starts, 0);
+  stopped = new_stopped_error ();
+  tn_device_server_end_starts (self, stopped);
   tn_device_server_end_sockets (self, NULL);
+  g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (self->skeleton));      /* it may say why the device has stopped */
   connections = g_steal_pointer (&self->connections);
   self->connections = g_ptr_array_new_with_free_func (g_object_unref);
   for (guint i = 0; i < connections->len; i++)
@@ -278,10 +316,8 @@ tn_device_server_close (TnDeviceServer *self)
       GDBusConnection *connection = g_ptr_array_index (connections, i);
 
       g_signal_handlers_disconnect_by_data (connection, self);
-      g_dbus_connection_close (connection, NULL, NULL, NULL);
+      g_dbus_connection_flush (connection, NULL, last_words_cb, g_object_ref (self));
     }
-  if (connections->len > 0)
-    g_dbus_interface_skeleton_unexport (G_DBUS_INTERFACE_SKELETON (self->skeleton));
   if (self->directory_fd >= 0)
     close (self->directory_fd);
   self->directory_fd = -1;

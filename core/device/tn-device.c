@@ -15,7 +15,8 @@
  * ends with %G_IO_ERROR_CANCELLED then, and leaves nothing behind.
  *
  * A device that loses its network, its control server or its relay stays in %TN_DEVICE_STATE_RUNNING with an item in
- * [property@Tailnet.Device:health], and mends by itself. Wherever an address is accepted, so is a name.
+ * [property@Tailnet.Device:health], and mends by itself. One that cannot go on, because the control server will not have it any more
+ * or something of its own is broken, stops and says why in [property@Tailnet.Device:error]. Wherever an address is accepted, so is a name.
  */
 G_DEFINE_INTERFACE (TnDevice, tn_device, G_TYPE_OBJECT)
 
@@ -37,6 +38,15 @@ install_state_properties (TnDeviceInterface *iface)
    */
   g_object_interface_install_property (
     iface, g_param_spec_enum ("state", NULL, NULL, TN_TYPE_DEVICE_STATE, TN_DEVICE_STATE_STOPPED, READABLE));
+
+  /**
+   * TnDevice:error: (getter dup_error)
+   *
+   * Why the device stopped by itself, or did not start. %NULL after a stop that was asked for, and from the next start on.
+   *
+   * Since: 0.1
+   */
+  g_object_interface_install_property (iface, g_param_spec_boxed ("error", NULL, NULL, G_TYPE_ERROR, READABLE));
 
   /**
    * TnDevice:auth-url: (getter dup_auth_url)
@@ -166,6 +176,27 @@ tn_device_get_state (TnDevice *self)
   g_return_val_if_fail (TN_IS_DEVICE (self), TN_DEVICE_STATE_STOPPED);
 
   g_object_get (self, "state", &value, NULL);
+  return value;
+}
+
+/**
+ * tn_device_dup_error: (get-property error)
+ * @self: a device
+ *
+ * Gets why the device stopped by itself, or did not start.
+ *
+ * Returns: (nullable) (transfer full): the reason, or %NULL unless it is stopped for one
+ *
+ * Since: 0.1
+ */
+GError *
+tn_device_dup_error (TnDevice *self)
+{
+  GError *value = NULL;
+
+  g_return_val_if_fail (TN_IS_DEVICE (self), NULL);
+
+  g_object_get (self, "error", &value, NULL);
   return value;
 }
 

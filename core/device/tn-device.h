@@ -39,6 +39,8 @@ G_DECLARE_INTERFACE (TnDevice, tn_device, TN, DEVICE, GObject)
 TN_AVAILABLE_IN_ALL
 TnDeviceState     tn_device_get_state                     (TnDevice             *self);
 TN_AVAILABLE_IN_ALL
+GError           *tn_device_dup_error                     (TnDevice             *self);
+TN_AVAILABLE_IN_ALL
 char             *tn_device_dup_auth_url                  (TnDevice             *self);
 TN_AVAILABLE_IN_ALL
 TnNode           *tn_device_dup_self_node                 (TnDevice             *self);

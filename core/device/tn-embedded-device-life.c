@@ -26,9 +26,10 @@ link_free (Link *link)
 }
 
 static void
-publish_stopped (TnEmbeddedDevice *self)
+publish_stopped (TnEmbeddedDevice *self,
+                 const GError     *error)      /* nullable: nobody asked for it */
 {
-  TnDeviceFacts facts = { .state = TN_DEVICE_STATE_STOPPED };
+  TnDeviceFacts facts = { .state = TN_DEVICE_STATE_STOPPED, .error = error };
 
   self->state = TN_DEVICE_STATE_STOPPED;
   tn_device_model_publish_facts (self->model, &facts);
@@ -36,6 +37,17 @@ publish_stopped (TnEmbeddedDevice *self)
 }
 
 /* --- What the runtime says --- */
+
+/* Of a device that has a runtime or waits for one; end_stopped() follows. */
+static void
+close_down (TnEmbeddedDevice *self)
+{
+  self->closing = TRUE;
+  if (self->runtime != NULL)
+    tn_runtime_close (self->runtime);
+  else
+    g_cancellable_cancel (self->opening);
+}
 
 static void
 end_start (TnEmbeddedDevice *self,
@@ -60,7 +72,7 @@ runtime_state (gpointer      user_data,
 {
   g_autoptr (TnEmbeddedDevice) self = g_weak_ref_get (&((Link *) user_data)->device);
 
-  if (self == NULL || self->start_error != NULL)
+  if (self == NULL || self->closing)
     return;
 
   self->state = state;
@@ -75,14 +87,13 @@ runtime_failed (gpointer      user_data,
 {
   g_autoptr (TnEmbeddedDevice) self = g_weak_ref_get (&((Link *) user_data)->device);
 
-  if (self == NULL || self->runtime == NULL)
+  if (self == NULL || self->runtime == NULL || self->closing)
     return;
 
-  if (self->start_task != NULL && self->start_error == NULL)
-    self->start_error = g_error_copy (error);
-  else if (self->start_task == NULL)
+  self->stop_error = g_error_copy (error);
+  if (self->start_task == NULL)
     g_message ("device %s stops: %s", self->hostname, error->message);
-  tn_runtime_close (self->runtime);
+  close_down (self);
 }
 
 /* However it came to that. */
@@ -93,12 +104,13 @@ end_stopped (TnEmbeddedDevice *self,
   g_autoptr (GPtrArray) stop_tasks = g_steal_pointer (&self->stop_tasks);
 
   self->stop_tasks = g_ptr_array_new_with_free_func (g_object_unref);
-  if (self->start_error != NULL)
+  if (self->stop_error != NULL)
     {
       g_clear_error (&error);
-      error = g_steal_pointer (&self->start_error);
+      error = g_steal_pointer (&self->stop_error);
     }
-  publish_stopped (self);
+  self->closing = FALSE;
+  publish_stopped (self, g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ? NULL : error);
 
   if (self->start_task != NULL)
     end_start (self, error != NULL ? error : g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "device was stopped"));
@@ -195,16 +207,6 @@ start_runtime (TnEmbeddedDevice  *self,
   return TRUE;
 }
 
-/* Until there is a runtime, this is how a device is told to stop. */
-static void
-close_down (TnEmbeddedDevice *self)
-{
-  if (self->runtime != NULL)
-    tn_runtime_close (self->runtime);
-  else if (self->opening != NULL)
-    g_cancellable_cancel (self->opening);
-}
-
 static void
 end_early_calls (TnEmbeddedDevice *self)
 {
@@ -242,11 +244,10 @@ identity_loaded_cb (GObject      *object,
   g_autoptr (TnEmbeddedDevice) self = user_data;
   GError *error = NULL;
   g_autoptr (TnIdentity) identity = tn_identity_load_finish (TN_STATE_STORE (object), result, &error);
-  gboolean cancelled = g_cancellable_is_cancelled (self->opening);
 
-  if (cancelled)
+  if (self->closing)
     g_clear_error (&error);
-  if (cancelled || identity == NULL || !start_runtime (self, identity, &error))
+  if (self->closing || identity == NULL || !start_runtime (self, identity, &error))
     tn_state_store_release (self->state_store);
   end_opening (self, error);
 }
@@ -261,7 +262,7 @@ store_acquired_cb (GObject      *object,
   GError *error = NULL;
   gboolean acquired = tn_state_store_acquire_finish (TN_STATE_STORE (object), result, &error);
 
-  if (g_cancellable_is_cancelled (self->opening))
+  if (self->closing)
     {
       g_clear_error (&error);
       if (acquired)
@@ -289,7 +290,9 @@ start_cancelled_cb (GCancellable *cancellable,
 {
   TnEmbeddedDevice *self = data;
 
-  g_cancellable_set_error_if_cancelled (cancellable, self->start_error == NULL ? &self->start_error : NULL);
+  if (self->closing)
+    return G_SOURCE_REMOVE;
+  g_cancellable_set_error_if_cancelled (cancellable, &self->stop_error);
   close_down (self);
   return G_SOURCE_REMOVE;
 }
@@ -320,10 +323,10 @@ tn_embedded_device_start_async (TnDevice            *device,
     return;
   /* Cancelling stops the device, after which the task ends. What has been decided is not turned over: running is no error. */
   g_task_set_check_cancellable (task, FALSE);
-  if (self->start_task != NULL || self->stop_tasks->len > 0)
+  if (self->start_task != NULL || self->closing)
     {
-      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_PENDING, "device is %s already",
-                               self->stop_tasks->len > 0 ? "stopping" : "starting");
+      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_PENDING, self->closing ? "device is still stopping"
+                                                                                   : "device is starting already");
       return;
     }
   if (self->runtime != NULL && self->state == TN_DEVICE_STATE_RUNNING)
@@ -363,7 +366,8 @@ tn_embedded_device_stop_async (TnDevice            *device,
       return;
     }
   g_ptr_array_add (self->stop_tasks, task);
-  close_down (self);
+  if (!self->closing)
+    close_down (self);
 }
 
 /* --- Login and logout --- */
@@ -406,7 +410,8 @@ logout_cb (GObject      *object,
       return;
     }
   g_ptr_array_add (self->stop_tasks, g_steal_pointer (&task));
-  tn_runtime_close (self->runtime);
+  if (!self->closing)
+    close_down (self);
 }
 
 void

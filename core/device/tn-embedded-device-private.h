@@ -34,7 +34,8 @@ struct _TnEmbeddedDevice
   GTask          *start_task;            /* nullable */
   GSource        *start_cancelled;       /* nullable */
   GPtrArray      *stop_tasks;            /* of GTask */
-  GError         *start_error;           /* nullable: why it is being closed while starting */
+  gboolean        closing;               /* on its way to being stopped */
+  GError         *stop_error;            /* nullable: why, if nobody called stop */
   TnDeviceState   state;
 };
 

@@ -93,7 +93,10 @@ tn_embedded_device_dispose (GObject *object)
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (object);
 
   if (self->opening != NULL)
-    g_cancellable_cancel (self->opening);
+    {
+      self->closing = TRUE;
+      g_cancellable_cancel (self->opening);
+    }
   if (self->runtime != NULL)
     tn_runtime_close (self->runtime);
   g_clear_pointer (&self->runtime, tn_runtime_unref);
@@ -113,7 +116,7 @@ tn_embedded_device_finalize (GObject *object)
   g_clear_pointer (&self->model, tn_device_model_unref);
   g_clear_pointer (&self->stop_tasks, g_ptr_array_unref);
   g_clear_pointer (&self->early_calls, g_ptr_array_unref);
-  g_clear_error (&self->start_error);
+  g_clear_error (&self->stop_error);
   g_clear_object (&self->state_store);
   g_clear_object (&self->tls_database);
   g_clear_pointer (&self->main_context, g_main_context_unref);

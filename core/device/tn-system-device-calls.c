@@ -23,7 +23,10 @@ called_cb (GObject      *object,
 
   nothing = g_dbus_proxy_call_finish (G_DBUS_PROXY (object), result, &error);
   if (nothing == NULL)
-    tn_system_device_return_error (task, error);
+    {
+      self->stop_asked = FALSE;
+      tn_system_device_return_error (task, error);
+    }
   else if (!g_str_equal (g_task_get_task_data (task), "Start"))
     g_task_return_boolean (task, TRUE);
   else if (tn_system_device_get_proxy (self, task) != NULL)
@@ -36,9 +39,12 @@ call (GTask *task)      /* taken */
   g_autoptr (GTask) held = task;
   TnBusTailnet1 *proxy = tn_system_device_get_proxy (g_task_get_source_object (task), task);
 
-  if (proxy != NULL)
-    g_dbus_proxy_call (G_DBUS_PROXY (proxy), g_task_get_task_data (task), NULL, G_DBUS_CALL_FLAGS_NONE, -1, g_task_get_cancellable (task),
-                       called_cb, g_steal_pointer (&held));
+  if (proxy == NULL)
+    return;
+  if (g_str_equal (g_task_get_task_data (task), "Stop"))
+    ((TnSystemDevice *) g_task_get_source_object (task))->stop_asked = TRUE;
+  g_dbus_proxy_call (G_DBUS_PROXY (proxy), g_task_get_task_data (task), NULL, G_DBUS_CALL_FLAGS_NONE, -1,
+                     g_task_get_cancellable (task), called_cb, g_steal_pointer (&held));
 }
 
 static void

@@ -22,6 +22,7 @@ struct _TnSystemDevice
   GHashTable    *grants;           /* address -> a{sas}, as of its last connection */
   gboolean       reloading;        /* the list of peers is being asked for */
   gboolean       stale;            /* and once more after that */
+  gboolean       stop_asked;       /* the end of the connection is no surprise */
 };
 
 /* Ends in @task: TRUE when connected, and all that is known is in place. */

@@ -72,11 +72,29 @@ non_empty (const char *text)
   return text != NULL && *text != '\0' ? text : NULL;
 }
 
+/* NULL: there is none. */
+static GError *
+make_error (TnSystemDevice *self)
+{
+  GVariant *value = tn_bus_tailnet1_get_error (self->proxy);
+  const char *name = "", *message = "";
+  GError *error;
+
+  if (value != NULL)
+    g_variant_get (value, "(&s&s)", &name, &message);
+  if (*name == '\0')
+    return NULL;
+  error = g_dbus_error_new_for_dbus_error (name, message);
+  g_dbus_error_strip_remote_error (error);
+  return error;
+}
+
 static void
 publish_all (TnSystemDevice *self)
 {
   GVariant *self_node = tn_bus_tailnet1_get_self_node (self->proxy);
   g_autoptr (TnNodeData) data = self_node != NULL ? tn_system_device_node_from_variant (self_node) : NULL;
+  g_autoptr (GError) error = make_error (self);
   const char *dns_suffix = non_empty (tn_bus_tailnet1_get_dns_suffix (self->proxy));
   TnDeviceFacts facts = {
     .state = (TnDeviceState) MIN (tn_bus_tailnet1_get_state (self->proxy), TN_DEVICE_STATE_RUNNING),
@@ -86,6 +104,7 @@ publish_all (TnSystemDevice *self)
     .home_region = non_empty (tn_bus_tailnet1_get_home_region (self->proxy)),
     .key_expiry_us = tn_bus_tailnet1_get_key_expiry (self->proxy),
     .magic_dns = dns_suffix != NULL,
+    .error = error,
   };
 
   tn_device_model_publish_facts (self->model, &facts);
@@ -122,11 +141,16 @@ forget_proxy (TnSystemDevice *self)
   g_clear_object (&self->loading);
 }
 
+/* What the other side said before it went is the reason; else that it went, unless that is what we asked for. */
 static void
 closed_cb (TnSystemDevice *self)
 {
+  g_autoptr (GError) error = make_error (self);
   TnDeviceFacts facts = { .state = TN_DEVICE_STATE_STOPPED };
 
+  if (error == NULL && !self->stop_asked && tn_bus_tailnet1_get_state (self->proxy) != TN_DEVICE_STATE_STOPPED)
+    g_set_error (&error, G_IO_ERROR, G_IO_ERROR_CLOSED, "the program that runs the device of %s has ended", self->directory);
+  facts.error = error;
   forget_proxy (self);
   tn_device_model_publish_facts (self->model, &facts);
   tn_device_model_flush (self->model);
@@ -149,6 +173,7 @@ proxy_cb (GObject      *object,
       return;
     }
   forget_proxy (self);
+  self->stop_asked = FALSE;
   self->proxy = g_steal_pointer (&proxy);
   self->loading = g_cancellable_new ();
   g_dbus_proxy_set_default_timeout (G_DBUS_PROXY (self->proxy), G_MAXINT);      /* what takes its time is cancelled by who waits */

@@ -287,6 +287,59 @@ test_peer_removed (void)
   talk_end (&talk);
 }
 
+/* --- A device that cannot go on says why --- */
+
+static void
+note_state_cb (TnDevice   *device,
+               GParamSpec *pspec,
+               gpointer    data)
+{
+  g_autoptr (GError) error = tn_device_dup_error (device);
+
+  /* Who looks at the state finds the reason in place. */
+  if (tn_device_get_state (device) == TN_DEVICE_STATE_STOPPED)
+    *(GError **) data = g_steal_pointer (&error);
+}
+
+static void
+test_stops_by_itself (void)
+{
+  g_autofree char *once = tn_testkit_control_create_auth_key (control (), "user@example.test", TN_TESTKIT_AUTH_KEY_DEFAULT, NULL);
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "removed", NULL, FALSE);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) seen = NULL;
+  g_autoptr (GError) again = NULL;
+
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), once);
+  g_assert_true (kit_start (device, NULL));
+  error = tn_device_dup_error (device);
+  g_assert_no_error (error);
+
+  g_signal_connect (device, "notify::state", G_CALLBACK (note_state_cb), &seen);
+  g_test_expect_message ("tailnet", G_LOG_LEVEL_MESSAGE, "device removed stops: *");
+  g_assert_true (tn_testkit_control_delete_node (control (), "removed", NULL));
+  kit_wait_state (device, TN_DEVICE_STATE_STOPPED);
+  g_test_assert_expected_messages ();
+  error = tn_device_dup_error (device);
+  g_assert_error (error, TN_ERROR, TN_ERROR_AUTH_REJECTED);
+  g_assert_error (seen, TN_ERROR, TN_ERROR_AUTH_REJECTED);
+  g_test_message ("%s", error->message);
+
+  /* A start that fails shows its error, too; one that is cancelled or stopped has none. */
+  g_assert_false (kit_start (device, &again));
+  g_clear_error (&error);
+  error = tn_device_dup_error (device);
+  g_assert_error (error, again->domain, again->code);
+  g_assert_cmpstr (error->message, ==, again->message);
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), tn_testkit_tailnet_get_auth_key (tailnet));
+  g_assert_true (kit_start (device, NULL));
+  g_clear_error (&error);
+  kit_stop (device);
+  error = tn_device_dup_error (device);
+  g_assert_no_error (error);
+  g_signal_handlers_disconnect_by_data (device, &seen);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -307,6 +360,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-faults/control-restarted", test_control_restarted);
   g_test_add_func ("/device/embedded-faults/filter-changed", test_filter_changed);
   g_test_add_func ("/device/embedded-faults/peer-removed", test_peer_removed);
+  g_test_add_func ("/device/embedded-faults/stops-by-itself", test_stops_by_itself);
 
   code = g_test_run ();
   g_object_unref (tailnet);

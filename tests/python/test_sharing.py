@@ -7,19 +7,21 @@ import sys
 import tempfile
 
 import tap
+from gi.repository import Gio, TailnetTestkit
 from tap import GLib, Tailnet
 
 TAILNET = sys.argv[2]
 
 
 class Sharing(tap.TailnetCase):
-    def shared(self, body):
+    def shared(self, body, key=None):
         """Runs @body with the node of another process, and a peer of it."""
         async def main():
             with tempfile.TemporaryDirectory() as folder:
-                program = subprocess.Popen([TAILNET, "-s", folder, "-l", self.tailnet.dup_control_url(), "-k", self.tailnet.get_auth_key(),
-                                            "-n", "own", "up"], stdout=subprocess.PIPE, text=True)
+                program = subprocess.Popen([TAILNET, "-s", folder, "-l", self.tailnet.dup_control_url(), "-k", key or self.tailnet.get_auth_key(),
+                                            "-n", "own", "up"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                 self.addCleanup(self.end, program)
+                self.program = program
                 self.assertIn("own.", program.stdout.readline())
                 async with self.device("peer") as peer:
                     device = Tailnet.SystemDevice(directory=folder)
@@ -41,6 +43,41 @@ class Sharing(tap.TailnetCase):
             self.assertEqual((device.tailnet_name, device.dns_suffix, device.home_region),
                              (peer.tailnet_name, peer.dns_suffix, peer.home_region))
             self.assertEqual(device.self_node.fqdn, "own.tail.test")
+
+        self.shared(body)
+
+    def test_the_reason_of_an_end_arrives(self):
+        async def body(device, peer):
+            stopped = asyncio.Event()
+            device.connect("notify::state", lambda *args: device.state == Tailnet.DeviceState.STOPPED and stopped.set())
+            self.assertIsNone(device.error)
+            self.tailnet.get_control().delete_node("own")
+            await stopped.wait()
+            self.assertTrue(device.error.matches(Tailnet.error_quark(), Tailnet.Error.AUTH_REJECTED), device.error)
+            self.assertNotIn("GDBus", device.error.message)
+            self.assertEqual(self.program.wait(), 1)
+            self.assertIn(device.error.message, self.program.stderr.read())
+
+        once = self.tailnet.get_control().create_auth_key("ada@example.test", TailnetTestkit.AuthKeyFlags.DEFAULT, None)
+        self.shared(body, once)
+
+    def test_a_program_that_goes_without_a_word(self):
+        async def body(device, peer):
+            stopped = asyncio.Event()
+            device.connect("notify::state", lambda *args: device.state == Tailnet.DeviceState.STOPPED and stopped.set())
+            self.program.kill()
+            await stopped.wait()
+            self.assertTrue(device.error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CLOSED), device.error)
+
+        self.shared(body)
+
+    def test_stopping_is_no_error(self):
+        async def body(device, peer):
+            stopped = asyncio.Event()
+            device.connect("notify::state", lambda *args: device.state == Tailnet.DeviceState.STOPPED and stopped.set())
+            await device.stop()
+            await stopped.wait()
+            self.assertIsNone(device.error)
 
         self.shared(body)
 
