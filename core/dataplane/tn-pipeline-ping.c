@@ -148,7 +148,9 @@ tn_pipeline_tsmp_receive (TnPipeline          *pipeline,
 
 /* --- Disco: beside the tunnel, on the path itself --- */
 
-#define DISCO_PLAIN_MAX 2048      /* more than any message; a padded ping fills a datagram at most */
+#define DISCO_PLAIN_MAX 2048      /* more than any message */
+
+G_STATIC_ASSERT (TN_PIPELINE_PING_SIZE_MAX + 2 + TN_DISCO_TXID_LEN + TN_KEY_LEN <= DISCO_PLAIN_MAX);
 
 /* FALSE: the peer has no disco key, or one of low order. */
 static gboolean

@@ -76,6 +76,7 @@ void        tn_pipeline_path_gone     (TnPipeline *pipeline, const TnPathAddress
 /* --- Pings: pong() answers with @token, once at most. FALSE: the peer is unknown or cannot be pinged that way.
  *     Datagrams get lost: who sends again does it with the same @token, and the first answer to any of them ends them all. --- */
 
+#define     TN_PIPELINE_PING_SIZE_MAX 2000      /* bytes of padding */
 gboolean    tn_pipeline_ping_disco    (TnPipeline *pipeline, gint64 id, guint size, guint64 token, gint64 now_us);
 gboolean    tn_pipeline_ping_tsmp     (TnPipeline *pipeline, gint64 id, const TnIpAddress *destination, guint64 token, gint64 now_us);
 void        tn_pipeline_ping_cancel   (TnPipeline *pipeline, guint64 token);

@@ -32,7 +32,7 @@ finish (TnDevice      *self,
  * @user_data: data for @callback
  *
  * Sends one ping and waits for its answer, for as long as @cancellable allows and at most a few seconds; then it ends with
- * %G_IO_ERROR_TIMED_OUT.
+ * %G_IO_ERROR_TIMED_OUT. A @size that no such ping can carry is %G_IO_ERROR_MESSAGE_TOO_LARGE.
  *
  * Since: 0.1
  */

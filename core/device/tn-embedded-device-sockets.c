@@ -444,6 +444,13 @@ ping_async (TnDevice            *device,
       return;
     }
 
+  if (kind == TN_PING_KIND_DISCO && size > TN_PIPELINE_PING_SIZE_MAX)
+    {
+      return_ping_error (task, g_error_new (G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE, "ping of %u bytes, at most %d possible",
+                                            size, TN_PIPELINE_PING_SIZE_MAX));
+      return;
+    }
+
   target->address = tn_ip_address_to_inet (&address);
   if (kind == TN_PING_KIND_ICMP)
     {

@@ -101,6 +101,38 @@ test_ping (Fixture       *fixture,
     }
 }
 
+static void
+test_ping_size (Fixture       *fixture,
+                gconstpointer  data)
+{
+  static const struct { TnPingKind kind; guint size; const char *limit; } cases[] = {
+    { TN_PING_KIND_DISCO, 1000, NULL },
+    { TN_PING_KIND_DISCO, 2000, NULL },
+    { TN_PING_KIND_DISCO, 2001, "2001 bytes, at most 2000" },
+    { TN_PING_KIND_DISCO, G_MAXUINT, "at most 2000" },
+    { TN_PING_KIND_ICMP, 10000, NULL },
+    { TN_PING_KIND_ICMP, 65001, "65001 bytes, at most 65000" },
+  };
+  g_autoptr (TnNode) bob = kit_wait_peer (fixture->ada, "bob");
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GAsyncResult) result = NULL;
+      g_autoptr (TnPingResult) pong = NULL;
+      g_autoptr (GError) error = NULL;
+
+      tn_device_ping_async (fixture->ada, "bob", cases[i].kind, cases[i].size, NULL, kit_result_cb, &result);
+      pong = tn_device_ping_finish (fixture->ada, kit_wait (&result), &error);
+      if (cases[i].limit == NULL)
+        {
+          g_assert_no_error (error);
+          continue;
+        }
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE);
+      g_assert_nonnull (strstr (error->message, cases[i].limit));
+    }
+}
+
 /* The first thing that it does: the other may not have heard of it yet. */
 static void
 test_ping_at_once (Fixture       *fixture,
@@ -483,6 +515,7 @@ main (int    argc,
 
   ADD ("names", test_names);
   ADD ("ping", test_ping);
+  ADD ("ping-size", test_ping_size);
   ADD ("ping-at-once", test_ping_at_once);
   ADD ("identity", test_identity);
   ADD ("transfer", test_transfer);
