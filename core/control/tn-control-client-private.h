@@ -106,6 +106,8 @@ void tn_control_client_retry   (TnControlClient *self, TnRetryKind kind, const G
 void tn_control_client_retry_in (TnControlClient *self, TnRetryKind kind, gint64 wait_us);
 void tn_control_client_retry_reset (TnControlClient *self, TnRetryKind kind);
 void tn_control_client_set_state (TnControlClient *self, TnControlState state, const GError *error);
+void tn_control_client_connect         (TnControlClient *self);
+void tn_control_client_stop_connecting (TnControlClient *self);
 void tn_control_client_drop_connection (TnControlClient *self);
 void tn_control_client_new_key (TnControlClient *self);
 void tn_control_client_finish  (TnControlClient *self, const GError *error);

@@ -12,9 +12,7 @@ enum
 {
   BACKOFF_STEP_MS = 10,                /* tailscale util/backoff: n² steps, half to one and a half times that */
   BACKOFF_MAX_MS = 30 * 1000,
-  KEY_MAX_LEN = 16 << 10,
   OUTER_TIMEOUT_S = 15,
-  SKIP_PLAIN_S = 120,                  /* after a dial so short ago, plain HTTP is no help */
 };
 
 static void
@@ -101,203 +99,6 @@ tn_control_client_retry_reset (TnControlClient *self,
   clear_source (&self->retries[kind].timer);
 }
 
-/* --- The control key --- */
-
-static void
-stop_connecting (TnControlClient *self)
-{
-  if (self->key_fetch != NULL)
-    g_cancellable_cancel (self->key_fetch);
-  g_clear_object (&self->key_fetch);
-  g_clear_pointer (&self->dial, tn_control_dial_free);
-}
-
-static void
-key_failed (TnControlClient *self,
-            GError          *error)
-{
-  g_prefix_error (&error, "cannot fetch the key of control server %s: ", self->url->text);
-  stop_connecting (self);
-  tn_control_client_retry (self, TN_RETRY_CONNECT, error);
-  g_error_free (error);
-}
-
-typedef struct
-{
-  TnControlClient *client;         /* a reference */
-  GCancellable    *cancellable;
-  char             body[KEY_MAX_LEN + 1];
-} KeyFetch;
-
-static void
-key_fetch_free (KeyFetch *fetch)
-{
-  tn_control_client_unref (fetch->client);
-  g_object_unref (fetch->cancellable);
-  g_free (fetch);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (KeyFetch, key_fetch_free)
-
-/* TRUE: it is over, and somebody may have begun another. */
-static gboolean
-key_fetch_is_stale (KeyFetch *fetch)
-{
-  return fetch->client->key_fetch != fetch->cancellable || fetch->client->dial == NULL;
-}
-
-static void
-key_read_cb (GObject      *object,
-             GAsyncResult *result,
-             gpointer      user_data)
-{
-  g_autoptr (KeyFetch) fetch = user_data;
-  TnControlClient *self = fetch->client;
-  GError *error = NULL;
-  gsize len = 0;
-
-  g_input_stream_read_all_finish (G_INPUT_STREAM (object), result, &len, &error);
-  if (key_fetch_is_stale (fetch))
-    {
-      g_clear_error (&error);
-      return;
-    }
-  g_clear_object (&self->key_fetch);
-  if (error == NULL && len > KEY_MAX_LEN)
-    error = g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "answer of more than %d bytes", KEY_MAX_LEN);
-  if (error != NULL || !tn_wire_control_key_parse (fetch->body, len, &self->control_key, &error))
-    {
-      key_failed (self, error);
-      return;
-    }
-  self->have_control_key = TRUE;
-  tn_control_dial_set_key (self->dial, &self->control_key);
-}
-
-static void
-key_cb (GObject      *object,
-        GAsyncResult *result,
-        gpointer      user_data)
-{
-  g_autoptr (KeyFetch) fetch = user_data;
-  TnControlClient *self = fetch->client;
-  GError *error = NULL;
-  g_autoptr (GInputStream) stream = soup_session_send_finish (SOUP_SESSION (object), result, &error);
-  SoupMessage *message = soup_session_get_async_result_message (SOUP_SESSION (object), result);
-  guint status = message != NULL ? soup_message_get_status (message) : 0;
-
-  if (key_fetch_is_stale (fetch))
-    {
-      g_clear_error (&error);
-      return;
-    }
-  if (error == NULL && status != SOUP_STATUS_OK)
-    error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "status %u", status);
-  if (error != NULL)
-    {
-      key_failed (self, error);
-      return;
-    }
-  g_input_stream_read_all_async (stream, fetch->body, sizeof fetch->body, G_PRIORITY_DEFAULT, fetch->cancellable, key_read_cb, fetch);
-  fetch = NULL;
-}
-
-static void
-fetch_key (TnControlClient *self)
-{
-  g_autofree char *uri = g_strdup_printf ("%s/key?v=%d", self->url->text, TN_CAPABILITY_VERSION);
-  g_autoptr (SoupMessage) message = soup_message_new ("GET", uri);
-  g_autoptr (GError) error = NULL;
-  KeyFetch *fetch;
-
-  if (message == NULL)
-    {
-      error = g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "not a URL: \"%s\"", uri);
-      key_failed (self, g_steal_pointer (&error));
-      return;
-    }
-  self->key_fetch = g_cancellable_new ();
-  fetch = g_new (KeyFetch, 1);
-  fetch->client = tn_control_client_ref (self);
-  fetch->cancellable = g_object_ref (self->key_fetch);
-  soup_session_send_async (self->soup, message, G_PRIORITY_DEFAULT, fetch->cancellable, key_cb, fetch);
-}
-
-/* --- The connection --- */
-
-void
-tn_control_client_drop_connection (TnControlClient *self)
-{
-  TnNoiseConnection *connection = g_steal_pointer (&self->connection);
-
-  if (connection == NULL)
-    return;
-  tn_noise_connection_close (connection);
-  tn_noise_connection_unref (connection);
-}
-
-static void
-connection_closed (TnNoiseConnection *connection,
-                   const GError      *error,
-                   gpointer           user_data)
-{
-  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
-  g_autoptr (GError) shown = g_error_copy (error);
-
-  g_prefix_error (&shown, "connection to control server %s lost: ", self->url->authority);
-  g_clear_pointer (&self->connection, tn_noise_connection_unref);
-  tn_control_client_retry (self, TN_RETRY_CONNECT, shown);
-  tn_control_client_advance (self);
-}
-
-static const TnNoiseConnectionHandler connection_handler = { .closed = connection_closed };
-
-static void
-dial_cb (TnControlDialed *dialed,
-         const GError    *error,
-         gpointer         user_data)
-{
-  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
-  g_autoptr (TnControlDialed) result = dialed;
-
-  stop_connecting (self);
-  if (error != NULL)
-    {
-      /* A server with a new key looks just like one that hangs up. */
-      self->have_control_key = FALSE;
-      tn_control_client_retry (self, TN_RETRY_CONNECT, error);
-      return;
-    }
-  self->connection = tn_noise_connection_new_client (result->stream, &result->session, result->early->data, result->early->len,
-                                                     &connection_handler, self);
-  tn_control_client_advance (self);
-}
-
-static void
-connect_to_server (TnControlClient *self)
-{
-  gint64 now_us = g_get_monotonic_time ();
-  gboolean skip_plain = self->last_dial_us != 0 && now_us - self->last_dial_us < (gint64) SKIP_PLAIN_S * G_USEC_PER_SEC;
-
-  self->last_dial_us = now_us;
-  self->dial = tn_control_dial_new (self->url, &self->machine_key, TN_CAPABILITY_VERSION, skip_plain, self->proxy_resolver, dial_cb, self);
-  if (self->have_control_key)
-    tn_control_dial_set_key (self->dial, &self->control_key);
-  else
-    fetch_key (self);
-}
-
-TnHttp2Stream *
-tn_control_client_post (TnControlClient            *self,
-                        const char                 *path,
-                        char                       *body,
-                        const TnHttp2StreamHandler *handler)
-{
-  g_autoptr (GBytes) bytes = g_bytes_new_take (body, strlen (body));
-
-  return tn_http2_request (tn_noise_connection_get_http2 (self->connection), "POST", self->url->authority, path, NULL, bytes, handler, self);
-}
-
 /* --- What comes next --- */
 
 static gboolean
@@ -317,7 +118,7 @@ tn_control_client_advance (TnControlClient *self)
   if (self->connection == NULL)
     {
       if (may (self, TN_RETRY_CONNECT, self->dial))
-        connect_to_server (self);
+        tn_control_client_connect (self);
       return;
     }
   /* While it breaks off, its streams end one by one: a request of now would be one more of them. */
@@ -446,7 +247,7 @@ tear_down (TnControlClient *self)
       self->retries[i].failures = 0;
     }
   clear_source (&self->logout_timer);
-  stop_connecting (self);
+  tn_control_client_stop_connecting (self);
   tn_control_client_stop_map (self);
   g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
   g_clear_pointer (&self->update_stream, tn_http2_stream_cancel);
@@ -554,7 +355,7 @@ tn_control_client_network_changed (TnControlClient *self)
   if (!self->running)
     return;
   tn_control_client_retry_reset (self, TN_RETRY_CONNECT);
-  stop_connecting (self);
+  tn_control_client_stop_connecting (self);
   tn_control_client_drop_connection (self);
   self->last_dial_us = 0;
   tn_control_client_advance (self);
@@ -638,112 +439,4 @@ tn_control_client_stop (TnControlClient   *self,
                         gpointer           user_data)
 {
   begin_end (self, self->ephemeral && self->registered && self->connection != NULL, done, user_data);
-}
-
-/* --- Getters and setters --- */
-
-TnControlState
-tn_control_client_get_state (TnControlClient *self)
-{
-  return self->state;
-}
-
-const char *
-tn_control_client_get_auth_url (TnControlClient *self)
-{
-  return self->login.auth_url;
-}
-
-const GError *
-tn_control_client_get_error (TnControlClient *self)
-{
-  return self->error;
-}
-
-const char *
-tn_control_client_get_login_name (TnControlClient *self)
-{
-  return self->login.login_name;
-}
-
-const TnNodePrivateKey *
-tn_control_client_get_node_key (TnControlClient *self)
-{
-  return &self->node_key;
-}
-
-const TnNetmap *
-tn_control_client_get_netmap (TnControlClient *self)
-{
-  return self->netmap;
-}
-
-static void
-say (TnControlClient *self)
-{
-  self->wanted_generation++;
-  tn_control_client_advance (self);
-}
-
-void
-tn_control_client_set_endpoints (TnControlClient     *self,
-                                 const TnOwnEndpoint *endpoints,
-                                 gsize                n_endpoints)
-{
-  gboolean same = self->endpoints->len == n_endpoints;
-
-  for (guint i = 0; same && i < n_endpoints; i++)
-    {
-      const TnOwnEndpoint *old = &g_array_index (self->endpoints, TnOwnEndpoint, i);
-
-      same = old->type == endpoints[i].type && old->endpoint.port == endpoints[i].endpoint.port &&
-             tn_ip_address_equal (&old->endpoint.address, &endpoints[i].endpoint.address);
-    }
-  if (same)
-    return;
-  g_array_set_size (self->endpoints, 0);
-  g_array_append_vals (self->endpoints, endpoints, (guint) n_endpoints);
-  say (self);
-}
-
-void
-tn_control_client_set_hostinfo (TnControlClient  *self,
-                                const TnHostinfo *hostinfo)
-{
-  TnHostinfo *copy = tn_hostinfo_copy (hostinfo);
-  g_autoptr (GString) before = g_string_new (NULL);
-  g_autoptr (GString) after = g_string_new (NULL);
-
-  tn_net_info_clear (&copy->net_info);
-  tn_net_info_copy (&copy->net_info, &self->hostinfo->net_info);
-  copy->have_net_info = self->hostinfo->have_net_info;
-  tn_hostinfo_append (before, self->hostinfo);
-  tn_hostinfo_append (after, copy);
-  tn_hostinfo_free (self->hostinfo);
-  self->hostinfo = copy;
-  if (!g_string_equal (before, after))
-    say (self);
-}
-
-void
-tn_control_client_set_net_info (TnControlClient *self,
-                                const TnNetInfo *net_info)
-{
-  gboolean news = !self->hostinfo->have_net_info || tn_net_info_is_news (&self->hostinfo->net_info, net_info);
-
-  tn_net_info_clear (&self->hostinfo->net_info);
-  tn_net_info_copy (&self->hostinfo->net_info, net_info);
-  self->hostinfo->have_net_info = TRUE;
-  if (news)
-    say (self);
-}
-
-void
-tn_control_client_set_disco_key (TnControlClient        *self,
-                                 const TnDiscoPublicKey *disco_key)
-{
-  if (tn_disco_public_key_equal (&self->disco_key, disco_key))
-    return;
-  self->disco_key = *disco_key;
-  say (self);
 }

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-control-client-private.h"
+
+#include <string.h>
+
+#include "tn-error.h"
+
+/* Key fetch, dial, and the connection until it is lost. */
+
+enum
+{
+  KEY_MAX_LEN = 16 << 10,
+  SKIP_PLAIN_S = 120,                  /* after a dial so short ago, plain HTTP is no help */
+};
+
+/* --- The control key --- */
+
+void
+tn_control_client_stop_connecting (TnControlClient *self)
+{
+  if (self->key_fetch != NULL)
+    g_cancellable_cancel (self->key_fetch);
+  g_clear_object (&self->key_fetch);
+  g_clear_pointer (&self->dial, tn_control_dial_free);
+}
+
+static void
+key_failed (TnControlClient *self,
+            GError          *error)
+{
+  g_prefix_error (&error, "cannot fetch the key of control server %s: ", self->url->text);
+  tn_control_client_stop_connecting (self);
+  tn_control_client_retry (self, TN_RETRY_CONNECT, error);
+  g_error_free (error);
+}
+
+typedef struct
+{
+  TnControlClient *client;         /* a reference */
+  GCancellable    *cancellable;
+  char             body[KEY_MAX_LEN + 1];
+} KeyFetch;
+
+static void
+key_fetch_free (KeyFetch *fetch)
+{
+  tn_control_client_unref (fetch->client);
+  g_object_unref (fetch->cancellable);
+  g_free (fetch);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (KeyFetch, key_fetch_free)
+
+/* TRUE: it is over, and somebody may have begun another. */
+static gboolean
+key_fetch_is_stale (KeyFetch *fetch)
+{
+  return fetch->client->key_fetch != fetch->cancellable || fetch->client->dial == NULL;
+}
+
+static void
+key_read_cb (GObject      *object,
+             GAsyncResult *result,
+             gpointer      user_data)
+{
+  g_autoptr (KeyFetch) fetch = user_data;
+  TnControlClient *self = fetch->client;
+  GError *error = NULL;
+  gsize len = 0;
+
+  g_input_stream_read_all_finish (G_INPUT_STREAM (object), result, &len, &error);
+  if (key_fetch_is_stale (fetch))
+    {
+      g_clear_error (&error);
+      return;
+    }
+  g_clear_object (&self->key_fetch);
+  if (error == NULL && len > KEY_MAX_LEN)
+    error = g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "answer of more than %d bytes", KEY_MAX_LEN);
+  if (error != NULL || !tn_wire_control_key_parse (fetch->body, len, &self->control_key, &error))
+    {
+      key_failed (self, error);
+      return;
+    }
+  self->have_control_key = TRUE;
+  tn_control_dial_set_key (self->dial, &self->control_key);
+}
+
+static void
+key_cb (GObject      *object,
+        GAsyncResult *result,
+        gpointer      user_data)
+{
+  g_autoptr (KeyFetch) fetch = user_data;
+  TnControlClient *self = fetch->client;
+  GError *error = NULL;
+  g_autoptr (GInputStream) stream = soup_session_send_finish (SOUP_SESSION (object), result, &error);
+  SoupMessage *message = soup_session_get_async_result_message (SOUP_SESSION (object), result);
+  guint status = message != NULL ? soup_message_get_status (message) : 0;
+
+  if (key_fetch_is_stale (fetch))
+    {
+      g_clear_error (&error);
+      return;
+    }
+  if (error == NULL && status != SOUP_STATUS_OK)
+    error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "status %u", status);
+  if (error != NULL)
+    {
+      key_failed (self, error);
+      return;
+    }
+  g_input_stream_read_all_async (stream, fetch->body, sizeof fetch->body, G_PRIORITY_DEFAULT, fetch->cancellable, key_read_cb, fetch);
+  fetch = NULL;
+}
+
+static void
+fetch_key (TnControlClient *self)
+{
+  g_autofree char *uri = g_strdup_printf ("%s/key?v=%d", self->url->text, TN_CAPABILITY_VERSION);
+  g_autoptr (SoupMessage) message = soup_message_new ("GET", uri);
+  g_autoptr (GError) error = NULL;
+  KeyFetch *fetch;
+
+  if (message == NULL)
+    {
+      error = g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "not a URL: \"%s\"", uri);
+      key_failed (self, g_steal_pointer (&error));
+      return;
+    }
+  self->key_fetch = g_cancellable_new ();
+  fetch = g_new (KeyFetch, 1);
+  fetch->client = tn_control_client_ref (self);
+  fetch->cancellable = g_object_ref (self->key_fetch);
+  soup_session_send_async (self->soup, message, G_PRIORITY_DEFAULT, fetch->cancellable, key_cb, fetch);
+}
+
+/* --- The connection --- */
+
+void
+tn_control_client_drop_connection (TnControlClient *self)
+{
+  TnNoiseConnection *connection = g_steal_pointer (&self->connection);
+
+  if (connection == NULL)
+    return;
+  tn_noise_connection_close (connection);
+  tn_noise_connection_unref (connection);
+}
+
+static void
+connection_closed (TnNoiseConnection *connection,
+                   const GError      *error,
+                   gpointer           user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (GError) shown = g_error_copy (error);
+
+  g_prefix_error (&shown, "connection to control server %s lost: ", self->url->authority);
+  g_clear_pointer (&self->connection, tn_noise_connection_unref);
+  tn_control_client_retry (self, TN_RETRY_CONNECT, shown);
+  tn_control_client_advance (self);
+}
+
+static const TnNoiseConnectionHandler connection_handler = { .closed = connection_closed };
+
+static void
+dial_cb (TnControlDialed *dialed,
+         const GError    *error,
+         gpointer         user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (TnControlDialed) result = dialed;
+
+  tn_control_client_stop_connecting (self);
+  if (error != NULL)
+    {
+      /* A server with a new key looks just like one that hangs up. */
+      self->have_control_key = FALSE;
+      tn_control_client_retry (self, TN_RETRY_CONNECT, error);
+      return;
+    }
+  self->connection = tn_noise_connection_new_client (result->stream, &result->session, result->early->data, result->early->len,
+                                                     &connection_handler, self);
+  tn_control_client_advance (self);
+}
+
+void
+tn_control_client_connect (TnControlClient *self)
+{
+  gint64 now_us = g_get_monotonic_time ();
+  gboolean skip_plain = self->last_dial_us != 0 && now_us - self->last_dial_us < (gint64) SKIP_PLAIN_S * G_USEC_PER_SEC;
+
+  self->last_dial_us = now_us;
+  self->dial = tn_control_dial_new (self->url, &self->machine_key, TN_CAPABILITY_VERSION, skip_plain, self->proxy_resolver, dial_cb, self);
+  if (self->have_control_key)
+    tn_control_dial_set_key (self->dial, &self->control_key);
+  else
+    fetch_key (self);
+}
+
+TnHttp2Stream *
+tn_control_client_post (TnControlClient            *self,
+                        const char                 *path,
+                        char                       *body,
+                        const TnHttp2StreamHandler *handler)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_take (body, strlen (body));
+
+  return tn_http2_request (tn_noise_connection_get_http2 (self->connection), "POST", self->url->authority, path, NULL, bytes, handler, self);
+}
