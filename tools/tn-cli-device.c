@@ -242,10 +242,14 @@ void
 tn_cli_stop (TnCli *cli)
 {
   g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GAsyncResult) closed = NULL;
 
   tn_cli_end (cli);
   if (cli->server != NULL)
-    tn_device_server_close (cli->server);
+    {
+      tn_device_server_close_async (cli->server, NULL, tn_cli_done_cb, &closed);
+      tn_cli_wait (&closed);
+    }
   g_clear_object (&cli->server);
   if (cli->device != NULL && !cli->attached)
     {

@@ -20,6 +20,8 @@ struct _TnDeviceServer
   GHashTable   *datagrams;         /* GDBusConnection -> GCancellable: of the sockets that it has; not referenced */
   GPtrArray    *starts;            /* of GDBusMethodInvocation: who waits until the device runs */
   gboolean      starting;          /* because one of these asked */
+  GPtrArray    *close_tasks;       /* of GTask */
+  guint         n_farewells;       /* connections that are being closed */
   GSource      *peers_changed;     /* nullable: the signal is on its way */
 };
 

@@ -21,6 +21,8 @@
  */
 enum { SIGNAL_STOP_REQUESTED, N_SIGNALS };
 
+enum { FAREWELL_MS = 1000 };
+
 G_DEFINE_FINAL_TYPE (TnDeviceServer, tn_device_server, G_TYPE_OBJECT)
 static guint signals[N_SIGNALS];
 
@@ -144,6 +146,7 @@ tn_device_server_finalize (GObject *object)
   g_clear_pointer (&self->listeners, g_hash_table_unref);
   g_clear_pointer (&self->datagrams, g_hash_table_unref);
   g_clear_pointer (&self->starts, g_ptr_array_unref);
+  g_clear_pointer (&self->close_tasks, g_ptr_array_unref);
   G_OBJECT_CLASS (tn_device_server_parent_class)->finalize (object);
 }
 
@@ -191,6 +194,7 @@ tn_device_server_init (TnDeviceServer *self)
   self->skeleton = tn_bus_tailnet1_skeleton_new ();
   self->connections = g_ptr_array_new_with_free_func (g_object_unref);
   self->starts = g_ptr_array_new ();
+  self->close_tasks = g_ptr_array_new_with_free_func (g_object_unref);
   g_signal_connect_swapped (self->skeleton, "g-authorize-method", G_CALLBACK (authorize_cb), self);
   tn_device_server_serve_calls (self);
   tn_device_server_serve_sockets (self);
@@ -268,24 +272,71 @@ tn_device_server_listen (TnDeviceServer  *self,
   return TRUE;
 }
 
+/* --- Close --- */
+
 static void
-last_words_cb (GObject      *object,
-               GAsyncResult *result,
-               gpointer      user_data)
+end_closing (TnDeviceServer *self)
 {
-  g_autoptr (TnDeviceServer) self = user_data;
+  g_autoptr (GPtrArray) tasks = g_steal_pointer (&self->close_tasks);
+
+  self->close_tasks = g_ptr_array_new_with_free_func (g_object_unref);
+  for (guint i = 0; i < tasks->len; i++)
+    g_task_return_boolean (g_ptr_array_index (tasks, i), TRUE);
+}
+
+/* A farewell: what was said to one of the others is on its way, or the other does not read. */
+typedef struct
+{
+  TnDeviceServer *server;
+  GSource        *limit;
+} Farewell;
+
+static void
+said_cb (GObject      *object,
+         GAsyncResult *result,
+         gpointer      user_data)
+{
+  g_autofree Farewell *farewell = user_data;
+  g_autoptr (TnDeviceServer) self = farewell->server;
   GDBusConnection *connection = G_DBUS_CONNECTION (object);
 
   g_dbus_connection_flush_finish (connection, result, NULL);
+  g_source_destroy (farewell->limit);
+  g_source_unref (farewell->limit);
   g_dbus_interface_skeleton_unexport_from_connection (G_DBUS_INTERFACE_SKELETON (self->skeleton), connection);
   g_dbus_connection_close (connection, NULL, NULL, NULL);
+  if (--self->n_farewells == 0)
+    end_closing (self);
+}
+
+static gboolean
+give_up_cb (gpointer cancellable)
+{
+  g_cancellable_cancel (cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+say_farewell (TnDeviceServer  *self,
+              GDBusConnection *connection)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Farewell *farewell = g_new (Farewell, 1);
+
+  farewell->server = g_object_ref (self);
+  farewell->limit = g_timeout_source_new (FAREWELL_MS);
+  g_source_set_callback (farewell->limit, give_up_cb, g_object_ref (cancellable), g_object_unref);
+  g_source_attach (farewell->limit, g_main_context_get_thread_default ());
+  self->n_farewells++;
+  g_dbus_connection_flush (connection, cancellable, said_cb, farewell);
 }
 
 /**
  * tn_device_server_close:
  * @self: a device server
  *
- * Lets go of everybody, and takes the socket away.
+ * Lets go of everybody, and takes the socket away. Who still has to hear why the device stopped is told in the background:
+ * [method@Tailnet.DeviceServer.close_async] waits for that.
  *
  * Since: 0.1
  */
@@ -316,9 +367,62 @@ tn_device_server_close (TnDeviceServer *self)
       GDBusConnection *connection = g_ptr_array_index (connections, i);
 
       g_signal_handlers_disconnect_by_data (connection, self);
-      g_dbus_connection_flush (connection, NULL, last_words_cb, g_object_ref (self));
+      say_farewell (self, connection);
     }
   if (self->directory_fd >= 0)
     close (self->directory_fd);
   self->directory_fd = -1;
+}
+
+/**
+ * tn_device_server_close_async:
+ * @self: a device server
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when everybody has been told
+ * @user_data: data for @callback
+ *
+ * Does what [method@Tailnet.DeviceServer.close] does, and ends when the program may end: at most a second later, whoever reads or not.
+ *
+ * Since: 0.1
+ */
+void
+tn_device_server_close_async (TnDeviceServer      *self,
+                              GCancellable        *cancellable,
+                              GAsyncReadyCallback  callback,
+                              gpointer             user_data)
+{
+  GTask *task;
+
+  g_return_if_fail (TN_IS_DEVICE_SERVER (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, tn_device_server_close_async);
+  g_ptr_array_add (self->close_tasks, task);
+  tn_device_server_close (self);
+  if (self->n_farewells == 0)
+    end_closing (self);
+}
+
+/**
+ * tn_device_server_close_finish:
+ * @self: a device server
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.DeviceServer.close_async] began.
+ *
+ * Returns: %TRUE unless it was cancelled
+ *
+ * Since: 0.1
+ */
+gboolean
+tn_device_server_close_finish (TnDeviceServer  *self,
+                               GAsyncResult    *result,
+                               GError         **error)
+{
+  g_return_val_if_fail (TN_IS_DEVICE_SERVER (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
