@@ -158,7 +158,7 @@ ensure_disco_shared (TnPipeline  *pipeline,
                      TnPeerState *peer)
 {
   if (!peer->disco_shared_known && !tn_disco_public_key_is_zero (&peer->disco_key))
-    peer->disco_shared_known = tn_box_precompute (peer->disco_shared, pipeline->disco_private.bytes, peer->disco_key.bytes);
+    peer->disco_shared_known = tn_box_precompute (peer->disco_shared, pipeline->disco_private->bytes, peer->disco_key.bytes);
   return peer->disco_shared_known;
 }
 

@@ -71,7 +71,7 @@ struct _TnPipeline
   TnIpAddress       address4;
   TnIpAddress       address6;
   TnNodePublicKey   node_key;
-  TnDiscoPrivateKey disco_private;
+  TnDiscoPrivateKey *disco_private;      /* in the secret pool */
   TnDiscoPublicKey  disco_public;
   gint64            now_us;                 /* of the call under way */
   GArray           *pings;                  /* of TnPendingPing: a handful */

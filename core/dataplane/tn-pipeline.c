@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "tn-secret.h"
+
 #define SCRATCH_LEN 8192
 
 static const char *const drop_names[TN_PIPELINE_N_DROPS] = {
@@ -111,7 +113,7 @@ tn_pipeline_new (const TnNodePrivateKey  *node_key,
   pipeline->peers_by_key = g_hash_table_new (tn_node_public_key_hash, tn_node_public_key_equal_func);
   pipeline->hold_pool = tn_hold_pool_new ();
   pipeline->blocked = g_ptr_array_new ();
-  pipeline->disco_private = *disco_key;
+  pipeline->disco_private = tn_secret_dup (disco_key, sizeof *disco_key);
   tn_disco_private_key_get_public (disco_key, &pipeline->disco_public);
   tn_node_private_key_get_public (node_key, &pipeline->node_key);
   pipeline->pings = g_array_new (FALSE, FALSE, sizeof (TnPendingPing));
@@ -136,7 +138,7 @@ tn_pipeline_free (TnPipeline *pipeline)
   g_clear_pointer (&pipeline->jailed_filter, tn_filter_unref);
   tn_filter_state_clear (&pipeline->filter_state);
   tn_filter_state_clear (&pipeline->jailed_state);
-  tn_disco_private_key_clear (&pipeline->disco_private);
+  tn_secret_free (pipeline->disco_private);
   g_array_unref (pipeline->pings);
   tn_packet_batch_free (pipeline->out);
   tn_packet_batch_free (pipeline->in);

@@ -48,7 +48,7 @@ make_initiation (TnTunnel            *tunnel,
   tn_handshake_timestamp (timestamp, tn_tunnel_wall_time (tunnel));
   peer->local_index = draw_index (tunnel, peer, NULL);
   peer->begun = ++tunnel->n_steps;
-  peer->has_initiated = tn_handshake_initiate (&peer->initiator, &tunnel->identity, &peer->remote, tunnel->aead,
+  peer->has_initiated = tn_handshake_initiate (&peer->initiator, tunnel->identity, &peer->remote, tunnel->aead,
                                            ephemeral, timestamp, peer->local_index, message);
   explicit_bzero (ephemeral, sizeof ephemeral);
   return peer->has_initiated;
@@ -154,9 +154,9 @@ find_remote (TnTunnel               *tunnel,
       return TRUE;
     }
   return tunnel->hooks.lookup != NULL &&
-         !tn_node_public_key_equal (key, &tunnel->identity.public_key) &&
+         !tn_node_public_key_equal (key, &tunnel->identity->public_key) &&
          tunnel->hooks.lookup (tunnel->user_data, key, config) &&
-         tn_handshake_remote_init (remote, &tunnel->identity, key, config->psk);
+         tn_handshake_remote_init (remote, tunnel->identity, key, config->psk);
 }
 
 static void
@@ -201,7 +201,7 @@ receive_initiation (TnTunnel                   *tunnel,
   guint8 timestamp[TN_TAI64N_LEN];
   TnTunnelPeer *found;
 
-  if (!tn_handshake_read_static (&responder, &tunnel->identity, tunnel->aead, message))
+  if (!tn_handshake_read_static (&responder, tunnel->identity, tunnel->aead, message))
     return tn_tunnel_drop (tunnel, TN_TUNNEL_DROP_HANDSHAKE);
   if (!find_remote (tunnel, &responder.remote_static, &found, &remote, &config))
     return tn_tunnel_drop (tunnel, TN_TUNNEL_DROP_UNKNOWN_PEER);
@@ -258,7 +258,7 @@ receive_response (TnTunnel                 *tunnel,
   if (entry == NULL || entry->keypair != NULL)
     return tn_tunnel_drop (tunnel, TN_TUNNEL_DROP_HANDSHAKE);
   found = entry->peer;
-  if (!tn_handshake_read_response (&found->initiator, &tunnel->identity, &found->remote, tunnel->aead, message, &keys))
+  if (!tn_handshake_read_response (&found->initiator, tunnel->identity, &found->remote, tunnel->aead, message, &keys))
     return tn_tunnel_drop (tunnel, TN_TUNNEL_DROP_HANDSHAKE);
 
   found->stats.rx_bytes += sizeof *message;

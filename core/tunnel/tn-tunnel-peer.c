@@ -48,8 +48,8 @@ tn_tunnel_add_peer (TnTunnel                 *tunnel,
 
   if (config == NULL)
     config = &defaults;
-  if (!tn_handshake_remote_init (&remote, &tunnel->identity, key, config->psk) ||
-      tn_node_public_key_equal (key, &tunnel->identity.public_key))
+  if (!tn_handshake_remote_init (&remote, tunnel->identity, key, config->psk) ||
+      tn_node_public_key_equal (key, &tunnel->identity->public_key))
     return NULL;
 
   tn_tunnel_advance (tunnel, now_us);

@@ -77,7 +77,7 @@ struct _TnTunnel
   guint                 heap_size;
   guint64               jitter;                      /* state of a generator that need not be a good one */
 
-  TnHandshakeIdentity   identity;
+  TnHandshakeIdentity  *identity;          /* in the secret pool */
   TnCookieChecker       checker;
   TnRateLimiter        *limiter;                     /* NULL until the first load */
   guint                 load_limit;

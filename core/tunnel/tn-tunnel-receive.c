@@ -90,7 +90,7 @@ static gboolean
 prefers_own (TnTunnel     *tunnel,
              TnTunnelPeer *peer)
 {
-  return memcmp (tunnel->identity.public_key.bytes, peer->remote.public_key.bytes, TN_KEY_LEN) > 0;
+  return memcmp (tunnel->identity->public_key.bytes, peer->remote.public_key.bytes, TN_KEY_LEN) > 0;
 }
 
 static TnTunnelVerdict

@@ -4,6 +4,7 @@
 #include "tn-tunnel-private.h"
 
 #include "tn-reader.h"
+#include "tn-secret.h"
 
 /* Far enough from the ends of gint64 that no sum with a timeout or in nanoseconds leaves it. */
 #define NOW_MAX_US  (G_MAXINT64 / 4000)
@@ -24,8 +25,9 @@ tn_tunnel_new (const TnNodePrivateKey *key,
   tunnel->load_until_us = TN_NEVER_US;
   tunnel->peers = g_hash_table_new (tn_node_public_key_hash, tn_node_public_key_equal_func);
   tn_index_table_init (&tunnel->indices);
-  tn_handshake_identity_init (&tunnel->identity, key);
-  tn_cookie_checker_init (&tunnel->checker, &tunnel->identity.public_key);
+  tunnel->identity = tn_secret_alloc (sizeof *tunnel->identity);
+  tn_handshake_identity_init (tunnel->identity, key);
+  tn_cookie_checker_init (&tunnel->checker, &tunnel->identity->public_key);
   hooks->random (user_data, &tunnel->jitter, sizeof tunnel->jitter);
   return tunnel;
 }
@@ -45,6 +47,7 @@ tn_tunnel_free (TnTunnel *tunnel)
   tn_index_table_clear (&tunnel->indices);
   tn_aead_free (tunnel->aead);
   g_free (tunnel->heap);
+  tn_secret_free (tunnel->identity);
   explicit_bzero (tunnel, sizeof *tunnel);
   g_free (tunnel);
 }
@@ -68,8 +71,8 @@ tn_tunnel_set_private_key (TnTunnel               *tunnel,
   gpointer value;
 
   tn_tunnel_reset (tunnel);
-  tn_handshake_identity_init (&tunnel->identity, key);
-  tn_cookie_checker_init (&tunnel->checker, &tunnel->identity.public_key);
+  tn_handshake_identity_init (tunnel->identity, key);
+  tn_cookie_checker_init (&tunnel->checker, &tunnel->identity->public_key);
 
   g_hash_table_iter_init (&iter, tunnel->peers);
   while (g_hash_table_iter_next (&iter, NULL, &value))

@@ -104,7 +104,7 @@ alter (TnReader *r, const Message *message, gint64 now_us)
       copy[at % message->len] ^= value;
       if (message->len == sizeof (TnMessageInitiation) || message->len == sizeof (TnMessageResponse))
         {
-          tn_cookie_jar_init (&jar, &side->tunnel->identity.public_key);
+          tn_cookie_jar_init (&jar, &side->tunnel->identity->public_key);
           tn_cookie_jar_add_macs (&jar, copy, message->len, now_us);
         }
       receive (side, copy, message->len, now_us);
