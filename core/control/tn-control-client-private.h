@@ -38,8 +38,8 @@ struct _TnControlClient
 
   /* What it works with. */
   TnControlUrl           *url;
-  TnMachinePrivateKey     machine_key;
-  TnNodePrivateKey        node_key;
+  TnMachinePrivateKey    *machine_key;         /* both in the secret pool */
+  TnNodePrivateKey       *node_key;
   TnNodePublicKey         old_node_key;
   TnDiscoPublicKey        disco_key;
   char                   *auth_key;

@@ -7,6 +7,7 @@
 
 #include "tn-error.h"
 #include "tn-proxy.h"
+#include "tn-secret.h"
 
 enum
 {
@@ -145,7 +146,7 @@ save_keys (TnControlClient *self)
   if (self->handler->save_keys == NULL)
     tn_control_client_keys_saved (self, NULL);
   else
-    self->handler->save_keys (self, &self->node_key, tn_node_public_key_is_zero (&self->old_node_key) ? NULL : &self->old_node_key,
+    self->handler->save_keys (self, self->node_key, tn_node_public_key_is_zero (&self->old_node_key) ? NULL : &self->old_node_key,
                               self->user_data);
 }
 
@@ -154,15 +155,15 @@ have_node_key (TnControlClient *self)
 {
   static const TnNodePrivateKey none;
 
-  return memcmp (&self->node_key, &none, sizeof none) != 0;
+  return memcmp (self->node_key, &none, sizeof none) != 0;
 }
 
 void
 tn_control_client_new_key (TnControlClient *self)
 {
   if (have_node_key (self))
-    tn_node_private_key_get_public (&self->node_key, &self->old_node_key);
-  tn_node_private_key_generate (&self->node_key);
+    tn_node_private_key_get_public (self->node_key, &self->old_node_key);
+  tn_node_private_key_generate (self->node_key);
   self->login.fresh_key = TRUE;
   self->key_known = FALSE;
   self->registered = FALSE;
@@ -206,8 +207,9 @@ tn_control_client_new (const TnControlConfig   *config,
   self->user_data = user_data;
   self->context = g_main_context_ref_thread_default ();
   self->url = url;
-  self->machine_key = config->machine_key;
-  self->node_key = config->node_key;
+  self->machine_key = tn_secret_dup (config->machine_key, sizeof *self->machine_key);
+  self->node_key = config->node_key != NULL ? tn_secret_dup (config->node_key, sizeof *self->node_key)
+                                            : tn_secret_alloc (sizeof *self->node_key);
   self->old_node_key = config->old_node_key;
   self->disco_key = config->disco_key;
   self->auth_key = g_strdup (config->auth_key);
@@ -276,8 +278,8 @@ tn_control_client_unref (TnControlClient *self)
   g_clear_error (&self->done_error);
   g_main_context_unref (self->context);
   tn_control_url_free (self->url);
-  tn_machine_private_key_clear (&self->machine_key);
-  tn_node_private_key_clear (&self->node_key);
+  tn_secret_free (self->machine_key);
+  tn_secret_free (self->node_key);
   clear_text (&self->auth_key);
   tn_hostinfo_free (self->hostinfo);
   g_array_unref (self->endpoints);

@@ -40,17 +40,17 @@ typedef struct
 
 typedef struct
 {
-  const char          *server_url;
-  gboolean             allow_plain_http;    /* to a public host */
-  TnMachinePrivateKey  machine_key;
-  TnNodePrivateKey     node_key;            /* zeros: none yet, one is made */
-  TnNodePublicKey      old_node_key;        /* zeros: none */
-  TnDiscoPublicKey     disco_key;
-  const char          *auth_key;            /* nullable */
-  gboolean             ephemeral;
-  const TnHostinfo    *hostinfo;
-  GTlsDatabase        *tls_database;        /* nullable: the system's */
-  GProxyResolver      *proxy_resolver;      /* nullable: the system's */
+  const char                *server_url;
+  gboolean                   allow_plain_http;      /* to a public host */
+  const TnMachinePrivateKey *machine_key;           /* both keys are copied, into locked memory */
+  const TnNodePrivateKey    *node_key;              /* NULL or zeros: none yet, one is made */
+  TnNodePublicKey            old_node_key;          /* zeros: none */
+  TnDiscoPublicKey           disco_key;
+  const char                *auth_key;              /* nullable */
+  gboolean                   ephemeral;
+  const TnHostinfo          *hostinfo;
+  GTlsDatabase              *tls_database;          /* nullable: the system's */
+  GProxyResolver            *proxy_resolver;        /* nullable: the system's */
 } TnControlConfig;
 
 /* Everything in @config is copied or referenced. NULL: the URL is no good. */

@@ -194,7 +194,7 @@ tn_control_client_connect (TnControlClient *self)
   gboolean skip_plain = self->last_dial_us != 0 && now_us - self->last_dial_us < (gint64) SKIP_PLAIN_S * G_USEC_PER_SEC;
 
   self->last_dial_us = now_us;
-  self->dial = tn_control_dial_new (self->url, &self->machine_key, TN_CAPABILITY_VERSION, skip_plain, self->proxy_resolver, dial_cb, self);
+  self->dial = tn_control_dial_new (self->url, self->machine_key, TN_CAPABILITY_VERSION, skip_plain, self->proxy_resolver, dial_cb, self);
   if (self->have_control_key)
     tn_control_dial_set_key (self->dial, &self->control_key);
   else

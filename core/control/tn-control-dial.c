@@ -10,6 +10,7 @@
 
 #include "tn-error.h"
 #include "tn-proxy.h"
+#include "tn-secret.h"
 
 #define UPGRADE_PATH     "/ts2021"
 #define UPGRADE_PROTOCOL "tailscale-control-protocol"
@@ -40,7 +41,7 @@ typedef struct
 struct _TnControlDial
 {
   TnControlUrl       *url;
-  TnMachinePrivateKey machine_key;
+  TnMachinePrivateKey *machine_key;      /* in the secret pool */
   TnMachinePublicKey  control_key;
   gboolean            have_key;
   guint16             version;
@@ -324,7 +325,7 @@ attempt_upgrade (Attempt *attempt)
   g_autofree char *base64 = NULL;
   GError *error = NULL;
 
-  if (!tn_noise_initiate (&attempt->handshake, &dial->machine_key, &dial->control_key, dial->version, NULL, initiation, &error))
+  if (!tn_noise_initiate (&attempt->handshake, dial->machine_key, &dial->control_key, dial->version, NULL, initiation, &error))
     {
       attempt_fail (attempt, error);
       return;
@@ -522,7 +523,7 @@ tn_control_dial_new (const TnControlUrl        *url,
   TnControlDial *dial = g_new0 (TnControlDial, 1);
 
   dial->url = url_copy (url);
-  dial->machine_key = *machine_key;
+  dial->machine_key = tn_secret_dup (machine_key, sizeof *machine_key);
   dial->version = version;
   dial->resolver = resolver != NULL ? g_object_ref (resolver) : NULL;
   dial->func = func;
@@ -576,7 +577,7 @@ tn_control_dial_free (TnControlDial *dial)
   clear_source (&dial->timeout);
   g_ptr_array_unref (dial->attempts);
   tn_control_url_free (dial->url);
-  tn_machine_private_key_clear (&dial->machine_key);
+  tn_secret_free (dial->machine_key);
   g_clear_object (&dial->resolver);
   g_main_context_unref (dial->context);
   g_clear_error (&dial->error);

@@ -32,7 +32,7 @@ tn_control_client_get_login_name (TnControlClient *self)
 const TnNodePrivateKey *
 tn_control_client_get_node_key (TnControlClient *self)
 {
-  return &self->node_key;
+  return self->node_key;
 }
 
 const TnNetmap *

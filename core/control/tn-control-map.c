@@ -262,7 +262,7 @@ write_request (TnControlClient *self,
     .stream = stream,
   };
 
-  tn_node_private_key_get_public (&self->node_key, &request.node_key);
+  tn_node_private_key_get_public (self->node_key, &request.node_key);
   return tn_wire_map_request_write (&request);
 }
 

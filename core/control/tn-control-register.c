@@ -120,7 +120,7 @@ write_request (TnControlClient *self,
     .ephemeral = self->ephemeral,
   };
 
-  tn_node_private_key_get_public (&self->node_key, &request.node_key);
+  tn_node_private_key_get_public (self->node_key, &request.node_key);
   return tn_wire_register_request_write (&request);
 }
 
@@ -155,7 +155,7 @@ logout_closed (TnHttp2Stream *stream,
   else
     {
       /* The key is spent: should this client start again, it makes another. */
-      tn_node_private_key_clear (&self->node_key);
+      tn_node_private_key_clear (self->node_key);
       memset (&self->old_node_key, 0, sizeof self->old_node_key);
     }
   tn_control_client_finish (self, problem);

@@ -7,6 +7,7 @@
 #include "tn-box.h"
 #include "tn-cancel-source.h"
 #include "tn-error.h"
+#include "tn-secret.h"
 #include "tn-thread.h"
 
 #define LIVE_INTERVAL_S 1
@@ -27,8 +28,8 @@ struct _TnDataPath
   gpointer             user_data;
 
   /* From here on of the data thread alone. */
-  TnNodePrivateKey     node_key;
-  TnDiscoPrivateKey    disco_key;
+  TnNodePrivateKey    *node_key;         /* both in the secret pool */
+  TnDiscoPrivateKey   *disco_key;
   TnPipeline          *pipeline;         /* NULL: stopped */
   GSource             *timer;
   GSource             *live;             /* NULL: nothing happened since it was told last */
@@ -498,7 +499,7 @@ start_underlays (TnDataPath  *path,
   };
   TnUnderlayConfig config = {
     .context = tn_thread_get_context (path->thread),
-    .node_key = &path->node_key,
+    .node_key = path->node_key,
     .tls_database = path->tls_database,
     .proxy_resolver = path->proxy_resolver,
     .app_name = path->app_name,
@@ -540,7 +541,7 @@ start_cb (gpointer data)
   TnDataPath *path = ((Call *) data)->path;
   g_autoptr (GError) error = NULL;
 
-  path->pipeline = tn_pipeline_new (&path->node_key, &path->disco_key, &hooks, path);
+  path->pipeline = tn_pipeline_new (path->node_key, path->disco_key, &hooks, path);
   tn_tunnel_set_mtu (tn_pipeline_get_tunnel (path->pipeline), path->mtu);
   path->timer = tn_boot_timer_source_new ();
   g_source_set_callback (path->timer, timer_cb, path, NULL);
@@ -633,8 +634,8 @@ tn_data_path_new (const TnDataPathConfig    *config,
   path->mtu = config->mtu;
   path->callbacks = *callbacks;
   path->user_data = user_data;
-  path->node_key = *config->node_key;
-  path->disco_key = *config->disco_key;
+  path->node_key = tn_secret_dup (config->node_key, sizeof *path->node_key);
+  path->disco_key = tn_secret_dup (config->disco_key, sizeof *path->disco_key);
   path->pings = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, ping_free);
   data_path_call (path, start_cb, NULL, NULL);
   return path;
@@ -660,8 +661,8 @@ tn_data_path_unref (TnDataPath *path)
   g_clear_object (&path->tls_database);
   g_clear_object (&path->proxy_resolver);
   g_free (path->app_name);
-  tn_node_private_key_clear (&path->node_key);
-  tn_disco_private_key_clear (&path->disco_key);
+  tn_secret_free (path->node_key);
+  tn_secret_free (path->disco_key);
   tn_thread_unref (path->thread);
   g_free (path);
 }
@@ -765,13 +766,6 @@ tn_data_path_take_update (TnDataPath       *path,
   data_path_call (path, update_cb, update, (GDestroyNotify) tn_data_path_update_free);
 }
 
-static void
-free_node_key (gpointer data)
-{
-  tn_node_private_key_clear (data);
-  g_free (data);
-}
-
 /* A new key is a new identity towards the relays, too: they are left and joined again. */
 static gboolean
 node_key_cb (gpointer data)
@@ -782,8 +776,8 @@ node_key_cb (gpointer data)
   if (path->pipeline == NULL)
     return G_SOURCE_REMOVE;
 
-  path->node_key = *(TnNodePrivateKey *) ((Call *) data)->data;
-  tn_pipeline_set_node_key (path->pipeline, &path->node_key);
+  memcpy (path->node_key, ((Call *) data)->data, sizeof *path->node_key);
+  tn_pipeline_set_node_key (path->pipeline, path->node_key);
   while (path->n_started > 0)
     {
       TnUnderlayTransport *underlay = g_ptr_array_index (path->underlays, --path->n_started);
@@ -800,7 +794,7 @@ void
 tn_data_path_set_node_key (TnDataPath             *path,
                            const TnNodePrivateKey *key)
 {
-  data_path_call (path, node_key_cb, g_memdup2 (key, sizeof *key), free_node_key);
+  data_path_call (path, node_key_cb, tn_secret_dup (key, sizeof *key), tn_secret_free);
 }
 
 static gboolean

@@ -157,8 +157,8 @@ tn_runtime_start_client (TnRuntime *runtime)
   g_autoptr (GError) error = NULL;
   TnControlConfig config = {
     .server_url = runtime->control_url,
-    .machine_key = *runtime->machine_key,
-    .node_key = *runtime->node_key,
+    .machine_key = runtime->machine_key,
+    .node_key = runtime->node_key,
     .old_node_key = runtime->old_node_key,
     .auth_key = runtime->auth_key,
     .ephemeral = runtime->ephemeral,
@@ -168,8 +168,6 @@ tn_runtime_start_client (TnRuntime *runtime)
 
   tn_disco_private_key_get_public (runtime->disco_key, &config.disco_key);
   runtime->client = tn_control_client_new (&config, &handler, runtime, &error);
-  tn_machine_private_key_clear (&config.machine_key);
-  tn_node_private_key_clear (&config.node_key);
   if (runtime->client == NULL)
     tn_runtime_fail (runtime, error);
   else

@@ -220,9 +220,8 @@ node_init (Node                   *node,
   node->names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_free (hostinfo->hostname);
   hostinfo->hostname = g_strdup (hostname);
-  config.machine_key = *machine_key;
-  if (node_key != NULL)
-    config.node_key = *node_key;
+  config.machine_key = machine_key;
+  config.node_key = node_key;
   tn_disco_private_key_generate (&disco);
   tn_disco_private_key_get_public (&disco, &config.disco_key);
   node->client = tn_control_client_new (&config, &handler, node, &error);

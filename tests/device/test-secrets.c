@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "device-kit.h"
+
+#define KEY_LEN 32
+
+/* While a device runs, its private keys lie in the locked pool alone, and afterwards nowhere: all of the process's memory is looked
+ * through. The keys are looked for by their complement, so that nothing here looks like them. */
+
+typedef struct
+{
+  guint8 complement[KEY_LEN];
+} Needle;
+
+typedef struct
+{
+  guint n_locked;      /* copies in memory that is left out of core dumps, as the pool is */
+  guint n_plain;
+} Found;
+
+static gboolean
+matches (const guint8 *bytes, const Needle *needle)
+{
+  for (guint i = 0; i < KEY_LEN; i++)
+    if ((bytes[i] ^ needle->complement[i]) != 0xff)
+      return FALSE;
+  return TRUE;
+}
+
+static guint
+count_in (const guint8 *bytes, gsize len, const Needle *needle)
+{
+  guint8 first = needle->complement[0] ^ 0xff;
+  guint n = 0;
+
+  for (const guint8 *p = bytes; len >= KEY_LEN && (p = memchr (p, first, len - KEY_LEN + 1 - (gsize) (p - bytes))) != NULL; p++)
+    {
+      n += matches (p, needle);
+      if (p == bytes + len - KEY_LEN)
+        break;
+    }
+  return n;
+}
+
+/* Into @buffer, page by page: what cannot be read is not there. */
+static void
+look_through (int fd, guint64 begin, guint64 end, gboolean locked, GPtrArray *needles, Found *found, const char *name)
+{
+  gsize len = (gsize) (end - begin);
+  guint8 *buffer = mmap (NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  gssize n;
+
+  g_assert_true (buffer != MAP_FAILED);
+  n = pread (fd, buffer, len, (off_t) begin);
+  for (guint i = 0; n > 0 && i < needles->len; i++)
+    {
+      guint count = count_in (buffer, (gsize) n, g_ptr_array_index (needles, i));
+
+      *(locked ? &found->n_locked : &found->n_plain) += count;
+      if (count > 0 && !locked)
+        g_test_message ("key %u: %u times in %s", i, count, name);
+    }
+  explicit_bzero (buffer, len);
+  munmap (buffer, len);
+}
+
+static Found
+look_for (GPtrArray *needles)
+{
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+  guint64 begin = 0, end = 0;
+  g_autofree char *name = NULL;
+  Found found = { 0 };
+  int fd = open ("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+
+  g_assert_no_errno (fd);
+  g_assert_true (g_file_get_contents ("/proc/self/smaps", &text, NULL, NULL));
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      unsigned long long from, to;
+      char mode[5];
+
+      if (sscanf (lines[i], "%llx-%llx %4s", &from, &to, mode) == 3)
+        {
+          begin = mode[0] == 'r' && mode[1] == 'w' ? from : 0;
+          end = to;
+          g_free (name);
+          name = g_strdup (lines[i]);
+        }
+      else if (begin != 0 && g_str_has_prefix (lines[i], "VmFlags:"))
+        look_through (fd, begin, end, strstr (lines[i], " dd") != NULL, needles, &found, name);
+    }
+  close (fd);
+  return found;
+}
+
+/* What the device keeps as text, as needles. */
+static void
+add_saved (GPtrArray *needles, TnStateStore *store, const char *key)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autofree char *text = NULL;
+  Needle *needle = g_new (Needle, 1);
+
+  tn_state_store_load_async (store, key, NULL, kit_result_cb, &result);
+  bytes = tn_state_store_load_finish (store, kit_wait (&result), NULL);
+  g_assert_nonnull (bytes);
+  text = g_strndup (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
+  g_assert_true (g_str_has_prefix (text, "privkey:"));
+  for (guint i = 0; i < KEY_LEN; i++)
+    {
+      const char *digits = text + strlen ("privkey:") + 2 * i;
+
+      needle->complement[i] = (guint8) ((g_ascii_xdigit_value (digits[0]) << 4 | g_ascii_xdigit_value (digits[1])) ^ 0xff);
+    }
+  explicit_bzero (text, strlen (text));
+  g_ptr_array_add (needles, needle);
+}
+
+static void
+test_memory (void)
+{
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "careful", store, TRUE);
+  g_autoptr (GPtrArray) needles = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (TnDevice) peer = kit_device_join (tailnet, "peer");
+  g_autoptr (TnPingResult) pong = NULL;
+  g_autoptr (TnNode) node = NULL;
+  Found found;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  g_test_skip ("needs memory that is narrow enough to look through: a sanitizer's is not");
+  return;
+#endif
+  g_assert_true (kit_start (device, NULL));
+  node = kit_wait_peer (device, "peer");
+  pong = kit_ping (device, "peer", TN_PING_KIND_TSMP, NULL);      /* keys were used */
+  g_assert_nonnull (pong);
+  add_saved (needles, store, "machine-key");
+  add_saved (needles, store, "node-key");
+  found = look_for (needles);
+  g_assert_cmpuint (found.n_locked, >=, 2);
+  g_assert_cmpuint (found.n_plain, ==, 0);
+  kit_stop (device);
+  kit_stop (peer);
+  g_clear_object (&device);
+  g_clear_object (&peer);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/device/secrets/memory", test_memory);
+  return g_test_run ();
+}
