@@ -21,6 +21,9 @@ typedef enum
   TN_N_RETRIES,
 } TnRetryKind;
 
+/* How long to wait after so many failures in a row; @random: 0 to 1. */
+gint64 tn_control_backoff_us (guint failures, double random);
+
 typedef struct
 {
   TnControlClient *client;
@@ -79,7 +82,9 @@ struct _TnControlClient
   TnNetmap               *netmap;              /* of the running stream, or of the last one */
   TnNetmap               *next_netmap;         /* of a stream whose first message has not come */
   TnNetmapChanges        *changes;
-  GSource                *watchdog;
+  GSource                *watchdog;            /* of boot time, as the next one: it goes on while the machine sleeps */
+  GSource                *expiry_timer;        /* of the node key; NULL until there is a map */
+  gint64                  silence_max_us;
   guint                   map_refusals;        /* in a row */
   char                   *last_ping_url;
 
@@ -118,6 +123,7 @@ void tn_control_client_send_register (TnControlClient *self);
 void tn_control_client_send_logout   (TnControlClient *self);
 void tn_control_client_start_map     (TnControlClient *self);
 void tn_control_client_stop_map      (TnControlClient *self);
+void tn_control_client_forget_timers (TnControlClient *self);      /* of the map */
 void tn_control_client_send_update   (TnControlClient *self);
 void tn_control_client_answer_ping   (TnControlClient *self, const TnMapMessage *message);
 

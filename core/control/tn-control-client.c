@@ -14,6 +14,7 @@ enum
   BACKOFF_STEP_MS = 10,                /* tailscale util/backoff: n² steps, half to one and a half times that */
   BACKOFF_MAX_MS = 30 * 1000,
   OUTER_TIMEOUT_S = 15,
+  SILENCE_MAX_US = 120 * 1000 * 1000,  /* servers send something at least every minute (tailscale control/controlclient/direct.go) */
 };
 
 static void
@@ -50,6 +51,15 @@ tn_control_client_set_state (TnControlClient *self,
 
 /* --- Trying again --- */
 
+gint64
+tn_control_backoff_us (guint  failures,
+                       double random)
+{
+  double ms = MIN ((double) failures * failures * BACKOFF_STEP_MS, BACKOFF_MAX_MS) * (0.5 + random);
+
+  return (gint64) (ms * 1000);
+}
+
 static gboolean
 retry_cb (gpointer user_data)
 {
@@ -83,12 +93,10 @@ tn_control_client_retry (TnControlClient *self,
                          const GError    *error)
 {
   TnRetry *retry = &self->retries[kind];
-  double ms;
+  gint64 wait_us = tn_control_backoff_us (++retry->failures, g_random_double ());
 
-  retry->failures++;
-  ms = MIN ((double) retry->failures * retry->failures * BACKOFF_STEP_MS, BACKOFF_MAX_MS) * g_random_double_range (0.5, 1.5);
-  g_debug ("control: %s; again in %.0f ms", error->message, ms);
-  tn_control_client_retry_in (self, kind, (gint64) (ms * 1000));
+  g_debug ("control: %s; again in %d ms", error->message, (int) (wait_us / 1000));
+  tn_control_client_retry_in (self, kind, wait_us);
   tn_control_client_set_state (self, self->state, error);
 }
 
@@ -218,6 +226,7 @@ tn_control_client_new (const TnControlConfig   *config,
   self->endpoints = g_array_new (FALSE, FALSE, sizeof (TnOwnEndpoint));
   self->proxy_resolver = config->proxy_resolver != NULL ? g_object_ref (config->proxy_resolver) : NULL;
   self->tls_database = config->tls_database != NULL ? g_object_ref (config->tls_database) : NULL;
+  self->silence_max_us = config->silence_max_us > 0 ? config->silence_max_us : SILENCE_MAX_US;
   self->register_body = g_byte_array_new ();
   self->map_buffer = g_byte_array_new ();
   self->changes = tn_netmap_changes_new ();
@@ -249,6 +258,7 @@ tear_down (TnControlClient *self)
       self->retries[i].failures = 0;
     }
   clear_source (&self->logout_timer);
+  tn_control_client_forget_timers (self);
   tn_control_client_stop_connecting (self);
   tn_control_client_stop_map (self);
   g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);

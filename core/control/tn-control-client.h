@@ -14,6 +14,10 @@ G_BEGIN_DECLS
  * is called and every callback comes there. Callbacks may call any function but tn_control_client_unref() of the last reference. */
 typedef struct _TnControlClient TnControlClient;
 
+/* Longest message of the map stream, in bytes. The protocol names no limit, and stock clients have none. The first message holds
+ * the whole tailnet: at 50,000 nodes of 1.2 kB each that is 60 MB. */
+#define TN_CONTROL_MAP_FRAME_MAX (64 << 20)
+
 typedef enum
 {
   TN_CONTROL_STOPPED,
@@ -51,6 +55,7 @@ typedef struct
   const TnHostinfo          *hostinfo;
   GTlsDatabase              *tls_database;          /* nullable: the system's */
   GProxyResolver            *proxy_resolver;        /* nullable: the system's */
+  gint64                     silence_max_us;        /* after which a connection counts as lost; 0: two minutes */
 } TnControlConfig;
 
 /* Everything in @config is copied or referenced. NULL: the URL is no good. */

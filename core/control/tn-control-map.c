@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "tn-boot-timer.h"
 #include "tn-error.h"
 #include "tn-reader.h"
 
@@ -13,56 +14,95 @@
 enum
 {
   FRAME_HEADER_LEN = 4,                /* length, little-endian: the only one of the protocol */
-  FRAME_MAX_LEN = 256 << 20,
-  WATCHDOG_S = 120,                    /* servers send something at least every minute */
+  FRAME_MAX_LEN = TN_CONTROL_MAP_FRAME_MAX,
   REFUSALS_BEFORE_REGISTER = 3,
   ERROR_TEXT_MAX = 200,
 };
 
-/* --- Watchdog --- */
+/* --- Timers --- */
+
+/* Set anew all the time, so it stays, and only its deadline moves. */
+static void
+set_timer (TnControlClient  *self,
+           GSource         **timer,
+           GSourceFunc       callback,
+           gint64            deadline_us)
+{
+  if (*timer == NULL)
+    {
+      *timer = tn_boot_timer_source_new ();
+      g_source_set_callback (*timer, callback, self, NULL);
+      g_source_attach (*timer, self->context);
+    }
+  tn_boot_timer_set (*timer, deadline_us);
+}
 
 static void
-stop_watchdog (TnControlClient *self)
+clear_timer (GSource **timer)
 {
-  if (self->watchdog != NULL)
-    {
-      g_source_destroy (self->watchdog);
-      g_clear_pointer (&self->watchdog, g_source_unref);
-    }
+  if (*timer != NULL)
+    g_source_destroy (*timer);
+  g_clear_pointer (timer, g_source_unref);
+}
+
+void
+tn_control_client_forget_timers (TnControlClient *self)
+{
+  clear_timer (&self->watchdog);
+  clear_timer (&self->expiry_timer);
 }
 
 static gboolean
 watchdog_cb (gpointer user_data)
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
-  g_autoptr (GError) error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "control server %s silent for %d s", self->url->authority, WATCHDOG_S);
+  g_autoptr (GError) error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "control server %s silent for %d s", self->url->authority,
+                                          (int) (self->silence_max_us / G_USEC_PER_SEC));
 
   tn_control_client_drop_connection (self);
   tn_control_client_retry (self, TN_RETRY_CONNECT, error);
   tn_control_client_advance (self);
-  return G_SOURCE_REMOVE;
+  return G_SOURCE_CONTINUE;
 }
 
 static void
 feed_watchdog (TnControlClient *self)
 {
-  if (self->watchdog == NULL)
-    {
-      self->watchdog = g_timeout_source_new_seconds (WATCHDOG_S);
-      g_source_set_callback (self->watchdog, watchdog_cb, self, NULL);
-      g_source_attach (self->watchdog, self->context);
-    }
-  else
-    g_source_set_ready_time (self->watchdog, g_get_monotonic_time () + (gint64) WATCHDOG_S * G_USEC_PER_SEC);
+  set_timer (self, &self->watchdog, watchdog_cb, tn_boot_time_us () + self->silence_max_us);
+}
+
+static void
+stop_watchdog (TnControlClient *self)
+{
+  if (self->watchdog != NULL)
+    tn_boot_timer_set (self->watchdog, G_MAXINT64);
 }
 
 /* --- Messages --- */
+
+static void show_state (TnControlClient *self);
+
+/* No message says so when the time has come. */
+static gboolean
+expiry_cb (gpointer user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+
+  if (self->netmap != NULL && self->netmap->self != NULL && self->state != TN_CONTROL_REFUSED)
+    show_state (self);
+  return G_SOURCE_CONTINUE;
+}
 
 static void
 show_state (TnControlClient *self)
 {
   const TnNetmapNode *node = self->netmap->self;
   gint64 now_us = g_get_real_time ();
+
+  if (node->key_expiry_us > now_us)
+    set_timer (self, &self->expiry_timer, expiry_cb, tn_boot_time_us () + (node->key_expiry_us - now_us));
+  else if (self->expiry_timer != NULL)
+    tn_boot_timer_set (self->expiry_timer, G_MAXINT64);
 
   if (node->key_expiry_us != 0 && node->key_expiry_us <= now_us)
     {
@@ -131,7 +171,7 @@ handle_frames (TnControlClient  *self,
 
       if (len == 0 || len > FRAME_MAX_LEN)
         {
-          g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "map stream: frame of %u bytes, at most %d allowed", len, FRAME_MAX_LEN);
+          g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "map stream: frame of %u bytes, 1 to %d allowed", len, FRAME_MAX_LEN);
           return FALSE;
         }
       if (self->map_buffer->len - pos - FRAME_HEADER_LEN < len)

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include "tailnet-testkit.h"
+#include "tn-control-client-private.h"
+#include "tn-error.h"
+
+/* The control client against the test library's server: life cycle, updates, and what a server asks and does wrong. */
+
+#define PATIENCE_S 50
+
+typedef struct
+{
+  TnTestkitControl *control;
+  char             *url;
+  TnControlClient  *client;
+  GString          *states;        /* each new one, by its letter */
+  GPtrArray        *urls;          /* each new one to log in at */
+  GPtrArray        *errors;        /* GError: each new one */
+  guint             n_full;        /* first messages of a map stream */
+  guint             wanted;
+  gboolean          stopped;
+} Fixture;
+
+/* --- Waiting --- */
+
+static gboolean
+impatient_cb (gpointer what)
+{
+  g_error ("gave up waiting for %s", (const char *) what);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+wait_for (const char *what, gboolean (*condition) (Fixture *), Fixture *fixture)
+{
+  guint limit = g_timeout_add_seconds (PATIENCE_S, impatient_cb, (gpointer) (guintptr) what);
+
+  while (!condition (fixture))
+    g_main_context_iteration (NULL, TRUE);
+  g_source_remove (limit);
+}
+
+static gboolean
+is_running (Fixture *fixture)
+{
+  return tn_control_client_get_state (fixture->client) == TN_CONTROL_RUNNING;
+}
+
+static gboolean
+has_maps (Fixture *fixture)
+{
+  return fixture->n_full >= fixture->wanted;
+}
+
+static gboolean
+has_urls (Fixture *fixture)
+{
+  return fixture->urls->len >= fixture->wanted;
+}
+
+static gboolean
+has_errors (Fixture *fixture)
+{
+  return fixture->errors->len >= fixture->wanted;
+}
+
+/* --- The client --- */
+
+static void
+changed (TnControlClient *client, gpointer user_data)
+{
+  static const char letters[] = { [TN_CONTROL_STOPPED] = 'S', [TN_CONTROL_CONNECTING] = 'C', [TN_CONTROL_NEEDS_LOGIN] = 'L',
+                                  [TN_CONTROL_NEEDS_APPROVAL] = 'A', [TN_CONTROL_RUNNING] = 'R', [TN_CONTROL_REFUSED] = 'X' };
+  Fixture *fixture = user_data;
+  char letter = letters[tn_control_client_get_state (client)];
+  const char *url = tn_control_client_get_auth_url (client);
+  const GError *error = tn_control_client_get_error (client);
+
+  if (fixture->states->len == 0 || fixture->states->str[fixture->states->len - 1] != letter)
+    g_string_append_c (fixture->states, letter);
+  if (url != NULL && letter == 'L' && (fixture->urls->len == 0 || !g_str_equal (g_ptr_array_index (fixture->urls, fixture->urls->len - 1), url)))
+    g_ptr_array_add (fixture->urls, g_strdup (url));
+  if (error != NULL)
+    g_ptr_array_add (fixture->errors, g_error_copy (error));
+}
+
+static void
+netmap (TnControlClient *client, const TnNetmap *map, const TnNetmapChanges *changes, gpointer user_data)
+{
+  ((Fixture *) user_data)->n_full += changes->all_peers;
+}
+
+static void
+stopped (TnControlClient *client, const GError *error, gpointer user_data)
+{
+  ((Fixture *) user_data)->stopped = TRUE;
+}
+
+static gboolean
+is_stopped (Fixture *fixture)
+{
+  return fixture->stopped;
+}
+
+static void
+set_up (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  fixture->control = tn_testkit_control_new_threaded ();
+  g_assert_true (tn_testkit_control_start (fixture->control, &error));
+  fixture->url = tn_testkit_control_dup_url (fixture->control);
+  fixture->states = g_string_new (NULL);
+  fixture->urls = g_ptr_array_new_with_free_func (g_free);
+  fixture->errors = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  tn_control_client_stop (fixture->client, stopped, fixture);
+  wait_for ("the end", is_stopped, fixture);
+  tn_control_client_unref (fixture->client);
+  g_object_unref (fixture->control);
+  g_free (fixture->url);
+  g_string_free (fixture->states, TRUE);
+  g_ptr_array_unref (fixture->urls);
+  g_ptr_array_unref (fixture->errors);
+}
+
+static void
+start (Fixture *fixture, gboolean with_key, gint64 silence_max_us)
+{
+  static const TnControlHandler handler = { .changed = changed, .netmap = netmap };
+  g_autofree char *auth_key = with_key ? tn_testkit_control_create_auth_key (fixture->control, "ada@example.test",
+                                                                             TN_TESTKIT_AUTH_KEY_REUSABLE, NULL) : NULL;
+  g_autoptr (TnHostinfo) hostinfo = tn_hostinfo_new_for_system ();
+  g_autoptr (GError) error = NULL;
+  TnMachinePrivateKey machine_key;
+  TnDiscoPrivateKey disco_key;
+  TnControlConfig config = { .server_url = fixture->url, .auth_key = auth_key, .machine_key = &machine_key, .hostinfo = hostinfo,
+                             .silence_max_us = silence_max_us };
+
+  g_free (hostinfo->hostname);
+  hostinfo->hostname = g_strdup ("node");
+  tn_machine_private_key_generate (&machine_key);
+  tn_disco_private_key_generate (&disco_key);
+  tn_disco_private_key_get_public (&disco_key, &config.disco_key);
+  fixture->client = tn_control_client_new (&config, &handler, fixture, &error);
+  g_assert_no_error (error);
+  tn_control_client_start (fixture->client);
+}
+
+static void
+join (Fixture *fixture)
+{
+  start (fixture, TRUE, 0);
+  wait_for ("the map", is_running, fixture);
+}
+
+static TnTestkitNode *
+lookup_node (Fixture *fixture)
+{
+  return tn_testkit_control_lookup_node (fixture->control, "node");
+}
+
+/* --- Silence --- */
+
+/* A server that says nothing more, while its connection stays open: the client makes another one, and has a map again. */
+static void
+test_watchdog (Fixture *fixture, gconstpointer data)
+{
+  start (fixture, TRUE, 200 * 1000);
+  fixture->wanted = 3;
+  wait_for ("maps of three streams", has_maps, fixture);
+  g_assert_cmpuint (fixture->errors->len, >=, 2);
+  for (guint i = 0; i < fixture->errors->len; i++)
+    g_assert_error ((GError *) g_ptr_array_index (fixture->errors, i), G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_assert_cmpstr (fixture->states->str, ==, "CR");      /* it runs, all the time */
+}
+
+/* As one that never answers at all. */
+static void
+test_watchdog_hang (Fixture *fixture, gconstpointer data)
+{
+  tn_testkit_control_inject_fault (fixture->control, TN_TESTKIT_STAGE_MAP, TN_TESTKIT_FAULT_HANG, 1);
+  start (fixture, TRUE, 200 * 1000);
+  wait_for ("the map", is_running, fixture);
+  g_assert_cmpuint (fixture->errors->len, >=, 1);
+  g_assert_error ((GError *) g_ptr_array_index (fixture->errors, 0), G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+}
+
+/* --- Login --- */
+
+static void
+test_auth_url (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (TnTestkitNode) node = NULL;
+  g_autoptr (GError) error = NULL;
+
+  start (fixture, FALSE, 0);
+  fixture->wanted = 1;
+  wait_for ("a URL", has_urls, fixture);
+  g_assert_null (tn_control_client_get_netmap (fixture->client));
+  g_assert_true (tn_testkit_control_approve (fixture->control, g_ptr_array_index (fixture->urls, 0), "ada@example.test", &error));
+  wait_for ("the map", is_running, fixture);
+  g_assert_cmpstr (fixture->states->str, ==, "CLCR");      /* one life */
+  g_assert_null (tn_control_client_get_auth_url (fixture->client));
+  node = lookup_node (fixture);
+  g_assert_cmpstr (tn_testkit_node_get_user (node), ==, "ada@example.test");
+}
+
+/* A server that knows nothing of the login any more gives another URL, and that one counts. */
+static void
+test_changed_auth_url (Fixture *fixture, gconstpointer data)
+{
+  const char *first, *second;
+  g_autoptr (GError) error = NULL;
+
+  start (fixture, FALSE, 0);
+  fixture->wanted = 1;
+  wait_for ("a URL", has_urls, fixture);
+  tn_testkit_control_forget (fixture->control);
+  fixture->wanted = 2;
+  wait_for ("another URL", has_urls, fixture);
+  first = g_ptr_array_index (fixture->urls, 0);
+  second = g_ptr_array_index (fixture->urls, 1);
+  g_assert_cmpstr (first, !=, second);
+  g_assert_false (tn_testkit_control_approve (fixture->control, first, "ada@example.test", NULL));
+  g_assert_true (tn_testkit_control_approve (fixture->control, second, "ada@example.test", &error));
+  wait_for ("the map", is_running, fixture);
+  g_assert_cmpuint (fixture->urls->len, ==, 2);
+}
+
+static gboolean
+needs_login (Fixture *fixture)
+{
+  return tn_control_client_get_state (fixture->client) == TN_CONTROL_NEEDS_LOGIN;
+}
+
+/* No message comes when the time has come. */
+static void
+test_key_expires (Fixture *fixture, gconstpointer data)
+{
+  gint64 expiry_s = g_get_real_time () / G_USEC_PER_SEC + 2;
+  g_autoptr (GError) error = NULL;
+
+  join (fixture);
+  g_assert_true (tn_testkit_control_set_node_expiry (fixture->control, "node", expiry_s, &error));
+  wait_for ("the key to expire", needs_login, fixture);
+  g_assert_cmpint (g_get_real_time () / G_USEC_PER_SEC, >=, expiry_s);
+  g_assert_error (tn_control_client_get_error (fixture->client), TN_ERROR, TN_ERROR_KEY_EXPIRED);
+  g_assert_cmpstr (fixture->states->str, ==, "CRL");
+
+  /* An administrator who prolongs it is enough. */
+  g_assert_true (tn_testkit_control_set_node_expiry (fixture->control, "node", expiry_s + 3600, &error));
+  wait_for ("another life", is_running, fixture);
+  g_assert_no_error (tn_control_client_get_error (fixture->client));
+}
+
+/* --- What the node says --- */
+
+static gboolean
+has_endpoint (Fixture *fixture)
+{
+  g_autoptr (TnTestkitNode) node = lookup_node (fixture);
+  const char *const *endpoints = node != NULL ? tn_testkit_node_get_endpoints (node) : NULL;
+
+  return endpoints != NULL && g_strv_contains (endpoints, "192.0.2.7:41641") == (fixture->wanted != 0);
+}
+
+static gboolean
+has_home (Fixture *fixture)
+{
+  g_autoptr (TnTestkitNode) node = lookup_node (fixture);
+
+  return node != NULL && tn_testkit_node_get_home_region (node) == fixture->wanted;
+}
+
+static void
+test_updates (Fixture *fixture, gconstpointer data)
+{
+  TnOwnEndpoint endpoint = { .type = TN_ENDPOINT_LOCAL };
+  TnNetInfo net_info = { .home_region = 7 };
+
+  g_assert_true (tn_ip_endpoint_parse ("192.0.2.7:41641", &endpoint.endpoint));
+  join (fixture);
+  fixture->wanted = 1;
+  tn_control_client_set_endpoints (fixture->client, &endpoint, 1);
+  wait_for ("the endpoint", has_endpoint, fixture);
+  fixture->wanted = 7;
+  tn_control_client_set_net_info (fixture->client, &net_info);
+  wait_for ("the home region", has_home, fixture);
+  fixture->wanted = 0;
+  tn_control_client_set_endpoints (fixture->client, NULL, 0);
+  wait_for ("the endpoint to go", has_endpoint, fixture);
+
+  /* A new connection tells it again, and what changed meanwhile. */
+  tn_testkit_control_stop (fixture->control);
+  net_info.home_region = 8;
+  tn_control_client_set_net_info (fixture->client, &net_info);
+  g_assert_true (tn_testkit_control_start (fixture->control, NULL));
+  fixture->wanted = 8;
+  wait_for ("the other home region", has_home, fixture);
+  g_assert_cmpstr (fixture->states->str, ==, "CR");
+}
+
+/* --- What the server asks --- */
+
+static void
+answered_cb (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  *(GAsyncResult **) user_data = g_object_ref (result);
+}
+
+static GAsyncResult *asked;
+
+static gboolean
+is_answered (Fixture *fixture)
+{
+  return asked != NULL;
+}
+
+static void
+check_ping (Fixture *fixture, gboolean encrypted)
+{
+  g_autoptr (GBytes) answer = NULL;
+  g_autoptr (GError) error = NULL;
+
+  tn_testkit_control_ping_async (fixture->control, "node", NULL, NULL, encrypted, NULL, answered_cb, &asked);
+  wait_for ("the answer", is_answered, fixture);
+  answer = tn_testkit_control_ping_finish (fixture->control, asked, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (answer);
+  g_clear_object (&asked);
+}
+
+/* Those of other kinds are let be, and harm nothing. */
+static void
+test_ping (Fixture *fixture, gconstpointer data)
+{
+  static const char *const kinds[] = { "TSMP", "disco", "ICMP", "peerapi", "TSMP,disco", "nonsense", "c2n" };
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  GAsyncResult *ignored[G_N_ELEMENTS (kinds)] = { NULL };
+
+  join (fixture);
+  check_ping (fixture, TRUE);
+  check_ping (fixture, FALSE);
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    tn_testkit_control_ping_async (fixture->control, "node", kinds[i], "100.64.0.9", i % 2 == 0, cancellable, answered_cb, &ignored[i]);
+  g_assert_cmpuint (tn_testkit_control_send_map_response (fixture->control, "node", "{\"PingRequest\":{\"URL\":\"file:///etc/passwd\"}}"), ==, 1);
+  g_assert_cmpuint (tn_testkit_control_send_map_response (fixture->control, "node", "{\"PingRequest\":{\"URL\":\"\"}}"), ==, 1);
+  check_ping (fixture, TRUE);      /* behind them all in the stream */
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    g_assert_null (ignored[i]);
+  g_cancellable_cancel (cancellable);
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    {
+      asked = g_steal_pointer (&ignored[i]);
+      while (asked == NULL)
+        {
+          g_main_context_iteration (NULL, TRUE);
+          asked = g_steal_pointer (&ignored[i]);
+        }
+      g_assert_null (tn_testkit_control_ping_finish (fixture->control, asked, NULL));
+      g_clear_object (&asked);
+    }
+  g_assert_cmpstr (fixture->states->str, ==, "CR");
+  g_assert_cmpuint (fixture->n_full, ==, 1);
+}
+
+/* --- What the server does wrong --- */
+
+static void
+test_frame_too_long (Fixture *fixture, gconstpointer data)
+{
+  const GError *error;
+
+  tn_testkit_control_inject_fault (fixture->control, TN_TESTKIT_STAGE_MAP, TN_TESTKIT_FAULT_OVERSIZE, 1);
+  start (fixture, TRUE, 0);
+  fixture->wanted = 1;
+  wait_for ("an error", has_errors, fixture);
+  error = g_ptr_array_index (fixture->errors, 0);
+  g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, "1 to 67108864 allowed"));
+  wait_for ("the map", is_running, fixture);
+  g_assert_no_error (tn_control_client_get_error (fixture->client));
+}
+
+/* From half to one and a half times a step that grows and has an end: nodes that lost their server together do not come back so. */
+static void
+test_backoff (void)
+{
+  gint64 last_us = 0;
+
+  for (guint n = 1; n <= 1000; n++)
+    {
+      gint64 middle_us = tn_control_backoff_us (n, 0.5);
+
+      g_assert_cmpint (middle_us, ==, MIN ((gint64) n * n * 10 * 1000, 30 * G_USEC_PER_SEC));
+      g_assert_cmpint (tn_control_backoff_us (n, 0), ==, middle_us / 2);
+      g_assert_cmpint (tn_control_backoff_us (n, 1), ==, middle_us * 3 / 2);
+      g_assert_cmpint (middle_us, >=, last_us);
+      last_us = middle_us;
+    }
+  g_assert_cmpint (tn_control_backoff_us (G_MAXUINT, 1), ==, 45 * G_USEC_PER_SEC);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(path, func) g_test_add ("/control/client/" path, Fixture, NULL, set_up, func, tear_down)
+  ADD ("watchdog", test_watchdog);
+  ADD ("watchdog-hang", test_watchdog_hang);
+  ADD ("auth-url", test_auth_url);
+  ADD ("changed-auth-url", test_changed_auth_url);
+  ADD ("key-expires", test_key_expires);
+  ADD ("updates", test_updates);
+  ADD ("ping", test_ping);
+  ADD ("frame-too-long", test_frame_too_long);
+  g_test_add_func ("/control/client/backoff", test_backoff);
+  return g_test_run ();
+}
