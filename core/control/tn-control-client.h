@@ -37,7 +37,8 @@ typedef struct
   /* State, URL or error are not what they were. */
   void (*changed)   (TnControlClient *client, gpointer user_data);
 
-  /* A message of the map stream has been applied. After a reconnect the map starts anew: @changes has all_peers set then. Hold
+  /* A message of the map stream has been applied. After a reconnect the map starts anew: @changes has all_peers set then,
+   * and tells what differs from the one before. Hold
    * references of nodes, not the map. */
   void (*netmap)    (TnControlClient *client, const TnNetmap *netmap, const TnNetmapChanges *changes, gpointer user_data);
 } TnControlHandler;

@@ -121,9 +121,9 @@ adopt_netmap (TnControlClient *self)
 {
   if (self->next_netmap == NULL)
     return;
+  tn_netmap_follow (self->next_netmap, self->netmap, self->changes);
   g_clear_pointer (&self->netmap, tn_netmap_free);
   self->netmap = g_steal_pointer (&self->next_netmap);
-  self->changes->all_peers = TRUE;
 }
 
 /* FALSE: the stream is over. The client may have been stopped on return. */

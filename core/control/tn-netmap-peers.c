@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tn-netmap-private.h"
+#include "tn-netmap-update.h"
 
 /* The peers of a map stream: full lists and deltas. What is compared with what, and when, is that of tailscale
  * control/controlclient/map.go, since servers are written against it. */
@@ -127,6 +128,20 @@ note_differences (GPtrArray       *old,
           j++;
         }
     }
+}
+
+void
+tn_netmap_follow (TnNetmap        *netmap,
+                  const TnNetmap  *before,
+                  TnNetmapChanges *changes)
+{
+  tn_netmap_changes_clear (changes);
+  changes->all_peers = changes->self = changes->filter = changes->relays = changes->dns = TRUE;
+  changes->users = changes->health = changes->domain = changes->ssh_policy = changes->key_authority = TRUE;
+  if (before != NULL)
+    note_differences (before->peers, netmap->peers, changes);
+  for (guint i = 0; before == NULL && i < netmap->peers->len; i++)
+    g_array_append_val (changes->added, ((TnNetmapNode *) g_ptr_array_index (netmap->peers, i))->id);
 }
 
 static gboolean

@@ -23,6 +23,10 @@ void     tn_map_message_clear (TnMapMessage *message);
 gboolean tn_netmap_update     (TnNetmap *netmap, const char *json, gsize len, gint64 now_us, TnMapMessage *message,
                                TnNetmapChanges *changes, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The first message of a new stream has made @netmap, which stands in for @before (nullable), the map of another stream: @changes
+ * says what differs between them. Nothing of before holds that was not said again, so all but the peers counts as changed. */
+void     tn_netmap_follow (TnNetmap *netmap, const TnNetmap *before, TnNetmapChanges *changes);
+
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TnMapMessage, tn_map_message_clear)
 
 G_END_DECLS

@@ -391,6 +391,15 @@ update_peers (TnNetmapBridge        *bridge,
   update->router = tn_overlay_routes_snapshot (bridge->routes);
 }
 
+/* Profiles live as long as their stream, where a server names each of them once. */
+static gboolean
+is_unknown_cb (gpointer key,
+               gpointer value,
+               gpointer netmap)
+{
+  return tn_netmap_lookup_user (netmap, *(gint64 *) key) == NULL;
+}
+
 TnDataPathUpdate *
 tn_netmap_bridge_update (TnNetmapBridge        *bridge,
                          const TnNetmap        *netmap,
@@ -400,6 +409,8 @@ tn_netmap_bridge_update (TnNetmapBridge        *bridge,
 
   update->upserts = g_array_new (FALSE, FALSE, sizeof (TnPipelinePeer));
   update->removed = g_array_new (FALSE, FALSE, sizeof (gint64));
+  if (changes == NULL || changes->all_peers)
+    g_hash_table_foreach_remove (bridge->users, is_unknown_cb, (gpointer) (guintptr) netmap);
   if (changes == NULL || touches_peers (changes))
     update_peers (bridge, netmap, changes, update);
   if (changes == NULL || changes->filter || changes->self || (touches_peers (changes) && bridge->capabilities_count))

@@ -20,6 +20,7 @@ typedef struct
   GPtrArray        *urls;          /* each new one to log in at */
   GPtrArray        *errors;        /* GError: each new one */
   guint             n_full;        /* first messages of a map stream */
+  guint             n_peers;       /* as changes have it */
   guint             wanted;
   gboolean          stopped;
 } Fixture;
@@ -90,7 +91,11 @@ changed (TnControlClient *client, gpointer user_data)
 static void
 netmap (TnControlClient *client, const TnNetmap *map, const TnNetmapChanges *changes, gpointer user_data)
 {
-  ((Fixture *) user_data)->n_full += changes->all_peers;
+  Fixture *fixture = user_data;
+
+  fixture->n_full += changes->all_peers;
+  fixture->n_peers += changes->added->len - changes->removed->len;
+  g_assert_cmpuint (fixture->n_peers, ==, map->peers->len);
 }
 
 static void
@@ -106,12 +111,8 @@ is_stopped (Fixture *fixture)
 }
 
 static void
-set_up (Fixture *fixture, gconstpointer data)
+fixture_init (Fixture *fixture)
 {
-  g_autoptr (GError) error = NULL;
-
-  fixture->control = tn_testkit_control_new_threaded ();
-  g_assert_true (tn_testkit_control_start (fixture->control, &error));
   fixture->url = tn_testkit_control_dup_url (fixture->control);
   fixture->states = g_string_new (NULL);
   fixture->urls = g_ptr_array_new_with_free_func (g_free);
@@ -119,12 +120,11 @@ set_up (Fixture *fixture, gconstpointer data)
 }
 
 static void
-tear_down (Fixture *fixture, gconstpointer data)
+fixture_clear (Fixture *fixture)
 {
   tn_control_client_stop (fixture->client, stopped, fixture);
   wait_for ("the end", is_stopped, fixture);
   tn_control_client_unref (fixture->client);
-  g_object_unref (fixture->control);
   g_free (fixture->url);
   g_string_free (fixture->states, TRUE);
   g_ptr_array_unref (fixture->urls);
@@ -132,7 +132,24 @@ tear_down (Fixture *fixture, gconstpointer data)
 }
 
 static void
-start (Fixture *fixture, gboolean with_key, gint64 silence_max_us)
+set_up (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  fixture->control = tn_testkit_control_new_threaded ();
+  g_assert_true (tn_testkit_control_start (fixture->control, &error));
+  fixture_init (fixture);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  fixture_clear (fixture);
+  g_object_unref (fixture->control);
+}
+
+static void
+start_as (Fixture *fixture, const char *hostname, gboolean with_key, gint64 silence_max_us)
 {
   static const TnControlHandler handler = { .changed = changed, .netmap = netmap };
   g_autofree char *auth_key = with_key ? tn_testkit_control_create_auth_key (fixture->control, "ada@example.test",
@@ -145,13 +162,19 @@ start (Fixture *fixture, gboolean with_key, gint64 silence_max_us)
                              .silence_max_us = silence_max_us };
 
   g_free (hostinfo->hostname);
-  hostinfo->hostname = g_strdup ("node");
+  hostinfo->hostname = g_strdup (hostname);
   tn_machine_private_key_generate (&machine_key);
   tn_disco_private_key_generate (&disco_key);
   tn_disco_private_key_get_public (&disco_key, &config.disco_key);
   fixture->client = tn_control_client_new (&config, &handler, fixture, &error);
   g_assert_no_error (error);
   tn_control_client_start (fixture->client);
+}
+
+static void
+start (Fixture *fixture, gboolean with_key, gint64 silence_max_us)
+{
+  start_as (fixture, "node", with_key, silence_max_us);
 }
 
 static void
@@ -372,6 +395,50 @@ test_ping (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (fixture->n_full, ==, 1);
 }
 
+/* --- A new stream --- */
+
+static gboolean
+has_peers (Fixture *fixture)
+{
+  return fixture->n_peers == fixture->wanted;
+}
+
+/* Peers that come and go while nobody listens: the first map afterwards tells what differs from the last one before. */
+static void
+test_away (Fixture *fixture, gconstpointer data)
+{
+  Fixture peers[3] = { 0 };
+  static const char *const names[] = { "stays", "goes", "comes" };
+
+  for (guint i = 0; i < 2; i++)
+    {
+      peers[i].control = fixture->control;
+      fixture_init (&peers[i]);
+      start_as (&peers[i], names[i], TRUE, 0);
+      wait_for ("a peer", is_running, &peers[i]);
+    }
+  join (fixture);
+  fixture->wanted = 2;
+  wait_for ("the peers", has_peers, fixture);
+
+  fixture_clear (&peers[1]);
+  tn_testkit_control_stop (fixture->control);
+  g_assert_true (tn_testkit_control_delete_node (fixture->control, "goes", NULL));
+  fixture->n_full = 0;
+  g_assert_true (tn_testkit_control_start (fixture->control, NULL));
+  fixture->wanted = 1;
+  wait_for ("a new map", has_maps, fixture);
+  g_assert_cmpuint (fixture->n_peers, ==, 1);      /* netmap() compares with the map each time */
+
+  peers[2].control = fixture->control;
+  fixture_init (&peers[2]);
+  start_as (&peers[2], names[2], TRUE, 0);
+  fixture->wanted = 2;
+  wait_for ("the new peer", has_peers, fixture);
+  fixture_clear (&peers[0]);
+  fixture_clear (&peers[2]);
+}
+
 /* --- What the server does wrong --- */
 
 static void
@@ -423,6 +490,7 @@ main (int    argc,
   ADD ("key-expires", test_key_expires);
   ADD ("updates", test_updates);
   ADD ("ping", test_ping);
+  ADD ("away", test_away);
   ADD ("frame-too-long", test_frame_too_long);
   g_test_add_func ("/control/client/backoff", test_backoff);
   return g_test_run ();
