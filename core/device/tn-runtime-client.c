@@ -92,13 +92,15 @@ client_changed (TnControlClient *client,
   TnRuntime *runtime = user_data;
   const GError *error = tn_control_client_get_error (client);
   TnControlState state = tn_control_client_get_state (client);
+  gboolean expired = g_error_matches (error, TN_ERROR, TN_ERROR_KEY_EXPIRED);
 
   if (runtime->closing)
     return;
 
   set_auth_url (runtime, state == TN_CONTROL_NEEDS_LOGIN ? tn_control_client_get_auth_url (client) : NULL);
   tn_runtime_set_health (runtime, "control-connection", TN_HEALTH_SEVERITY_MEDIUM, "Control server not reachable",
-                         error != NULL ? error->message : NULL);
+                         error != NULL && !expired ? error->message : NULL);
+  tn_runtime_set_health (runtime, "key-expired", TN_HEALTH_SEVERITY_HIGH, "Key of this node expired", expired ? error->message : NULL);
   switch (state)
     {
     case TN_CONTROL_NEEDS_LOGIN:

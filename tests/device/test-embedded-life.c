@@ -290,6 +290,34 @@ test_approval (void)
   kit_stop (device);
 }
 
+/* At its time, whatever the server says by then. */
+static void
+test_key_expires (void)
+{
+  g_autoptr (TnDevice) device = kit_device_join (tailnet, "aging");
+  gint64 expiry_s = g_get_real_time () / G_USEC_PER_SEC + 2;
+  g_autoptr (GAsyncResult) login = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+
+  g_assert_true (tn_testkit_control_set_node_expiry (control (), "aging", expiry_s, &error));
+  kit_wait_state (device, TN_DEVICE_STATE_NEEDS_LOGIN);
+  g_assert_cmpint (g_get_real_time () / G_USEC_PER_SEC, >=, expiry_s);
+  text = kit_wait_health (device, "key-expired");
+  g_assert_nonnull (strstr (text, "expired"));
+  g_assert_null (kit_connect (device, "bob", 80, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_NEEDS_LOGIN);
+  g_clear_error (&error);
+
+  /* With a new key, and the same node. */
+  tn_device_login_async (device, NULL, kit_result_cb, &login);
+  g_assert_true (tn_device_login_finish (device, kit_wait (&login), &error));
+  g_assert_no_error (error);
+  kit_wait_state (device, TN_DEVICE_STATE_RUNNING);
+  kit_wait_healthy (device, "key-expired");
+  kit_stop (device);
+}
+
 static void
 test_logout (void)
 {
@@ -503,6 +531,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-life/login", test_login);
   g_test_add_func ("/device/embedded-life/login-ends", test_login_ends);
   g_test_add_func ("/device/embedded-life/approval", test_approval);
+  g_test_add_func ("/device/embedded-life/key-expires", test_key_expires);
   g_test_add_func ("/device/embedded-life/logout", test_logout);
   g_test_add_func ("/device/embedded-life/ephemeral", test_ephemeral);
   g_test_add_func ("/device/embedded-life/same-address", test_same_address);
