@@ -418,7 +418,7 @@ step (guint8 config)
   if (op % N_OPS == OP_DATA)
     play_data (arg * 5u);
   else if (op % N_OPS == OP_WRITE)
-    play_write (arg * 64u);
+    play_write (arg < 16 ? arg : arg * 64u);
   else if (op % N_OPS == OP_READ)
     play_read (arg * 64u);
   else if (op % N_OPS == OP_SHUT)

@@ -6,6 +6,7 @@
 
 /* A peer that is made by hand, and says what no honest one does. */
 
+#define PORT      7
 #define PEER_PORT 1024
 #define LEN       20000
 
@@ -55,10 +56,10 @@ sum_of (const guint8 *data,
 /* @mss: in an option, 0: none. */
 static void
 inject (TestHost *host,
-        guint16   port,
         guint8    flags,
         guint32   seq,
         guint32   ack,
+        guint16   window,
         guint16   mss)
 {
   guint8 packet[44] = { 0x45, [8] = 64, [9] = 6, [12] = 100, 64, 0, 2, 100, 64, 0, 1 };
@@ -67,12 +68,12 @@ inject (TestHost *host,
   tn_put_u16be (packet + 2, (guint16) len);
   tn_put_u16be (packet + 10, sum_of (packet, 20, 0));
   tn_put_u16be (packet + 20, PEER_PORT);
-  tn_put_u16be (packet + 22, port);
+  tn_put_u16be (packet + 22, PORT);
   tn_put_u32be (packet + 24, seq);
   tn_put_u32be (packet + 28, ack);
   packet[32] = (guint8) ((len - 20) / 4 << 4);
   packet[33] = flags;
-  tn_put_u16be (packet + 34, 0xffff);
+  tn_put_u16be (packet + 34, window);
   packet[40] = 2;
   packet[41] = 4;
   tn_put_u16be (packet + 42, mss);
@@ -99,7 +100,7 @@ check_segments (guint16 mss_first,
   static const guint8 zeros[LEN];
   TestWire *wire = test_wire_new (1280);
   TestHost *host = &wire->hosts[0];
-  g_autoptr (TnNetstackListener) listener = test_listen (host, "0.0.0.0", 7, 0, NULL);
+  g_autoptr (TnNetstackListener) listener = test_listen (host, "0.0.0.0", PORT, 0, NULL);
   g_autoptr (TnNetstackStream) stream = NULL;
   g_autoptr (GError) error = NULL;
   Heard heard = { .smallest = G_MAXSIZE };
@@ -107,13 +108,13 @@ check_segments (guint16 mss_first,
   g_mutex_init (&heard.lock);
   g_cond_init (&heard.cond);
   test_wire_set_drop (wire, hear, &heard);
-  inject (host, 7, SYN, 1000, 0, mss_first);
+  inject (host, SYN, 1000, 0, 0xffff, mss_first);
   wait_for_bytes (&heard, 0);
-  inject (host, 7, ACK, 1001, heard.seq + 1, 0);
+  inject (host, ACK, 1001, heard.seq + 1, 0xffff, 0);
   stream = test_accept (listener, NULL, &error);
   g_assert_no_error (error);
   if (mss_later != 0)
-    inject (host, 7, ACK, 1001, heard.seq + 1, mss_later);
+    inject (host, ACK, 1001, heard.seq + 1, 0xffff, mss_later);
   g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (stream)), zeros, LEN, NULL, NULL, &error);
   g_assert_no_error (error);
   wait_for_bytes (&heard, 1600);      /* a first window holds more */
@@ -137,6 +138,59 @@ test_later_segments (void)
   check_segments (1000, 9, 1000);
 }
 
+static gboolean
+elapsed_cb (gpointer user_data)
+{
+  *(gboolean *) user_data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* A few of lwIP's slow ticks, which nothing tells of. */
+static void
+pass_time (void)
+{
+  gboolean elapsed = FALSE;
+
+  g_timeout_add (300, elapsed_cb, &elapsed);
+  while (!elapsed)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+/* The last byte goes out as a probe of a window that is shut, and is acknowledged, and the window stays shut: nothing is left to
+ * probe with, until more is written. */
+static void
+test_probe_takes_all (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  TestHost *host = &wire->hosts[0];
+  g_autoptr (TnNetstackListener) listener = test_listen (host, "0.0.0.0", PORT, 0, NULL);
+  g_autoptr (TnNetstackStream) stream = NULL;
+  g_autoptr (GError) error = NULL;
+  Heard heard = { .smallest = G_MAXSIZE };
+  GOutputStream *out;
+
+  g_mutex_init (&heard.lock);
+  g_cond_init (&heard.cond);
+  test_wire_set_drop (wire, hear, &heard);
+  inject (host, SYN, 1000, 0, 0, 1000);
+  wait_for_bytes (&heard, 0);
+  inject (host, ACK, 1001, heard.seq + 1, 0, 0);
+  stream = test_accept (listener, NULL, &error);
+  g_assert_no_error (error);
+  out = g_io_stream_get_output_stream (G_IO_STREAM (stream));
+  for (guint32 i = 1; i <= 2; i++)
+    {
+      g_output_stream_write_all (out, "", 1, NULL, NULL, &error);
+      g_assert_no_error (error);
+      wait_for_bytes (&heard, i);
+      inject (host, ACK, 1001, heard.seq + 1 + i, 0, 0);
+      pass_time ();
+    }
+  test_wire_free (wire);
+  g_mutex_clear (&heard.lock);
+  g_cond_clear (&heard.cond);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -144,5 +198,6 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/netstack/options/tiny-segments", test_tiny_segments);
   g_test_add_func ("/netstack/options/later-segments", test_later_segments);
+  g_test_add_func ("/netstack/options/probe-takes-all", test_probe_takes_all);
   return g_test_run ();
 }
