@@ -3,13 +3,12 @@
 
 #include "tn-thread.h"
 
-#include <stdlib.h>
-#include <unistd.h>
+#include "tn-joined-thread.h"
 
 struct _TnThread
 {
   gatomicrefcount  ref_count;
-  GThread         *thread;
+  TnJoinedThread  *thread;
   GMainContext    *context;
   GMainLoop       *loop;
 };
@@ -17,13 +16,6 @@ struct _TnThread
 /* Guards control_thread: taking the last reference away and looking for it must not cross. */
 static GMutex control_lock;
 static TnThread *control_thread;
-
-/* Threads that nobody needs any more are joined: by the next one that starts, once they are through, and by exit(). What libraries
- * keep for a thread is freed as the very last thing in it, and not behind the back of exit(), which takes these libraries away. */
-static GMutex ending_lock;
-static GSList *ending;       /* of GThread: told to end */
-static GSList *ended;        /* of GThread: have nothing to do any more */
-static pid_t process;        /* a fork has none of the threads */
 
 static void
 thread_free (TnThread *thread)
@@ -33,79 +25,11 @@ thread_free (TnThread *thread)
   g_free (thread);
 }
 
-static void
-join_all (GSList *threads)
-{
-  for (GSList *l = threads; l != NULL; l = l->next)
-    if (l->data != g_thread_self ())
-      g_thread_join (l->data);
-  g_slist_free (threads);
-}
-
-static void
-join_ended (void)
-{
-  GSList *threads;
-
-  g_mutex_lock (&ending_lock);
-  threads = g_steal_pointer (&ended);
-  g_mutex_unlock (&ending_lock);
-  join_all (threads);
-}
-
-static void
-join_at_exit (void)
-{
-  GSList *threads;
-
-  if (getpid () != process)
-    return;
-
-  g_mutex_lock (&ending_lock);
-  threads = g_slist_concat (g_steal_pointer (&ending), g_steal_pointer (&ended));
-  g_mutex_unlock (&ending_lock);
-  join_all (threads);
-}
-
-static void
-watch_exit (void)
-{
-  static gsize once;
-
-  if (g_once_init_enter (&once))
-    {
-      process = getpid ();
-      g_once_init_leave (&once, atexit (join_at_exit) == 0 ? 1 : 2);      /* without it, they end as they can */
-    }
-}
-
-static void
-note_ending (GThread *self)
-{
-  g_mutex_lock (&ending_lock);
-  ending = g_slist_prepend (ending, self);
-  g_mutex_unlock (&ending_lock);
-}
-
-static void
-note_ended (GThread *self)
-{
-  GSList *link;
-
-  g_mutex_lock (&ending_lock);
-  link = g_slist_find (ending, self);
-  if (link != NULL)      /* else exit() waits for it already */
-    {
-      ending = g_slist_remove_link (ending, link);
-      ended = g_slist_concat (link, ended);
-    }
-  g_mutex_unlock (&ending_lock);
-}
-
 static gpointer
 thread_main (gpointer data)
 {
   TnThread *thread = data;
+  TnJoinedThread *self;
 
   g_main_context_push_thread_default (thread->context);
   g_main_loop_run (thread->loop);
@@ -114,8 +38,9 @@ thread_main (gpointer data)
   while (g_main_context_iteration (thread->context, FALSE))
     ;
   g_main_context_pop_thread_default (thread->context);
+  self = thread->thread;
   thread_free (thread);
-  note_ended (g_thread_self ());
+  tn_joined_thread_end (self);
   return NULL;
 }
 
@@ -124,12 +49,10 @@ tn_thread_new (const char *name)
 {
   TnThread *thread = g_new0 (TnThread, 1);
 
-  watch_exit ();
-  join_ended ();
   g_atomic_ref_count_init (&thread->ref_count);
   thread->context = g_main_context_new ();
   thread->loop = g_main_loop_new (thread->context, FALSE);
-  thread->thread = g_thread_new (name, thread_main, thread);
+  thread->thread = tn_joined_thread_new (name, thread_main, thread);
   return thread;
 }
 
@@ -176,7 +99,7 @@ tn_thread_unref (TnThread *thread)
   /* A source, and not g_main_loop_quit() from here: that would be lost if the loop does not run yet. */
   if (last)
     {
-      note_ending (thread->thread);
+      tn_joined_thread_set_ending (thread->thread, TRUE);
       tn_thread_call (thread, quit_cb, thread->loop, NULL);
     }
 }

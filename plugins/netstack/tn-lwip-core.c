@@ -8,6 +8,7 @@
 #include "lwip/init.h"
 #include "lwip/netif.h"
 #include "lwip/sys.h"
+#include "tn-joined-thread.h"
 #include "tn-lwip-ticks.h"
 
 #define TURNS_MAX 16
@@ -16,7 +17,9 @@ static struct
 {
   GMutex         lock;        /* guards what follows, up to the empty line */
   guint          users;
+  guint          staying;     /* of these: they have not said that they go */
   gboolean       running;
+  TnJoinedThread *thread;     /* while it runs */
   gboolean       busy;        /* somebody has a turn */
   TnLwipJobQueue jobs;
   gint64         armed_us;    /* when the thread looks next, -1: never */
@@ -139,6 +142,7 @@ core_thread (gpointer data)
 {
   static gboolean initialized;
   g_autoptr (GMainContext) context = data;
+  TnJoinedThread *self = NULL;
   gboolean done = FALSE;
 
   core.now_us = g_get_monotonic_time ();
@@ -165,10 +169,13 @@ core_thread (gpointer data)
           g_clear_pointer (&core.source, g_source_unref);
           core.context = NULL;
           core.running = FALSE;
+          self = core.thread;
         }
       g_mutex_unlock (&core.lock);
     }
   g_main_context_pop_thread_default (context);
+  g_clear_pointer (&context, g_main_context_unref);
+  tn_joined_thread_end (self);
   return NULL;
 }
 
@@ -184,7 +191,7 @@ core_start_locked (void)
   g_source_attach (core.source, context);
   core.running = TRUE;
   core.busy = TRUE;      /* until lwIP is ready: nobody has a turn before */
-  g_thread_unref (g_thread_new ("tailnet-lwip", core_thread, context));
+  core.thread = tn_joined_thread_new ("tailnet-lwip", core_thread, context);
 }
 
 void
@@ -194,6 +201,17 @@ tn_lwip_core_hold (void)
   core.users++;
   if (!core.running)
     core_start_locked ();
+  if (core.staying++ == 0)
+    tn_joined_thread_set_ending (core.thread, FALSE);
+  g_mutex_unlock (&core.lock);
+}
+
+void
+tn_lwip_core_will_release (void)
+{
+  g_mutex_lock (&core.lock);
+  if (--core.staying == 0)
+    tn_joined_thread_set_ending (core.thread, TRUE);
   g_mutex_unlock (&core.lock);
 }
 

@@ -23,6 +23,7 @@ typedef struct
 } TnLwipJobQueue;
 
 void          tn_lwip_core_hold        (void);
+void          tn_lwip_core_will_release (void);              /* ahead of it: exit() waits for what follows */
 void          tn_lwip_core_release     (void);
 void          tn_lwip_core_post        (TnLwipJob *job);     /* in order; while somebody holds the core */
 gboolean      tn_lwip_core_leave       (TnLwipJob *job);     /* the same; TRUE: the caller sees to it that somebody calls help() */

@@ -210,6 +210,7 @@ remove_run (TnLwipJob *job)
 void
 tn_lwip_netif_stop (TnLwipNetif *self)
 {
+  tn_lwip_core_will_release ();
   tn_lwip_output_stop (self);
   post (self, remove_run, NULL, 0);
   tn_lwip_netif_unref (self);
