@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "tn-http2.h"
+#include "tn-http2-private.h"
 
-#include <nghttp2/nghttp2.h>
 #include <string.h>
 
 #include "tn-error.h"
@@ -17,131 +16,11 @@ enum
   MAX_HEADER_LIST_LEN = 16 << 10,     /* per stream, what the other side may make us keep */
 };
 
-struct _TnHttp2Stream
-{
-  TnHttp2                    *http2;
-  const TnHttp2StreamHandler *handler;
-  gpointer                    user_data;
-  gint32                      id;              /* 0: never got onto the wire */
-  guint                       status;
-  char                       *method;
-  char                       *path;
-  char                       *authority;
-  GPtrArray                  *headers;         /* name, value, name, value… of the other side */
-  gsize                       headers_len;
-  GByteArray                 *queue;           /* bytes of ours that wait */
-  gsize                       queue_start;
-  GSource                    *refusal;         /* closed() to come for a request that came too late */
-  guint                       ending : 1;      /* our side ends behind the queue */
-  guint                       responded : 1;
-  guint                       deferred : 1;    /* nghttp2 waits for more of the queue */
-  guint                       remote_ended : 1;
-};
-
-struct _TnHttp2
-{
-  gatomicrefcount        ref_count;
-  const TnHttp2Handler  *handler;
-  gpointer               user_data;
-  nghttp2_session       *session;
-  GHashTable            *streams;      /* of TnHttp2Stream, owned */
-  GError                *error;        /* once down */
-  guint                  depth;        /* inside nghttp2: nothing may be pulled */
-  guint                  server : 1;
-};
-
-/* --- Streams --- */
-
-static TnHttp2Stream *
-stream_new (TnHttp2                    *http2,
-            const TnHttp2StreamHandler *handler,
-            gpointer                    user_data)
-{
-  TnHttp2Stream *stream = g_new0 (TnHttp2Stream, 1);
-
-  stream->http2 = http2;
-  stream->handler = handler;
-  stream->user_data = user_data;
-  stream->headers = g_ptr_array_new_with_free_func (g_free);
-  g_hash_table_add (http2->streams, stream);
-  return stream;
-}
-
-static void
-stream_free (gpointer data)
-{
-  TnHttp2Stream *stream = data;
-
-  if (stream->refusal != NULL)
-    {
-      g_source_destroy (stream->refusal);
-      g_source_unref (stream->refusal);
-    }
-  g_free (stream->method);
-  g_free (stream->path);
-  g_free (stream->authority);
-  g_ptr_array_unref (stream->headers);
-  g_clear_pointer (&stream->queue, g_byte_array_unref);
-  g_free (stream);
-}
-
-/* Takes the stream out of everything; whatever nghttp2 still says about its id finds nothing. */
-static void
-stream_detach (TnHttp2Stream *stream)
-{
-  TnHttp2 *http2 = stream->http2;
-
-  if (stream->id > 0 && http2->session != NULL)
-    nghttp2_session_set_stream_user_data (http2->session, stream->id, NULL);
-  g_hash_table_steal (http2->streams, stream);
-}
-
-static void
-stream_close (TnHttp2Stream *stream,
-              const GError  *error)
-{
-  stream_detach (stream);
-  if (stream->handler != NULL && stream->handler->closed != NULL)
-    stream->handler->closed (stream, error, stream->user_data);
-  stream_free (stream);
-}
-
-static void
-wake (TnHttp2 *http2)
-{
-  if (http2->depth == 0 && http2->error == NULL && http2->handler->wake != NULL)
-    http2->handler->wake (http2, http2->user_data);
-}
-
-static gboolean
-stream_refused_cb (gpointer user_data)
-{
-  TnHttp2Stream *stream = user_data;
-  g_autoptr (TnHttp2) http2 = tn_http2_ref (stream->http2);
-  g_autoptr (GError) error = NULL;
-
-  if (http2->error != NULL)
-    error = g_error_copy (http2->error);
-  else
-    error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, "HTTP/2: no request accepted any more");
-  stream_close (stream, error);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-stream_refuse (TnHttp2Stream *stream)
-{
-  stream->refusal = g_idle_source_new ();
-  g_source_set_priority (stream->refusal, G_PRIORITY_DEFAULT);
-  g_source_set_callback (stream->refusal, stream_refused_cb, stream, NULL);
-  g_source_attach (stream->refusal, g_main_context_get_thread_default ());
-}
-
 /* --- What nghttp2 calls --- */
 
-static TnHttp2Stream *
-lookup (TnHttp2 *http2,
-        gint32   id)
+TnHttp2Stream *
+tn_http2_lookup (TnHttp2 *http2,
+                 gint32   id)
 {
   return nghttp2_session_get_stream_user_data (http2->session, id);
 }
@@ -156,7 +35,7 @@ on_begin_headers (nghttp2_session     *session,
 
   if (!http2->server || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
     return 0;
-  stream = stream_new (http2, NULL, NULL);
+  stream = tn_http2_stream_new (http2, NULL, NULL);
   stream->id = frame->hd.stream_id;
   nghttp2_session_set_stream_user_data (session, stream->id, stream);
   return 0;
@@ -197,7 +76,7 @@ on_header (nghttp2_session     *session,
            uint8_t              flags,
            void                *user_data)
 {
-  TnHttp2Stream *stream = lookup (user_data, frame->hd.stream_id);
+  TnHttp2Stream *stream = tn_http2_lookup (user_data, frame->hd.stream_id);
 
   if (stream == NULL)
     return 0;
@@ -218,7 +97,7 @@ static void
 announce_head (TnHttp2             *http2,
                const nghttp2_frame *frame)
 {
-  TnHttp2Stream *stream = lookup (http2, frame->hd.stream_id);
+  TnHttp2Stream *stream = tn_http2_lookup (http2, frame->hd.stream_id);
 
   if (stream == NULL)
     return;
@@ -253,7 +132,7 @@ on_frame_recv (nghttp2_session     *session,
   if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
     return 0;
 
-  stream = lookup (http2, frame->hd.stream_id);
+  stream = tn_http2_lookup (http2, frame->hd.stream_id);
   if (stream != NULL)
     {
       stream->remote_ended = TRUE;
@@ -271,7 +150,7 @@ on_data_chunk_recv (nghttp2_session *session,
                     size_t           len,
                     void            *user_data)
 {
-  TnHttp2Stream *stream = lookup (user_data, stream_id);
+  TnHttp2Stream *stream = tn_http2_lookup (user_data, stream_id);
 
   if (stream != NULL && stream->handler != NULL && stream->handler->data != NULL)
     stream->handler->data (stream, data, len, stream->user_data);
@@ -284,7 +163,7 @@ on_stream_close (nghttp2_session *session,
                  uint32_t         error_code,
                  void            *user_data)
 {
-  TnHttp2Stream *stream = lookup (user_data, stream_id);
+  TnHttp2Stream *stream = tn_http2_lookup (user_data, stream_id);
   g_autoptr (GError) error = NULL;
 
   if (stream == NULL)
@@ -292,7 +171,7 @@ on_stream_close (nghttp2_session *session,
   /* A server may answer without reading the request to its end, and says NO_ERROR then (RFC 9113 §8.1). */
   if (error_code != NGHTTP2_NO_ERROR || !stream->remote_ended)
     error = g_error_new (G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, "HTTP/2: stream reset with %s", nghttp2_http2_strerror (error_code));
-  stream_close (stream, error);
+  tn_http2_stream_close (stream, error);
   return 0;
 }
 
@@ -315,46 +194,10 @@ on_frame_not_send (nghttp2_session     *session,
       {
         g_autoptr (GError) error = g_error_new (G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, "HTTP/2: %s", nghttp2_strerror (code));
 
-        stream_close (stream, error);
+        tn_http2_stream_close (stream, error);
         break;
       }
   return 0;
-}
-
-static ssize_t
-read_queue (nghttp2_session     *session,
-            int32_t              stream_id,
-            uint8_t             *buf,
-            size_t               len,
-            uint32_t            *data_flags,
-            nghttp2_data_source *source,
-            void                *user_data)
-{
-  TnHttp2Stream *stream = lookup (user_data, stream_id);
-  gsize n;
-
-  if (stream == NULL)
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-
-  n = MIN (len, tn_http2_stream_get_queued (stream));
-  if (n > 0)
-    {
-      memcpy (buf, stream->queue->data + stream->queue_start, n);
-      stream->queue_start += n;
-    }
-  if (tn_http2_stream_get_queued (stream) == 0)
-    {
-      g_clear_pointer (&stream->queue, g_byte_array_unref);
-      stream->queue_start = 0;
-      if (stream->ending)
-        *data_flags |= NGHTTP2_DATA_FLAG_EOF;
-      else if (n == 0)
-        {
-          stream->deferred = TRUE;
-          return NGHTTP2_ERR_DEFERRED;
-        }
-    }
-  return (ssize_t) n;
 }
 
 /* --- The session --- */
@@ -404,7 +247,7 @@ http2_new (const TnHttp2Handler *handler,
   http2->handler = handler;
   http2->user_data = user_data;
   http2->server = server != FALSE;
-  http2->streams = g_hash_table_new_full (NULL, NULL, stream_free, NULL);
+  http2->streams = g_hash_table_new_full (NULL, NULL, tn_http2_stream_free, NULL);
   session_init (http2);
   return http2;
 }
@@ -529,203 +372,6 @@ tn_http2_shutdown (TnHttp2      *http2,
       g_hash_table_iter_init (&iter, http2->streams);
       if (!g_hash_table_iter_next (&iter, &stream, NULL))
         return;
-      stream_close (stream, error);
+      tn_http2_stream_close (stream, error);
     }
-}
-
-/* --- Requests and answers --- */
-
-static void
-add_header (GArray     *nv,
-            const char *name,
-            const char *value)
-{
-  nghttp2_nv entry = {
-    .name = (uint8_t *) (guintptr) name, .namelen = strlen (name),
-    .value = (uint8_t *) (guintptr) value, .valuelen = strlen (value),
-  };
-
-  g_array_append_val (nv, entry);
-}
-
-static void
-add_headers (GArray            *nv,
-             const char *const *headers)
-{
-  for (; headers != NULL && headers[0] != NULL; headers += 2)
-    add_header (nv, headers[0], headers[1]);
-}
-
-TnHttp2Stream *
-tn_http2_request (TnHttp2                    *http2,
-                  const char                 *method,
-                  const char                 *authority,
-                  const char                 *path,
-                  const char *const          *headers,
-                  GBytes                     *body,
-                  const TnHttp2StreamHandler *handler,
-                  gpointer                    user_data)
-{
-  g_autoptr (GArray) nv = g_array_new (FALSE, FALSE, sizeof (nghttp2_nv));
-  nghttp2_data_provider provider = { .read_callback = read_queue };
-  TnHttp2Stream *stream = stream_new (http2, handler, user_data);
-
-  g_return_val_if_fail (!http2->server, stream);
-
-  add_header (nv, ":method", method);
-  add_header (nv, ":scheme", "https");
-  add_header (nv, ":authority", authority);
-  add_header (nv, ":path", path);
-  add_headers (nv, headers);
-  stream->ending = TRUE;
-  if (body != NULL && g_bytes_get_size (body) > 0)
-    {
-      stream->queue = g_byte_array_sized_new ((guint) g_bytes_get_size (body));
-      g_byte_array_append (stream->queue, g_bytes_get_data (body, NULL), (guint) g_bytes_get_size (body));
-    }
-
-  if (http2->error == NULL)
-    stream->id = nghttp2_submit_request (http2->session, NULL, (nghttp2_nv *) nv->data, nv->len,
-                                         stream->queue != NULL ? &provider : NULL, stream);
-  if (stream->id <= 0)
-    {
-      stream->id = 0;
-      stream_refuse (stream);
-    }
-  else
-    wake (http2);
-  return stream;
-}
-
-void
-tn_http2_stream_cancel (TnHttp2Stream *stream)
-{
-  TnHttp2 *http2 = stream->http2;
-
-  stream_detach (stream);
-  if (stream->id > 0 && http2->error == NULL)
-    {
-      nghttp2_submit_rst_stream (http2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
-      wake (http2);
-    }
-  stream_free (stream);
-}
-
-guint
-tn_http2_stream_get_status (TnHttp2Stream *stream)
-{
-  return stream->status;
-}
-
-const char *
-tn_http2_stream_get_method (TnHttp2Stream *stream)
-{
-  return stream->method;
-}
-
-const char *
-tn_http2_stream_get_path (TnHttp2Stream *stream)
-{
-  return stream->path;
-}
-
-const char *
-tn_http2_stream_get_authority (TnHttp2Stream *stream)
-{
-  return stream->authority;
-}
-
-const char *
-tn_http2_stream_get_header (TnHttp2Stream *stream,
-                            const char    *name)
-{
-  for (guint i = 0; i + 1 < stream->headers->len; i += 2)
-    if (g_ascii_strcasecmp (g_ptr_array_index (stream->headers, i), name) == 0)
-      return g_ptr_array_index (stream->headers, i + 1);
-  return NULL;
-}
-
-TnHttp2 *
-tn_http2_stream_get_http2 (TnHttp2Stream *stream)
-{
-  return stream->http2;
-}
-
-void
-tn_http2_stream_set_handler (TnHttp2Stream              *stream,
-                             const TnHttp2StreamHandler *handler,
-                             gpointer                    user_data)
-{
-  stream->handler = handler;
-  stream->user_data = user_data;
-}
-
-void
-tn_http2_stream_respond (TnHttp2Stream     *stream,
-                         guint              status,
-                         const char *const *headers)
-{
-  TnHttp2 *http2 = stream->http2;
-  g_autoptr (GArray) nv = g_array_new (FALSE, FALSE, sizeof (nghttp2_nv));
-  nghttp2_data_provider provider = { .read_callback = read_queue };
-  char text[12];
-
-  g_return_if_fail (http2->server && !stream->responded);
-
-  stream->responded = TRUE;
-  g_snprintf (text, sizeof text, "%u", status);
-  add_header (nv, ":status", text);
-  add_headers (nv, headers);
-  if (http2->error == NULL && nghttp2_submit_response (http2->session, stream->id, (nghttp2_nv *) nv->data, nv->len, &provider) == 0)
-    wake (http2);
-}
-
-static void
-stream_resume (TnHttp2Stream *stream)
-{
-  TnHttp2 *http2 = stream->http2;
-
-  if (http2->error != NULL)
-    return;
-  if (stream->deferred)
-    {
-      stream->deferred = FALSE;
-      nghttp2_session_resume_data (http2->session, stream->id);
-    }
-  wake (http2);
-}
-
-void
-tn_http2_stream_write (TnHttp2Stream *stream,
-                       const void    *data,
-                       gsize          len)
-{
-  g_return_if_fail (!stream->ending);
-
-  if (len == 0)
-    return;
-  if (stream->queue == NULL)
-    stream->queue = g_byte_array_new ();
-  else if (stream->queue_start > stream->queue->len / 2)
-    {
-      g_byte_array_remove_range (stream->queue, 0, (guint) stream->queue_start);
-      stream->queue_start = 0;
-    }
-  g_byte_array_append (stream->queue, data, (guint) len);
-  stream_resume (stream);
-}
-
-void
-tn_http2_stream_end (TnHttp2Stream *stream)
-{
-  if (stream->ending)
-    return;
-  stream->ending = TRUE;
-  stream_resume (stream);
-}
-
-gsize
-tn_http2_stream_get_queued (TnHttp2Stream *stream)
-{
-  return stream->queue != NULL ? stream->queue->len - stream->queue_start : 0;
 }
