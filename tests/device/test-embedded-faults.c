@@ -297,8 +297,10 @@ note_state_cb (TnDevice   *device,
   g_autoptr (GError) error = tn_device_dup_error (device);
 
   /* Who looks at the state finds the reason in place. */
-  if (tn_device_get_state (device) == TN_DEVICE_STATE_STOPPED)
-    *(GError **) data = g_steal_pointer (&error);
+  if (tn_device_get_state (device) != TN_DEVICE_STATE_STOPPED)
+    return;
+  g_clear_error ((GError **) data);
+  *(GError **) data = g_steal_pointer (&error);
 }
 
 static void
