@@ -16,6 +16,9 @@
  *
  * While the other node cannot be reached, what is written waits. When that has lasted for some five minutes, reading and writing fail
  * with %G_IO_ERROR_TIMED_OUT; where nothing is under way, a node that has gone is noticed after a quarter of an hour.
+ *
+ * The network stack is in this process: what was written last, and the end that closing a connection brings, may still have to be sent. A
+ * program that is about to exit waits for [method@Tailnet.Device.stop_async], which sends it.
  */
 struct _TnConnection
 {

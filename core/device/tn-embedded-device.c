@@ -83,7 +83,10 @@ tn_embedded_device_constructed (GObject *object)
   if (self->main_context == NULL)
     self->main_context = g_main_context_ref_thread_default ();
   if (self->state_store == NULL)
-    self->state_store = tn_memory_state_store_new ();
+    {
+      self->state_store = tn_memory_state_store_new ();
+      self->ephemeral = TRUE;      /* nobody can be this node again: it must not stay behind in the tailnet */
+    }
   self->model = tn_device_model_new (TN_DEVICE (self), self->main_context);
 }
 
@@ -251,7 +254,7 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
   /**
    * TnEmbeddedDevice:state-store: (getter get_state_store)
    *
-   * Where the node's keys are kept. Default: in memory, so that it is another node after each start of the program.
+   * Where the node's keys are kept. Default: in memory, and the node is [property@Tailnet.EmbeddedDevice:ephemeral].
    */
   properties[PROP_STATE_STORE] = g_param_spec_object ("state-store", NULL, NULL, TN_TYPE_STATE_STORE, construct);
   /**
@@ -269,7 +272,8 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
   /**
    * TnEmbeddedDevice:ephemeral: (getter get_ephemeral)
    *
-   * Whether the node leaves its tailnet for good when it stops.
+   * Whether the node leaves its tailnet for good when it stops. One without a [property@Tailnet.EmbeddedDevice:state-store] always does:
+   * nobody could be that node again.
    */
   properties[PROP_EPHEMERAL] = g_param_spec_boolean ("ephemeral", NULL, NULL, FALSE, construct);
   /**
@@ -375,7 +379,7 @@ tn_embedded_device_iface_init (TnDeviceInterface *iface)
  * tn_embedded_device_new:
  * @hostname: (nullable): name to ask for, %NULL for that of the machine
  * @control_url: (nullable): URL of the control server, %NULL for Tailscale's
- * @state_store: (nullable): where to keep the node's keys, %NULL for memory
+ * @state_store: (nullable): where to keep the node's keys, %NULL for memory: the node is ephemeral then
  *
  * Makes a device, stopped.
  *
