@@ -91,6 +91,53 @@ test_exit (void)
   g_test_trap_assert_stdout ("*freed 3*");
 }
 
+/* A thread that is joined at exit drops the last hold on another only then: that one is joined too. */
+static GMutex joining;      /* held until the first join */
+static gboolean held_back;  /* it is held */
+
+gpointer __real_g_thread_join (GThread *thread);
+gpointer __wrap_g_thread_join (GThread *thread);
+
+gpointer
+__wrap_g_thread_join (GThread *thread)
+{
+  if (held_back)
+    g_mutex_unlock (&joining);
+  held_back = FALSE;
+  return __real_g_thread_join (thread);
+}
+
+static gboolean
+release_late_cb (gpointer data)
+{
+  g_mutex_lock (&joining);
+  g_mutex_unlock (&joining);
+  tn_thread_unref (data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+test_exit_of_a_holder (void)
+{
+  if (g_test_subprocess ())
+    {
+      TnThread *held, *holder;
+
+      atexit (say_freed);      /* what is registered first runs last */
+      held = tn_thread_new ("held");
+      holder = tn_thread_new ("holder");
+      g_mutex_lock (&joining);
+      held_back = TRUE;
+      tn_thread_call (held, keep_cb, NULL, NULL);
+      tn_thread_call (holder, release_late_cb, held, NULL);
+      tn_thread_unref (holder);
+      exit (0);
+    }
+  g_test_trap_subprocess (NULL, 0, 0);
+  g_test_trap_assert_passed ();
+  g_test_trap_assert_stdout ("*freed 1*");
+}
+
 int
 main (int    argc,
       char **argv)
@@ -98,5 +145,6 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/device/thread/last-call", test_last_call);
   g_test_add_func ("/device/thread/exit", test_exit);
+  g_test_add_func ("/device/thread/exit-of-a-holder", test_exit_of_a_holder);
   return g_test_run ();
 }
