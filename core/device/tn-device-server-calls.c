@@ -35,6 +35,7 @@ start_cb (TnDeviceServer        *self,
 {
   TnDeviceState state = tn_device_get_state (self->device);
 
+  tn_device_server_watch (self, invocation);
   g_ptr_array_add (self->starts, invocation);
   /* Also of one that runs: it may be about to stop, which only the device knows. */
   if (!self->starting && (state == TN_DEVICE_STATE_STOPPED || state == TN_DEVICE_STATE_RUNNING))
@@ -85,7 +86,7 @@ static gboolean
 login_cb (TnDeviceServer        *self,
           GDBusMethodInvocation *invocation)
 {
-  tn_device_login_async (self->device, NULL, login_done_cb, invocation);
+  tn_device_login_async (self->device, tn_device_server_watch (self, invocation), login_done_cb, invocation);
   return TRUE;
 }
 
@@ -106,7 +107,7 @@ static gboolean
 logout_cb (TnDeviceServer        *self,
            GDBusMethodInvocation *invocation)
 {
-  tn_device_logout_async (self->device, NULL, logout_done_cb, invocation);
+  tn_device_logout_async (self->device, tn_device_server_watch (self, invocation), logout_done_cb, invocation);
   return TRUE;
 }
 
@@ -143,7 +144,8 @@ ping_cb (TnDeviceServer        *self,
   if (kind > TN_PING_KIND_PEERAPI)
     g_dbus_method_invocation_return_error (invocation, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "there is no ping of kind %u", kind);
   else
-    tn_device_ping_async (self->device, host, (TnPingKind) kind, size, NULL, pinged_cb, invocation);
+    tn_device_ping_async (self->device, host, (TnPingKind) kind, size, tn_device_server_watch (self, invocation), pinged_cb,
+                          invocation);
   return TRUE;
 }
 
@@ -169,7 +171,8 @@ whois_cb (TnDeviceServer        *self,
           const char            *address,
           const char            *protocol)
 {
-  tn_device_whois_async (self->device, address, *protocol != '\0' ? protocol : NULL, NULL, whois_done_cb, invocation);
+  tn_device_whois_async (self->device, address, *protocol != '\0' ? protocol : NULL, tn_device_server_watch (self, invocation), whois_done_cb,
+                         invocation);
   return TRUE;
 }
 
@@ -191,7 +194,18 @@ static gboolean
 status_to_json_cb (TnDeviceServer        *self,
                    GDBusMethodInvocation *invocation)
 {
-  tn_device_status_to_json_async (self->device, NULL, status_done_cb, invocation);
+  tn_device_status_to_json_async (self->device, tn_device_server_watch (self, invocation), status_done_cb, invocation);
+  return TRUE;
+}
+
+static gboolean
+cancel_cb (TnDeviceServer        *self,
+           GDBusMethodInvocation *invocation,
+           guint                  serial)
+{
+  if (serial != 0)
+    tn_device_server_cancel_calls (self, g_dbus_method_invocation_get_connection (invocation), serial);
+  tn_bus_tailnet1_complete_cancel (self->skeleton, invocation);
   return TRUE;
 }
 
@@ -207,6 +221,7 @@ tn_device_server_serve_calls (TnDeviceServer *self)
     { "handle-ping", G_CALLBACK (ping_cb) },
     { "handle-whois", G_CALLBACK (whois_cb) },
     { "handle-status-to-json", G_CALLBACK (status_to_json_cb) },
+    { "handle-cancel", G_CALLBACK (cancel_cb) },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (calls); i++)

@@ -18,6 +18,7 @@ struct _TnDeviceServer
   GHashTable   *listeners;         /* id -> Listener */
   guint         last_listener;
   GHashTable   *datagrams;         /* GDBusConnection -> GCancellable: of the sockets that it has; not referenced */
+  GHashTable   *calls;             /* GDBusMethodInvocation -> GCancellable: what is not answered; invocations not referenced */
   GPtrArray    *starts;            /* of GDBusMethodInvocation: who waits until the device runs */
   gboolean      starting;          /* because one of these asked */
   GPtrArray    *close_tasks;       /* of GTask */
@@ -37,6 +38,12 @@ gboolean tn_device_server_list_peers_cb (TnDeviceServer *self, GDBusMethodInvoca
  * has answered. */
 void tn_device_server_serve_calls    (TnDeviceServer *self);
 void tn_device_server_serve_sockets  (TnDeviceServer *self);
+
+/* tn-device-server-cancel.c: for what @invocation asks for, until it is answered; the server's. */
+GCancellable *tn_device_server_watch (TnDeviceServer *self, GDBusMethodInvocation *invocation);
+
+/* Nobody waits any more for what @connection asked for in the message @serial; 0: in all. */
+void tn_device_server_cancel_calls   (TnDeviceServer *self, GDBusConnection *connection, guint serial);
 
 /* What @connection has open ends; NULL: what everybody has. */
 void tn_device_server_end_sockets    (TnDeviceServer *self, GDBusConnection *connection);

@@ -86,7 +86,7 @@ connect_cb (TnDeviceServer        *self,
 {
   g_autofree char *host_and_port = join_host (host, port);
 
-  tn_device_connect_to_host_async (self->device, host_and_port, 0, NULL, connected_cb, invocation);
+  tn_device_connect_to_host_async (self->device, host_and_port, 0, tn_device_server_watch (self, invocation), connected_cb, invocation);
   return TRUE;
 }
 
@@ -129,7 +129,7 @@ listen_cb (TnDeviceServer        *self,
            const char            *address)
 {
   g_object_set_data_full (G_OBJECT (invocation), "server", g_object_ref (self), g_object_unref);
-  tn_device_listen_async (self->device, port, *address != '\0' ? address : NULL, NULL, listening_cb, invocation);
+  tn_device_listen_async (self->device, port, *address != '\0' ? address : NULL, tn_device_server_watch (self, invocation), listening_cb, invocation);
   return TRUE;
 }
 
@@ -170,7 +170,7 @@ accept_cb (TnDeviceServer        *self,
   Listener *listener = find_listener (self, invocation, id);
 
   if (listener != NULL)
-    tn_listener_accept_async (listener->listener, NULL, accepted_cb, invocation);
+    tn_listener_accept_async (listener->listener, tn_device_server_watch (self, invocation), accepted_cb, invocation);
   return TRUE;
 }
 
@@ -238,7 +238,8 @@ bind_datagram_cb (TnDeviceServer        *self,
                   const char            *address)
 {
   g_object_set_data_full (G_OBJECT (invocation), "server", g_object_ref (self), g_object_unref);
-  tn_device_bind_datagram_async (self->device, port, *address != '\0' ? address : NULL, NULL, bound_cb, invocation);
+  tn_device_bind_datagram_async (self->device, port, *address != '\0' ? address : NULL, tn_device_server_watch (self, invocation), bound_cb,
+                                 invocation);
   return TRUE;
 }
 

@@ -98,6 +98,7 @@ closed_cb (GDBusConnection *connection,
 {
   TnDeviceServer *self = user_data;
 
+  tn_device_server_cancel_calls (self, connection, 0);
   tn_device_server_end_sockets (self, connection);
   g_dbus_interface_skeleton_unexport_from_connection (G_DBUS_INTERFACE_SKELETON (self->skeleton), connection);
   g_signal_handlers_disconnect_by_data (connection, self);
@@ -147,6 +148,7 @@ tn_device_server_finalize (GObject *object)
   g_clear_pointer (&self->datagrams, g_hash_table_unref);
   g_clear_pointer (&self->starts, g_ptr_array_unref);
   g_clear_pointer (&self->close_tasks, g_ptr_array_unref);
+  g_clear_pointer (&self->calls, g_hash_table_unref);
   G_OBJECT_CLASS (tn_device_server_parent_class)->finalize (object);
 }
 
@@ -196,6 +198,7 @@ tn_device_server_init (TnDeviceServer *self)
   self->starts = g_ptr_array_new ();
   self->close_tasks = g_ptr_array_new_with_free_func (g_object_unref);
   g_signal_connect_swapped (self->skeleton, "g-authorize-method", G_CALLBACK (authorize_cb), self);
+  self->calls = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
   tn_device_server_serve_calls (self);
   tn_device_server_serve_sockets (self);
 }
@@ -291,6 +294,19 @@ typedef struct
   GSource        *limit;
 } Farewell;
 
+/* Only now: nobody is to be told that a call was cancelled who did not cancel it. */
+static void
+farewell_closed_cb (GObject      *object,
+                    GAsyncResult *result,
+                    gpointer      user_data)
+{
+  g_autoptr (TnDeviceServer) self = user_data;
+  GDBusConnection *connection = G_DBUS_CONNECTION (object);
+
+  g_dbus_connection_close_finish (connection, result, NULL);
+  tn_device_server_cancel_calls (self, connection, 0);
+}
+
 static void
 said_cb (GObject      *object,
          GAsyncResult *result,
@@ -304,7 +320,7 @@ said_cb (GObject      *object,
   g_source_destroy (farewell->limit);
   g_source_unref (farewell->limit);
   g_dbus_interface_skeleton_unexport_from_connection (G_DBUS_INTERFACE_SKELETON (self->skeleton), connection);
-  g_dbus_connection_close (connection, NULL, NULL, NULL);
+  g_dbus_connection_close (connection, NULL, farewell_closed_cb, g_object_ref (self));
   if (--self->n_farewells == 0)
     end_closing (self);
 }

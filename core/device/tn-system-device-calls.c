@@ -34,17 +34,11 @@ called_cb (GObject      *object,
 }
 
 static void
-call (GTask *task)      /* taken */
+call (GTask *task)
 {
-  g_autoptr (GTask) held = task;
-  TnBusTailnet1 *proxy = tn_system_device_get_proxy (g_task_get_source_object (task), task);
-
-  if (proxy == NULL)
-    return;
   if (g_str_equal (g_task_get_task_data (task), "Stop"))
     ((TnSystemDevice *) g_task_get_source_object (task))->stop_asked = TRUE;
-  g_dbus_proxy_call (G_DBUS_PROXY (proxy), g_task_get_task_data (task), NULL, G_DBUS_CALL_FLAGS_NONE, -1,
-                     g_task_get_cancellable (task), called_cb, g_steal_pointer (&held));
+  tn_system_device_call (task, g_task_get_task_data (task), NULL, called_cb);
 }
 
 static void
@@ -56,7 +50,7 @@ connected_cb (GObject      *object,
   GError *error = NULL;
 
   if (g_task_propagate_boolean (G_TASK (result), &error))
-    call (g_steal_pointer (&task));
+    call (task);
   else
     g_task_return_error (task, error);
 }
@@ -112,7 +106,9 @@ login_async (TnDevice            *device,
              GAsyncReadyCallback  callback,
              gpointer             user_data)
 {
-  call (task_new (device, "Login", cancellable, callback, user_data));
+  g_autoptr (GTask) task = task_new (device, "Login", cancellable, callback, user_data);
+
+  call (task);
 }
 
 static void
@@ -121,7 +117,9 @@ logout_async (TnDevice            *device,
               GAsyncReadyCallback  callback,
               gpointer             user_data)
 {
-  call (task_new (device, "Logout", cancellable, callback, user_data));
+  g_autoptr (GTask) task = task_new (device, "Logout", cancellable, callback, user_data);
+
+  call (task);
 }
 
 /* --- Questions --- */
@@ -170,12 +168,10 @@ ping_async (TnDevice            *device,
             gpointer             user_data)
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
-  TnBusTailnet1 *proxy = tn_system_device_get_proxy (TN_SYSTEM_DEVICE (device), task);
 
   g_task_set_source_tag (task, ping_async);
   g_task_set_task_data (task, GUINT_TO_POINTER (kind), NULL);
-  if (proxy != NULL)
-    tn_bus_tailnet1_call_ping (proxy, host, kind, size, cancellable, pinged_cb, g_steal_pointer (&task));
+  tn_system_device_call (task, "Ping", g_variant_new ("(suu)", host, (guint) kind, size), pinged_cb);
 }
 
 static void
@@ -215,14 +211,12 @@ whois_async (TnDevice            *device,
              gpointer             user_data)
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
-  TnBusTailnet1 *proxy = tn_system_device_get_proxy (TN_SYSTEM_DEVICE (device), task);
   g_autofree char *text = port == 0 ? g_strdup (address)
                           : strchr (address, ':') != NULL ? g_strdup_printf ("[%s]:%u", address, port)
                                                           : g_strdup_printf ("%s:%u", address, port);
 
   g_task_set_source_tag (task, whois_async);
-  if (proxy != NULL)
-    tn_bus_tailnet1_call_whois (proxy, text, protocol != NULL ? protocol : "", cancellable, whois_cb, g_steal_pointer (&task));
+  tn_system_device_call (task, "Whois", g_variant_new ("(ss)", text, protocol != NULL ? protocol : ""), whois_cb);
 }
 
 static void
@@ -247,11 +241,9 @@ status_to_json_async (TnDevice            *device,
                       gpointer             user_data)
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
-  TnBusTailnet1 *proxy = tn_system_device_get_proxy (TN_SYSTEM_DEVICE (device), task);
 
   g_task_set_source_tag (task, status_to_json_async);
-  if (proxy != NULL)
-    tn_bus_tailnet1_call_status_to_json (proxy, cancellable, status_cb, g_steal_pointer (&task));
+  tn_system_device_call (task, "StatusToJson", NULL, status_cb);
 }
 
 void

@@ -14,6 +14,7 @@ typedef struct
   GTask          *task;            /* nullable */
   GPtrArray      *peers;           /* of TnNodeData */
   GPtrArray      *shown;           /* of GVariant: the same, for what is live */
+  guint           n_seen;          /* with those that are none */
 } Loading;
 
 static void ask_page (Loading *loading);
@@ -86,7 +87,8 @@ page_cb (GObject      *object,
         }
       g_variant_unref (item);
     }
-  if (n > 0 && loading->peers->len < total)
+  loading->n_seen += (guint) MIN (n, total - loading->n_seen);
+  if (n > 0 && loading->n_seen < total)
     {
       ask_page (loading);
       return;
@@ -102,7 +104,7 @@ ask_page (Loading *loading)
 
   /* A signal brought us here, maybe: a loop that only turns our context does not make it the thread-default one. */
   g_main_context_push_thread_default (self->main_context);
-  tn_bus_tailnet1_call_list_peers (self->proxy, loading->peers->len, PEERS_PAGE, self->loading, page_cb, loading);
+  tn_bus_tailnet1_call_list_peers (self->proxy, loading->n_seen, PEERS_PAGE, self->loading, page_cb, loading);
   g_main_context_pop_thread_default (self->main_context);
 }
 

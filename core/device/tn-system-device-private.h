@@ -34,7 +34,11 @@ void     tn_system_device_load_peers   (TnSystemDevice *self, GTask *task);
 /* NULL: it is not connected, and @task has ended with an error that says so. */
 TnBusTailnet1 *tn_system_device_get_proxy (TnSystemDevice *self, GTask *task);
 
-/* As an error of this process: without the bus's words around it. */
+/* Calls @method for @task, which @callback gets a reference to as its data; @parameters, nullable, is sunk. Does nothing but end @task
+ * if the device is not connected. */
+void     tn_system_device_call         (GTask *task, const char *method, GVariant *parameters, GAsyncReadyCallback callback);
+
+/* As an error of this process: without the bus's words around it. The other side hears of a call that was cancelled. */
 void     tn_system_device_return_error (GTask *task, GError *error);
 
 /* tn-system-device-calls.c */

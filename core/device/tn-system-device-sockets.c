@@ -47,11 +47,9 @@ connect_to_host_async (TnDevice            *device,
                        gpointer             user_data)
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
-  TnBusTailnet1 *proxy = tn_system_device_get_proxy (TN_SYSTEM_DEVICE (device), task);
 
   g_task_set_source_tag (task, connect_to_host_async);
-  if (proxy != NULL)
-    tn_bus_tailnet1_call_connect (proxy, host, port, NULL, cancellable, connected_cb, g_steal_pointer (&task));
+  tn_system_device_call (task, "Connect", g_variant_new ("(sq)", host, port), connected_cb);
 }
 
 /* The other side does not learn that a call was cancelled: its answer is waited for, to close what it has opened. The caller is told
@@ -173,11 +171,9 @@ bind_datagram_async (TnDevice            *device,
                      gpointer             user_data)
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
-  TnBusTailnet1 *proxy = tn_system_device_get_proxy (TN_SYSTEM_DEVICE (device), task);
 
   g_task_set_source_tag (task, bind_datagram_async);
-  if (proxy != NULL)
-    tn_bus_tailnet1_call_bind_datagram (proxy, port, address != NULL ? address : "", NULL, cancellable, bound_cb, g_steal_pointer (&task));
+  tn_system_device_call (task, "BindDatagram", g_variant_new ("(qs)", port, address != NULL ? address : ""), bound_cb);
 }
 
 void

@@ -155,8 +155,10 @@ tn_system_device_take_fd (GVariant     *handle,
                           GUnixFDList  *fds,
                           GError      **error)
 {
-  if (fds != NULL)
-    return g_unix_fd_list_get (fds, g_variant_get_handle (handle), error);
+  int index = g_variant_get_handle (handle);
+
+  if (fds != NULL && index >= 0 && index < g_unix_fd_list_get_length (fds))
+    return g_unix_fd_list_get (fds, index, error);
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the answer has no descriptor");
   return -1;
 }

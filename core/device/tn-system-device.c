@@ -244,14 +244,6 @@ tn_system_device_get_proxy (TnSystemDevice *self,
   return self->proxy;
 }
 
-void
-tn_system_device_return_error (GTask  *task,
-                               GError *error)
-{
-  g_dbus_error_strip_remote_error (error);
-  g_task_return_error (task, error);
-}
-
 /* --- Type --- */
 
 static void
