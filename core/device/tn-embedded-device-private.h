@@ -23,7 +23,7 @@ struct _TnEmbeddedDevice
   GMainContext   *main_context;
   gboolean        ephemeral;
 
-  char           *auth_key;              /* nullable; erased once a runtime has it, and when freed */
+  char           *auth_key;              /* nullable; erased when freed */
   TnDeviceModel  *model;
 
   /* Only in main_context. */
