@@ -4,7 +4,7 @@
 #include "tn-lwip-conn-private.h"
 
 #include "lwip-hooks.h"
-#include "tn-lwip-core.h"
+#include "tn-lwip-netif-private.h"
 
 /* A connection whose path is full is held: its segments wait, and so do its timers, as nothing was lost. A path that stays full, as the
  * one over a relay that is down, must not hold it for ever. */
@@ -35,6 +35,8 @@ is_held (const struct tcp_pcb *pcb)
   self = netif->state;
   if (tn_lwip_netif_is_full (self))
     return TRUE;
+  if (g_atomic_int_get (&self->n_blocked) == 0)
+    return FALSE;
   remote = tn_lwip_address_from_lwip (&pcb->remote_ip);
   return tn_lwip_netif_is_blocked (self, &remote);
 }

@@ -191,6 +191,38 @@ test_probe_takes_all (void)
   g_cond_clear (&heard.cond);
 }
 
+/* What was cut while nothing was known of the peer's window is not added to when that turns out to be tiny. */
+static void
+test_tiny_window (void)
+{
+  static const guint8 zeros[500];
+  TestWire *wire = test_wire_new (1280);
+  TestHost *host = &wire->hosts[0];
+  g_autoptr (TnNetstackListener) listener = test_listen (host, "0.0.0.0", PORT, 0, NULL);
+  g_autoptr (TnNetstackStream) stream = NULL;
+  g_autoptr (GError) error = NULL;
+  Heard heard = { .smallest = G_MAXSIZE };
+
+  g_mutex_init (&heard.lock);
+  g_cond_init (&heard.cond);
+  test_wire_set_drop (wire, hear, &heard);
+  inject (host, SYN, 1000, 0, 0, 1000);
+  wait_for_bytes (&heard, 0);
+  inject (host, ACK, 1001, heard.seq + 1, 0, 0);
+  stream = test_accept (listener, NULL, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (stream)), zeros, sizeof zeros, NULL, NULL, &error);
+      g_assert_no_error (error);
+      inject (host, ACK, 1001, heard.seq + 1, 10, 0);
+    }
+  wait_for_bytes (&heard, 10);
+  test_wire_free (wire);
+  g_mutex_clear (&heard.lock);
+  g_cond_clear (&heard.cond);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -198,6 +230,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/netstack/options/tiny-segments", test_tiny_segments);
   g_test_add_func ("/netstack/options/later-segments", test_later_segments);
+  g_test_add_func ("/netstack/options/tiny-window", test_tiny_window);
   g_test_add_func ("/netstack/options/probe-takes-all", test_probe_takes_all);
   return g_test_run ();
 }
