@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tn-data-path.h"
+#include "tn-thread.h"
+
+G_BEGIN_DECLS
+
+struct _TnDataPath
+{
+  gatomicrefcount      ref_count;
+  TnThread            *thread;
+  GPtrArray           *underlays;
+  TnOverlayTransport  *overlay;
+  GTlsDatabase        *tls_database;
+  GProxyResolver      *proxy_resolver;
+  char                *app_name;
+  guint                mtu;
+  TnDataPathCallbacks  callbacks;
+  gpointer             user_data;
+
+  /* From here on of the data thread alone. */
+  TnNodePrivateKey    *node_key;         /* both in the secret pool */
+  TnDiscoPrivateKey   *disco_key;
+  TnPipeline          *pipeline;         /* NULL: stopped */
+  GSource             *timer;
+  GSource             *live;             /* NULL: nothing happened since it was told last */
+  gboolean             overlay_started;
+  guint                n_started;        /* of the underlays */
+  GSource             *linger;           /* stopping, as soon as closed connections are through */
+  gint64               linger_until_us;
+  GHashTable          *pings;            /* guint64 * in it -> Ping */
+  guint64              last_token;
+};
+
+/* A call into the data thread, with what it needs. */
+typedef struct
+{
+  TnDataPath     *path;
+  gpointer        data;
+  GDestroyNotify  destroy;
+} TnDataPathCall;
+
+void tn_data_path_call   (TnDataPath *path, GSourceFunc func, gpointer data, GDestroyNotify destroy);
+
+/* After anything that may have moved timers or counters. */
+void tn_data_path_settle (TnDataPath *path);
+
+/* tn-data-path-ping.c */
+GHashTable *tn_data_path_new_pings (void);
+void        tn_data_path_pong      (gpointer path, const TnPipelinePong *pong);
+
+/* tn-data-path-underlay.c */
+gboolean    tn_data_path_start_underlays (TnDataPath *path, GError **error);
+void        tn_data_path_stop_underlays  (TnDataPath *path);
+guint       tn_data_path_to_underlay     (gpointer path, const TnPathAddress *to, const TnPacketBatch *batch, guint first, gboolean urgent);
+
+G_END_DECLS
