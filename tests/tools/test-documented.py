@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Does the manual page, and does the completion, know each command and option that the program tells of? And nothing else?"""
+"""Does the manual page, and does the completion of each shell, know each command and option that the program tells of? And nothing else?"""
 import os
 import re
 import subprocess
 import sys
 
-TAILNET, MANUAL, COMPLETION = sys.argv[1:4]
+TAILNET, MANUAL, *COMPLETIONS = sys.argv[1:]
 
 
 def help_of(*command):
@@ -26,13 +26,15 @@ for name in commands:
 
 with open(MANUAL) as file:
     manual = re.sub(r'\\f.', '', file.read().replace('\\-', '-'))
-with open(COMPLETION) as file:
-    completion = file.read()
 missing = [f'{what} is not in the manual page' for what in known if not re.search(re.escape(what) + r'\b', manual)]
-missing += [f'{what} is not in the completion' for what in known if not re.search(re.escape(what) + r'\b', completion)]
 missing += [f'{name} is not in the manual page' for name in commands if not re.search(r'^\.(B|BR|BI) "? ?' + name + r'\b', manual, re.M)]
-missing += [f'{name} is not in the completion' for name in commands if not re.search(r'commands=.*\b' + name + r'\b', completion)]
 missing += [f'the program has no {what}, but the manual page tells of it' for what in set(re.findall(r'--[a-z][\w-]+', manual)) - known]
-missing += [f'the program has no {what}, but the completion tells of it' for what in set(re.findall(r'--[a-z][\w-]+', completion)) - known]
+for path in COMPLETIONS:
+    shell = os.path.basename(path)
+    with open(path) as file:
+        completion = re.sub(r'(?m)^(complete .*) -l ', r'\1 --', file.read())      # fish
+    missing += [f'{what} is not in {shell}' for what in known if not re.search(re.escape(what) + r'\b', completion)]
+    missing += [f'{name} is not in {shell}' for name in commands if not re.search(r'\bcommands[= ].*\b' + name + r'\b', completion)]
+    missing += [f'the program has no {what}, but {shell} tells of it' for what in set(re.findall(r'--[a-z][\w-]+', completion)) - known]
 print('\n'.join(sorted(missing)))
 sys.exit(1 if missing or not commands else 0)
