@@ -49,21 +49,14 @@ close_down (TnEmbeddedDevice *self)
     g_cancellable_cancel (self->opening);
 }
 
-static void
-end_start (TnEmbeddedDevice *self,
-           GError           *error)      /* nullable, taken */
+/* NULL: nobody waits for a start. */
+static GTask *
+take_start_task (TnEmbeddedDevice *self)
 {
-  g_autoptr (GTask) task = g_steal_pointer (&self->start_task);
-
   if (self->start_cancelled != NULL)
     g_source_destroy (self->start_cancelled);
   g_clear_pointer (&self->start_cancelled, g_source_unref);
-  if (task == NULL)
-    g_clear_error (&error);
-  else if (error != NULL)
-    g_task_return_error (task, error);
-  else
-    g_task_return_boolean (task, TRUE);
+  return g_steal_pointer (&self->start_task);
 }
 
 static void
@@ -71,14 +64,17 @@ runtime_state (gpointer      user_data,
                TnDeviceState state)
 {
   g_autoptr (TnEmbeddedDevice) self = g_weak_ref_get (&((Link *) user_data)->device);
+  g_autoptr (GTask) task = NULL;
 
   if (self == NULL || self->closing)
     return;
 
   self->state = state;
   tn_device_model_flush (self->model);
-  if (state == TN_DEVICE_STATE_RUNNING)
-    end_start (self, NULL);
+  if (state == TN_DEVICE_STATE_RUNNING && !self->closing)
+    task = take_start_task (self);
+  if (task != NULL)
+    g_task_return_boolean (task, TRUE);
 }
 
 static void
@@ -96,12 +92,13 @@ runtime_failed (gpointer      user_data,
   close_down (self);
 }
 
-/* However it came to that. */
+/* However it came to that. Who hears of it may start the device again at once: all that belongs to the end is taken out before. */
 static void
 end_stopped (TnEmbeddedDevice *self,
              GError           *error)      /* nullable, taken: why it did not start */
 {
   g_autoptr (GPtrArray) stop_tasks = g_steal_pointer (&self->stop_tasks);
+  g_autoptr (GTask) start_task = take_start_task (self);
 
   self->stop_tasks = g_ptr_array_new_with_free_func (g_object_unref);
   if (self->stop_error != NULL)
@@ -112,10 +109,12 @@ end_stopped (TnEmbeddedDevice *self,
   self->closing = FALSE;
   publish_stopped (self, g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ? NULL : error);
 
-  if (self->start_task != NULL)
-    end_start (self, error != NULL ? error : g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "device was stopped"));
-  else
+  if (start_task == NULL)
     g_clear_error (&error);
+  else if (error != NULL)
+    g_task_return_error (start_task, error);
+  else
+    g_task_return_new_error (start_task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "device was stopped");
   for (guint i = 0; i < stop_tasks->len; i++)
     g_task_return_boolean (g_ptr_array_index (stop_tasks, i), TRUE);
 }

@@ -14,7 +14,7 @@
  * one then, and answers go there. Several loads may be under way at once. What is new is used on the network only once it is saved.
  *
  * A program may implement the interface itself, for instance on top of a keyring or a database, which may take their time and ask
- * somebody for a password: the device waits, and says so by cancelling where somebody gives up.
+ * somebody for a password: the device waits, and cancels the call if its program gives up.
  */
 G_DEFINE_INTERFACE (TnStateStore, tn_state_store, G_TYPE_OBJECT)
 

@@ -342,6 +342,50 @@ test_stops_by_itself (void)
   g_signal_handlers_disconnect_by_data (device, &seen);
 }
 
+typedef struct
+{
+  TnDevice     *device;
+  GAsyncResult *result;
+} Restart;
+
+static void
+restart_cb (TnDevice   *device,
+            GParamSpec *pspec,
+            gpointer    data)
+{
+  Restart *restart = data;
+
+  if (tn_device_get_state (device) == TN_DEVICE_STATE_STOPPED && restart->device == NULL)
+    {
+      restart->device = device;
+      tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), tn_testkit_tailnet_get_auth_key (tailnet));
+      tn_device_start_async (device, NULL, kit_result_cb, &restart->result);
+    }
+}
+
+/* From inside of the notification that it has stopped, while the start that failed has not ended yet. */
+static void
+test_restart_at_once (void)
+{
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "eager", NULL, FALSE);
+  g_autoptr (GAsyncResult) first = NULL;
+  g_autoptr (GError) error = NULL;
+  Restart restart = { NULL };
+
+  g_signal_connect (device, "notify::state", G_CALLBACK (restart_cb), &restart);
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), "tskey-auth-wrong");
+  tn_device_start_async (device, NULL, kit_result_cb, &first);
+  g_assert_false (tn_device_start_finish (device, kit_wait (&first), &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_AUTH_REJECTED);
+  g_clear_error (&error);
+  g_assert_true (tn_device_start_finish (device, kit_wait (&restart.result), &error));
+  g_assert_no_error (error);
+  g_clear_object (&restart.result);
+
+  restart.device = device;
+  kit_stop (device);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -363,6 +407,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-faults/filter-changed", test_filter_changed);
   g_test_add_func ("/device/embedded-faults/peer-removed", test_peer_removed);
   g_test_add_func ("/device/embedded-faults/stops-by-itself", test_stops_by_itself);
+  g_test_add_func ("/device/embedded-faults/restart-at-once", test_restart_at_once);
 
   code = g_test_run ();
   g_object_unref (tailnet);
