@@ -66,6 +66,7 @@ struct _TnPipeline
   TnFilterState     jailed_state;
   GHashTable       *peers_by_id;            /* gint64 * in the state -> TnPeerState, owned */
   GHashTable       *peers_by_key;           /* TnNodePublicKey * in the state -> TnPeerState */
+  gboolean          had_same_keys;          /* some peer may stand behind another with the same key, and is not in peers_by_key */
   TnHoldPool       *hold_pool;
   GPtrArray        *blocked;                /* of TnPeerState, in turn */
   TnIpAddress       address4;

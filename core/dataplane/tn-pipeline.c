@@ -84,7 +84,7 @@ tn_pipeline_ensure_tunnel (TnPipeline  *pipeline,
 {
   TnTunnelPeerConfig config = { .user_data = peer };
 
-  if (G_UNLIKELY (peer->tunnel_peer == NULL))
+  if (G_UNLIKELY (peer->tunnel_peer == NULL) && tn_pipeline_peer_by_key (pipeline, &peer->key) == peer)
     peer->tunnel_peer = tn_tunnel_add_peer (pipeline->tunnel, &peer->key, &config, pipeline->now_us);
   return peer->tunnel_peer;
 }
@@ -170,6 +170,23 @@ tn_pipeline_set_node_key (TnPipeline             *pipeline,
   tn_tunnel_set_private_key (pipeline->tunnel, key);
 }
 
+/* The key goes back to a node that had it too, and stood behind @peer. */
+static void
+restore_key (TnPipeline  *pipeline,
+             TnPeerState *peer)
+{
+  GHashTableIter iter;
+  gpointer other;
+
+  g_hash_table_iter_init (&iter, pipeline->peers_by_id);
+  while (g_hash_table_iter_next (&iter, NULL, &other))
+    if (other != peer && tn_node_public_key_equal (&((TnPeerState *) other)->key, &peer->key))
+      {
+        g_hash_table_replace (pipeline->peers_by_key, &((TnPeerState *) other)->key, other);
+        return;
+      }
+}
+
 static void
 forget_key (TnPipeline  *pipeline,
             TnPeerState *peer)
@@ -177,9 +194,29 @@ forget_key (TnPipeline  *pipeline,
   if (peer->tunnel_peer != NULL)
     tn_tunnel_remove_peer (pipeline->tunnel, g_steal_pointer (&peer->tunnel_peer));
   if (g_hash_table_lookup (pipeline->peers_by_key, &peer->key) == peer)
-    g_hash_table_remove (pipeline->peers_by_key, &peer->key);
+    {
+      g_hash_table_remove (pipeline->peers_by_key, &peer->key);
+      if (G_UNLIKELY (pipeline->had_same_keys))
+        restore_key (pipeline, peer);
+    }
   tn_hold_queue_clear (&peer->held);
   tn_pipeline_unblock (pipeline, peer);
+}
+
+/* Two nodes with one key: a node that registered anew, of which the server has not taken the old one away yet, or the server's mistake. The
+ * later one counts, and has the tunnel alone. */
+static void
+take_key (TnPipeline  *pipeline,
+          TnPeerState *peer)
+{
+  TnPeerState *other = tn_pipeline_peer_by_key (pipeline, &peer->key);
+
+  if (other != NULL && other != peer)
+    {
+      forget_key (pipeline, other);
+      pipeline->had_same_keys = TRUE;
+    }
+  g_hash_table_replace (pipeline->peers_by_key, &peer->key, peer);      /* the table's key lies in the state that it names */
 }
 
 void
@@ -206,8 +243,7 @@ tn_pipeline_upsert_peer (TnPipeline           *pipeline,
     peer->disco_shared_known = FALSE;
   peer->disco_key = config->disco_key;
   peer->home_region = config->home_region;
-  /* Two nodes with one key is the server's mistake: the later one counts. The table's key lies in the state that it names. */
-  g_hash_table_replace (pipeline->peers_by_key, &peer->key, peer);
+  take_key (pipeline, peer);
   tn_pipeline_choose_path (pipeline, peer);
   tn_pipeline_unpark (pipeline, peer);
 }

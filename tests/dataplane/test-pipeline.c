@@ -661,6 +661,60 @@ test_key_change (void)
   g_assert_cmpuint (b->received->len, ==, 2);
 }
 
+static void
+add_same_key (Node       *node,
+              const Node *peer,
+              gint64      id)
+{
+  const TnPipelinePeer config = { .id = id, .key = peer->node_key, .disco_key = peer->disco_key, .home_region = REGION };
+
+  tn_pipeline_upsert_peer (node->pipeline, &config, node->world->now_us);
+}
+
+static guint
+count_infos (Node *node)
+{
+  g_autoptr (GArray) infos = tn_pipeline_dup_infos (node->pipeline);
+
+  return infos->len;
+}
+
+/* A node that registered anew, and whose old entry is still there, has one tunnel: that of the later entry. */
+static void
+test_same_key (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+
+  send_udp (a, b, 1);
+  settle (world);
+  g_assert_cmpuint (count_infos (a), ==, 1);
+
+  add_same_key (a, b, 999);
+  tn_pipeline_connect (a->pipeline, b->id, world->now_us);
+  tn_pipeline_connect (a->pipeline, 999, world->now_us);
+  settle (world);
+  g_assert_cmpuint (count_infos (a), ==, 1);
+
+  /* The later one goes: the earlier one has the key again. */
+  tn_pipeline_remove_peer (a->pipeline, 999, world->now_us);
+  g_assert_cmpuint (count_infos (a), ==, 0);
+  world->now_us += G_USEC_PER_SEC;
+  send_udp (a, b, 1);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 2);
+  g_assert_cmpuint (count_infos (a), ==, 1);
+
+  /* The earlier one goes: nothing is left that speaks of it. */
+  add_same_key (a, b, 999);
+  tn_pipeline_remove_peer (a->pipeline, b->id, world->now_us);
+  g_assert_cmpuint (count_infos (a), ==, 0);
+  world->now_us += 20 * (gint64) 60 * G_USEC_PER_SEC;
+  tn_pipeline_expire (a->pipeline, world->now_us);
+  settle (world);
+}
+
 int
 main (int   argc,
       char *argv[])
@@ -683,5 +737,6 @@ main (int   argc,
   g_test_add_func ("/dataplane/pipeline/unknown-disco-key", test_unknown_disco_key);
   g_test_add_func ("/dataplane/pipeline/no-home-yet", test_no_home_yet);
   g_test_add_func ("/dataplane/pipeline/key-change", test_key_change);
+  g_test_add_func ("/dataplane/pipeline/same-key", test_same_key);
   return g_test_run ();
 }
