@@ -26,21 +26,22 @@ allocated (void)
 static char *
 make_map (void)
 {
-  GString *json = g_string_new ("{\"Node\":{\"ID\":1,\"StableID\":\"n1\",\"Name\":\"self.tail.example.\",\"User\":1,\"Addresses\":[\"100.64.0.1/32\"],"
-                                "\"AllowedIPs\":[\"100.64.0.1/32\"]},\"Peers\":[");
+  GString *json = g_string_new ("{\"Node\":{\"ID\":1,\"StableID\":\"n1\",\"Name\":\"self.tail.example.\",\"User\":1,"
+                                "\"Addresses\":[\"100.64.0.1/32\"],\"AllowedIPs\":[\"100.64.0.1/32\"]},\"Peers\":[");
 
   for (guint i = 2; i < N_PEERS + 2; i++)
     {
       g_autofree char *key = g_strdup_printf ("%064x", i);
+      g_autofree char *addresses = g_strdup_printf ("\"100.%u.%u.%u/32\",\"fd7a:115c:a1e0::%x/128\"", 64 + i / 65536, i / 256 % 256, i % 256, i);
 
-      g_string_append_printf (json,
-                              "%s{\"ID\":%u,\"StableID\":\"nStableIdOf%u\",\"Name\":\"machine-%u.tail0123.example.\",\"User\":%u,"
-                              "\"Key\":\"nodekey:%s\",\"DiscoKey\":\"discokey:%s\",\"Addresses\":[\"100.%u.%u.%u/32\",\"fd7a:115c:a1e0::%x/128\"],"
-                              "\"AllowedIPs\":[\"100.%u.%u.%u/32\",\"fd7a:115c:a1e0::%x/128\"],\"Endpoints\":[\"192.0.2.%u:41641\",\"10.0.%u.%u:41641\"],"
-                              "\"HomeDERP\":%u,\"Hostinfo\":{\"OS\":\"linux\",\"Hostname\":\"machine-%u\"},\"Created\":\"2026-01-02T03:04:05Z\",\"Cap\":130,"
-                              "\"Online\":true,\"MachineAuthorized\":true}",
-                              i > 2 ? "," : "", i, i, i, 1 + i % 100, key, key, 64 + i / 65536, i / 256 % 256, i % 256, i, 64 + i / 65536,
-                              i / 256 % 256, i % 256, i, i % 256, i / 256 % 256, i % 256, 1 + i % 20, i);
+      g_string_append_printf (json, "%s{\"ID\":%u,\"StableID\":\"nStableIdOf%u\",\"Name\":\"machine-%u.tail0123.example.\",\"User\":%u,",
+                              i > 2 ? "," : "", i, i, i, 1 + i % 100);
+      g_string_append_printf (json, "\"Key\":\"nodekey:%s\",\"DiscoKey\":\"discokey:%s\",\"Addresses\":[%s],\"AllowedIPs\":[%s],",
+                              key, key, addresses, addresses);
+      g_string_append_printf (json, "\"Endpoints\":[\"192.0.2.%u:41641\",\"10.0.%u.%u:41641\"],\"HomeDERP\":%u,\"Cap\":130,",
+                              i % 256, i / 256 % 256, i % 256, 1 + i % 20);
+      g_string_append_printf (json, "\"Hostinfo\":{\"OS\":\"linux\",\"Hostname\":\"machine-%u\"},\"Created\":\"2026-01-02T03:04:05Z\",", i);
+      g_string_append (json, "\"Online\":true,\"MachineAuthorized\":true}");
     }
   g_string_append (json, "]}");
   return g_string_free (json, FALSE);

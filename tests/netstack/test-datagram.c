@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <string.h>
+
+#include "tn-ip-header.h"
+#include "tn-parse.h"
 #include "wire.h"
 
 static gpointer
@@ -234,6 +238,75 @@ test_datagram_flood (void)
   test_wire_free (wire);
 }
 
+/* --- Fragments --- */
+
+enum { FRAGMENTED_LEN = 88, SPLIT_AT = 80 };
+
+/* Part of @datagram as a fragment that says it belongs to a packet of protocol @next. */
+static void
+inject_fragment (TestHost     *to,
+                 guint8        next,
+                 const guint8  datagram[FRAGMENTED_LEN],
+                 guint         first,
+                 guint         len)
+{
+  guint8 packet[200];
+  TnIpAddress src, dst;
+  gsize header;
+  guint8 *fragment;
+
+  g_assert_true (tn_ip_address_parse (TEST_IP6_A, &src));
+  g_assert_true (tn_ip_address_parse (TEST_IP6_B, &dst));
+  header = tn_ip_header_write (packet, sizeof packet, &src, &dst, 44, 7, len + 8);
+  fragment = packet + header;
+  memset (fragment, 0, 8);
+  fragment[0] = next;
+  fragment[3] = (guint8) (first | (first + len < FRAGMENTED_LEN ? 1 : 0));      /* a multiple of eight, and below 256 */
+  fragment[7] = 1;
+  memcpy (fragment + 8, datagram + first, len);
+  test_wire_inject (to, packet, header + 8 + len);
+}
+
+/* The packet filter judges the first fragment, by what that says of itself; so nothing else may come of it. Here it says that it is an echo
+ * reply, which may always come in, and a fragment before it that the whole is a datagram. RFC 8200, section 4.5. */
+static void
+test_datagram_fragment_header (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackDatagram) a = test_bind (&wire->hosts[0], "::", 0, NULL);
+  g_autoptr (TnNetstackDatagram) b = test_bind (&wire->hosts[1], "::", 53, NULL);
+  g_autoptr (GBytes) honest = pattern (10);
+  g_autoptr (GBytes) received = NULL;
+  g_autoptr (GError) error = NULL;
+  guint8 datagram[FRAGMENTED_LEN] = { 129, 0, 0, 53, 0, FRAGMENTED_LEN };
+  TnIpAddress src, dst;
+  guint16 checksum;
+
+  g_assert_true (tn_ip_address_parse (TEST_IP6_A, &src));
+  g_assert_true (tn_ip_address_parse (TEST_IP6_B, &dst));
+  checksum = tn_checksum_finish (tn_checksum_add (tn_checksum_add (tn_checksum_add (FRAGMENTED_LEN + TN_PROTO_UDP, src.bytes, 16),
+                                                                   dst.bytes, 16), datagram, sizeof datagram));
+  datagram[6] = (guint8) (checksum >> 8);
+  datagram[7] = (guint8) checksum;
+
+  inject_fragment (&wire->hosts[1], TN_PROTO_UDP, datagram, SPLIT_AT, FRAGMENTED_LEN - SPLIT_AT);
+  inject_fragment (&wire->hosts[1], TN_PROTO_ICMP6, datagram, 0, SPLIT_AT);
+  test_send_to (a, TEST_IP6_B, 53, honest, &error);
+  g_assert_no_error (error);
+  received = test_receive (b, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_bytes_equal (honest, received));
+
+  /* As an honest sender has it, and out of order, it comes through. */
+  g_clear_pointer (&received, g_bytes_unref);
+  inject_fragment (&wire->hosts[1], TN_PROTO_UDP, datagram, SPLIT_AT, FRAGMENTED_LEN - SPLIT_AT);
+  inject_fragment (&wire->hosts[1], TN_PROTO_UDP, datagram, 0, SPLIT_AT);
+  received = test_receive (b, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_bytes_get_size (received), ==, FRAGMENTED_LEN - 8);
+  test_wire_free (wire);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -246,5 +319,6 @@ main (int    argc,
   g_test_add_func ("/netstack/datagram/waits", test_datagram_waits);
   g_test_add_func ("/netstack/datagram/wait-ends", test_datagram_wait_ends);
   g_test_add_func ("/netstack/datagram/flood", test_datagram_flood);
+  g_test_add_func ("/netstack/datagram/fragment-header", test_datagram_fragment_header);
   return g_test_run ();
 }
