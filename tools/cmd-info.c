@@ -149,20 +149,22 @@ static int
 print_addresses (TnNode   *node,
                  gboolean  ipv4,
                  gboolean  ipv6,
-                 gboolean  first)
+                 gboolean  first,
+                 gboolean  json)
 {
   const char *const *addresses = tn_node_get_addresses (node);
-  gboolean any = FALSE;
+  g_autoptr (GString) text = g_string_new (NULL);
 
-  for (guint i = 0; addresses[i] != NULL && !(first && any); i++)
+  for (guint i = 0; addresses[i] != NULL && !(first && text->len > 0); i++)
     if (is_wanted (addresses[i], ipv4, ipv6))
-      {
-        g_print ("%s\n", addresses[i]);
-        any = TRUE;
-      }
-  if (!any)
+      g_string_append_printf (text, json ? "%s\"%s\"" : "%s%s", text->len == 0 ? "" : json ? "," : "\n", addresses[i]);
+  if (json)
+    g_print ("{\"TailscaleIPs\":[%s]}\n", text->str);
+  else if (text->len > 0)
+    g_print ("%s\n", text->str);
+  if (text->len == 0)
     g_printerr (_("tailnet: %s has no address of that kind\n"), tn_node_get_name (node));
-  return any ? TN_CLI_DONE : TN_CLI_FAILED;
+  return text->len > 0 ? TN_CLI_DONE : TN_CLI_FAILED;
 }
 
 static int
@@ -176,6 +178,7 @@ run_ip (TnCli  *cli,
     { "ipv4", '4', 0, G_OPTION_ARG_NONE, &ipv4, N_("Only IPv4"), NULL },
     { "ipv6", '6', 0, G_OPTION_ARG_NONE, &ipv6, N_("Only IPv6"), NULL },
     { "first", '1', 0, G_OPTION_ARG_NONE, &first, N_("Only the first one"), NULL },
+    { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
     { NULL },
   };
   int code;
@@ -187,9 +190,11 @@ run_ip (TnCli  *cli,
   if ((code = tn_cli_start (cli)) != TN_CLI_DONE)
     return code;
 
+  if (argc == 2)
+    tn_cli_wait_peer (cli, argv[1]);
   node = argc == 2 ? tn_device_lookup_peer (cli->device, argv[1]) : tn_device_dup_self_node (cli->device);
   if (node != NULL)
-    return print_addresses (node, ipv4, ipv6, first);
+    return print_addresses (node, ipv4, ipv6, first, cli->json);
   g_printerr (_("tailnet: no peer is called %s\n"), argc == 2 ? argv[1] : "");
   return TN_CLI_FAILED;
 }

@@ -94,8 +94,9 @@ run (TnCli  *cli,
   if ((code = tn_cli_start (cli)) != TN_CLI_DONE)
     return code;
 
+  tn_cli_wait_peer (cli, argv[1]);
   kind = tsmp ? TN_PING_KIND_TSMP : icmp ? TN_PING_KIND_ICMP : TN_PING_KIND_DISCO;
-  for (int i = 0; (count == 0 || i < count) && !g_cancellable_is_cancelled (cli->cancellable); i++)
+  for (int i = 0; (count == 0 || i < count) && !g_cancellable_is_cancelled (cli->cancellable) && !tn_cli_output_lost (); i++)
     {
       if (i > 0)
         tn_cli_pause (cli, (guint) interval_ms);

@@ -167,7 +167,7 @@ parse_target (const char  *text,
 
   if (g_ascii_string_to_unsigned (text, 10, 1, G_MAXUINT16, &port, NULL))
     return g_network_address_new_loopback ((guint16) port);
-  if (g_str_has_prefix (text, "unix:"))
+  if (g_str_has_prefix (text, "unix:") && text[strlen ("unix:")] != '\0')
     return G_SOCKET_CONNECTABLE (g_unix_socket_address_new (text + strlen ("unix:")));
   target = strrchr (text, ':') != NULL ? g_network_address_parse (text, 0, NULL) : NULL;
   if (target == NULL || g_network_address_get_port (G_NETWORK_ADDRESS (target)) == 0)

@@ -43,7 +43,9 @@ list_commands (void)
       g_string_append_printf (text, "  %-32s %s\n", head, _(commands[i]->summary));
     }
   g_string_append (text, _("\nWith --state or --ephemeral this program is the node itself, for as long as it runs. While one of them runs, others\n"
-                           "with the same --state talk to it. “tailnet COMMAND --help” says more about a command."));
+                           "with the same --state talk to it. “tailnet COMMAND --help” says more about a command.\n\n"
+                           "Without --login-server that is https://controlplane.tailscale.com. The variables TS_AUTHKEY, TS_CONTROL_URL,\n"
+                           "TS_HOSTNAME and TS_STATE_DIR stand for the options of that meaning where these are not given."));
   return g_string_free (text, FALSE);
 }
 
@@ -76,9 +78,19 @@ static gboolean
 check_values (TnCli   *cli,
               GError **error)
 {
-  if (cli->timeout_s < -1)
+  if (cli->timeout_s < 0 && cli->timeout_s != TN_CLI_NO_TIMEOUT)
     {
       g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("“%d” is no number of seconds"), cli->timeout_s);
+      return FALSE;
+    }
+  if (cli->state_dir != NULL && cli->ephemeral)
+    {
+      g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("--state and --ephemeral exclude each other"));
+      return FALSE;
+    }
+  if (cli->state_dir != NULL && *cli->state_dir == '\0')
+    {
+      g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("“” is no folder for --state"));
       return FALSE;
     }
   for (guint i = 0; cli->tags != NULL && cli->tags[i] != NULL; i++)
@@ -90,13 +102,27 @@ check_values (TnCli   *cli,
   return TRUE;
 }
 
-/* GLib sends debug messages to standard output, where they would be among what a command prints. */
-static void
-set_up_log (gboolean verbose)
+/* Where these come from, an option or the environment, makes no difference. */
+static gboolean
+check_access (TnCli   *cli,
+              GError **error)
 {
-  g_log_writer_default_set_use_stderr (TRUE);
-  if (verbose)
-    g_setenv ("G_MESSAGES_DEBUG", "tailnet tailnet-derp tailnet-netstack", FALSE);
+  g_autoptr (GUri) url = cli->control_url != NULL ? g_uri_parse (cli->control_url, G_URI_FLAGS_NONE, NULL) : NULL;
+  const char *variable = cli->auth_key != NULL && g_str_has_prefix (cli->auth_key, "env:") ? cli->auth_key + strlen ("env:") : NULL;
+
+  if (cli->control_url != NULL && (url == NULL || g_uri_get_host (url) == NULL || *g_uri_get_host (url) == '\0' ||
+                                   (strcmp (g_uri_get_scheme (url), "https") != 0 && strcmp (g_uri_get_scheme (url), "http") != 0)))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("“%s” is no http or https URL of a control server"), cli->control_url);
+      return FALSE;
+    }
+  if (variable != NULL && g_getenv (variable) == NULL)
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _("cannot read the auth key: there is no variable %s in the environment"), variable);
+      return FALSE;
+    }
+  return TRUE;
 }
 
 /* Options may come before the command only: what follows it is the command's. */
@@ -139,8 +165,10 @@ parse_options (TnCli   *cli,
     }
   if (!check_values (cli, error))
     return FALSE;
-  cli->timeout_given = cli->timeout_s >= 0;
+  cli->timeout_given = cli->timeout_s != TN_CLI_NO_TIMEOUT;
   take_environment (cli);
+  if (!check_access (cli, error))
+    return FALSE;
   if (*argc > 1 && strcmp ((*argv)[1], "--") == 0)
     {
       (*argv)[1] = (*argv)[0];
@@ -167,7 +195,8 @@ run (TnCli  *cli,
   if (command == NULL)
     return tn_cli_usage (_("unknown command “%s”; “tailnet --help” lists them"), argv[1]);
 
-  set_up_log (cli->verbose);
+  if (cli->verbose)
+    g_setenv ("G_MESSAGES_DEBUG", "tailnet tailnet-derp tailnet-netstack", FALSE);
   cli->cancellable = g_cancellable_new ();
   code = command->run (cli, argc - 1, argv + 1);
   tn_cli_stop (cli);
@@ -178,7 +207,7 @@ int
 main (int    argc,
       char **argv)
 {
-  TnCli cli = { .timeout_s = -1 };
+  TnCli cli = { .timeout_s = TN_CLI_NO_TIMEOUT };
   int code;
 
   setlocale (LC_ALL, "");
@@ -186,6 +215,7 @@ main (int    argc,
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);
   g_set_prgname ("tailnet");
+  tn_cli_watch_output ();
 
   code = run (&cli, argc, argv);
   g_clear_object (&cli.cancellable);

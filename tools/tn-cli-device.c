@@ -15,7 +15,10 @@ enum
 static gboolean
 interrupted_cb (gpointer data)
 {
-  g_cancellable_cancel (data);
+  TnCli *cli = data;
+
+  cli->interrupted = TRUE;
+  g_cancellable_cancel (cli->cancellable);
   return G_SOURCE_REMOVE;      /* the next one ends the program at once */
 }
 
@@ -25,7 +28,6 @@ read_auth_key (const char  *text,
                GError     **error)
 {
   g_autofree char *contents = NULL;
-  const char *value;
 
   if (g_str_has_prefix (text, "file:"))
     {
@@ -38,11 +40,7 @@ read_auth_key (const char  *text,
     }
   if (g_str_has_prefix (text, "env:"))
     {
-      value = g_getenv (text + strlen ("env:"));
-      if (value == NULL)
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, _("cannot read the auth key: there is no variable %s in the environment"),
-                     text + strlen ("env:"));
-      return g_strdup (value);
+      return g_strdup (g_getenv (text + strlen ("env:")));      /* there is one, or the command would not have begun */
     }
   return g_strdup (text);
 }
@@ -96,9 +94,8 @@ make_device (TnCli   *cli,
 void
 tn_cli_watch_signals (TnCli *cli)
 {
-  signal (SIGPIPE, SIG_IGN);      /* a reader that leaves is an error of that write */
-  g_unix_signal_add (SIGINT, interrupted_cb, cli->cancellable);
-  g_unix_signal_add (SIGTERM, interrupted_cb, cli->cancellable);
+  g_unix_signal_add (SIGINT, interrupted_cb, cli);
+  g_unix_signal_add (SIGTERM, interrupted_cb, cli);
 }
 
 static void

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define PEER_PATIENCE_MS 2000      /* from one node's “listening” to its place on another's map it takes less */
+
 /* --- Errors --- */
 
 /* Joining goes on trying for as long as it may; what it last tripped over is a health item. */
@@ -25,6 +27,8 @@ tn_cli_fail (TnCli        *cli,
 
   if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_printerr ("tailnet: %s\n", error->message);
+  else if (cli->interrupted)
+    g_printerr (_("tailnet: interrupted\n"));
   else if (cli->timed_out)
     {
       reason = dup_first_health (cli);
@@ -151,7 +155,7 @@ void
 tn_cli_begin (TnCli *cli,
               int    default_s)
 {
-  int limit_s = cli->timeout_s >= 0 ? cli->timeout_s : default_s;
+  int limit_s = cli->timeout_s != TN_CLI_NO_TIMEOUT ? cli->timeout_s : default_s;
 
   tn_cli_end (cli);
   if (limit_s == 0)
@@ -173,6 +177,20 @@ tn_cli_end (TnCli *cli)
 
 /* --- Connections --- */
 
+void
+tn_cli_wait_peer (TnCli      *cli,
+                  const char *host)
+{
+  gboolean over = FALSE;
+  guint id = g_timeout_add (PEER_PATIENCE_MS, pause_over_cb, &over);
+  g_autoptr (TnNode) peer = NULL;
+
+  while ((peer = tn_device_lookup_peer (cli->device, host)) == NULL && !over && !g_cancellable_is_cancelled (cli->cancellable))
+    g_main_context_iteration (NULL, TRUE);
+  if (!over)
+    g_source_remove (id);
+}
+
 TnConnection *
 tn_cli_connect (TnCli       *cli,
                 const char  *host,
@@ -182,6 +200,7 @@ tn_cli_connect (TnCli       *cli,
   g_autoptr (GAsyncResult) result = NULL;
 
   tn_cli_begin (cli, TN_CLI_TIMEOUT_S);
+  tn_cli_wait_peer (cli, host);
   tn_device_connect_to_host_async (cli->device, host, port, cli->cancellable, tn_cli_done_cb, &result);
   tn_cli_wait (&result);
   tn_cli_end (cli);

@@ -17,6 +17,7 @@ enum
 };
 
 #define TN_CLI_TIMEOUT_S 20      /* for joining and connecting, without --timeout */
+#define TN_CLI_NO_TIMEOUT G_MININT      /* --timeout was not given */
 
 /* What every command gets: the options that stand before its name, and a device on demand. */
 typedef struct
@@ -29,7 +30,7 @@ typedef struct
   char        **tags;
   char         *ca_file;
   gboolean      timeout_given;
-  int           timeout_s;         /* -1: not given */
+  int           timeout_s;         /* or TN_CLI_NO_TIMEOUT */
   gboolean      patient;           /* joining may take as long as it takes */
   gboolean      json;
   gboolean      verbose;
@@ -40,6 +41,7 @@ typedef struct
   GCancellable *cancellable;       /* cancelled by SIGINT, SIGTERM, and when time is up */
   GSource      *deadline;          /* nullable */
   gboolean      timed_out;
+  gboolean      interrupted;       /* by SIGINT or SIGTERM */
 } TnCli;
 
 typedef struct
@@ -62,6 +64,13 @@ void          tn_cli_watch_signals (TnCli *cli);
  * @default_s: without --timeout, 0 for no limit. */
 void          tn_cli_begin      (TnCli *cli, int default_s);
 void          tn_cli_end        (TnCli *cli);
+
+/* Standard output and warnings, from here to the end of the program: whatever could not be printed makes it fail. */
+void          tn_cli_watch_output (void);
+gboolean      tn_cli_output_lost  (void);      /* nobody reads, or there is no room */
+
+/* Waits a moment for a peer that is not on the map: it may have joined just now. */
+void          tn_cli_wait_peer  (TnCli *cli, const char *host);
 
 /* Prints "tailnet: …" on standard error and returns TN_CLI_FAILED or TN_CLI_USAGE. */
 int           tn_cli_fail       (TnCli *cli, const GError *error);

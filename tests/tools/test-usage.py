@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the program says to what it cannot do. An error shows the value, on one line of standard error."""
+import errno
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import unittest
 
-from program import ENV, TAILNET, Case, TailnetCase, run
+from program import ENV, LIMIT_S, TAILNET, Case, Program, TailnetCase, run
 
 
 class Usage(Case):
@@ -20,6 +22,10 @@ class Usage(Case):
         self.refuse(2, '--state DIR', 'ip')
         self.refuse(2, '--state DIR', 'down')
         self.refuse(2, '-5', '--timeout', '-5', '-e', 'ip')
+        self.refuse(2, '-1', '--timeout', '-1', '-e', 'ip')
+        self.refuse(2, '--ephemeral', '-e', '-s', 'somewhere', 'ip')
+        self.refuse(2, '--state', '-s', '', 'ip')
+        self.refuse(2, 'TAILNET_NOTHING', '-e', '-k', 'env:TAILNET_NOTHING', 'ip')
         self.refuse(2, 'soon', '--timeout', 'soon', '-e', 'ip')
         self.refuse(2, 'server', '-t', 'server', '-e', 'ip')
 
@@ -32,7 +38,7 @@ class Usage(Case):
             ('nc', [], 'got 0'), ('nc', ['host'], 'got 1'), ('nc', ['host', '99999'], '99999'), ('nc', ['host', 'http'], 'http'),
             ('nc', ['-l'], 'got 0'), ('nc', ['-l', '0'], '“0”'), ('nc', ['-w', '-3', 'host', '80'], '-3'),
             ('serve', [], 'got 0'), ('serve', ['80'], 'got 1'), ('serve', ['0', '80'], '“0”'), ('serve', ['80', 'nowhere'], 'nowhere'),
-            ('serve', ['80', 'host:'], 'host:'), ('perf', [], 'got 0'), ('perf', ['--bytes', 'x', 'host'], '“x”'),
+            ('serve', ['80', 'host:'], 'host:'), ('serve', ['80', 'unix:'], 'unix:'), ('perf', [], 'got 0'), ('perf', ['--bytes', 'x', 'host'], '“x”'),
             ('perf', ['--streams', '33', 'host'], '33'), ('perf', ['-p', '0', 'host'], '“0”'), ('perf', ['--time', '0', 'host'], ' 0 s'),
             ('perf', ['-l', 'x'], '“x”'),
         ]:
@@ -45,16 +51,58 @@ class Usage(Case):
         self.assertEqual(set(json.loads(run('version', '--json').stdout)), {'majorMinorPatch', 'short', 'long', 'cap'})
 
     def test_bad_servers(self):
-        self.refuse(1, 'nonsense', '-e', '-l', 'nonsense', '-k', 'key', 'ip')
-        self.refuse(1, 'ftp://example.com', '-e', '-l', 'ftp://example.com', '-k', 'key', 'ip')
+        self.refuse(2, 'nonsense', '-e', '-l', 'nonsense', '-k', 'key', 'ip')
+        self.refuse(2, 'ftp://example.com', '-e', '-l', 'ftp://example.com', '-k', 'key', 'ip')
         self.refuse(1, 'http://example.com', '-e', '-l', 'http://example.com', '-k', 'key', 'ip')
         self.refuse(1, '127.0.0.1:1', '--timeout', '1', '-e', '-l', 'http://127.0.0.1:1', '-k', 'key', 'ip')
 
     def test_bad_files(self):
         self.refuse(1, '/nowhere', '-e', '-k', 'file:/nowhere', 'ip')
-        self.refuse(1, 'TAILNET_NOTHING', '-e', '-k', 'env:TAILNET_NOTHING', 'ip')
         self.refuse(1, '/nowhere', '-e', '--ca', '/nowhere', 'ip')
         self.refuse(1, sys.argv[0], '-e', '--ca', sys.argv[0], 'ip')      # no certificate in it
+
+
+class Output(TailnetCase):
+    def test_no_room(self):
+        """What was not printed was not done."""
+        for arguments in ['--help'], ['ip', '--help'], ['version'], [*self.node('own'), 'ip'], [*self.node('own'), 'status', '--json']:
+            with self.subTest(arguments=arguments), open('/dev/full', 'w') as full:
+                result = subprocess.run([TAILNET, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=ENV)
+                self.assertEqual(result.returncode, 1)
+                self.assertIn(os.strerror(errno.ENOSPC), result.stderr)
+                self.assertEqual(result.stderr.count('\n'), 1, result.stderr)
+
+    def test_reader_leaves(self):
+        """A ping without an end has one when nobody reads any more."""
+        self.up('other')
+        ping = Program(self, TAILNET, *self.node('own'), 'ping', '-c', '0', '-i', '1', 'other', stderr=subprocess.PIPE)
+        self.assertIn('pong', ping.line())
+        ping.process.stdout.close()
+        self.assertEqual(ping.process.wait(LIMIT_S), 1)
+        self.assertEqual(ping.process.stderr.read(), b'')
+
+    def test_addresses_as_json(self):
+        whole = json.loads(run(*self.node('own'), 'ip', '--json').stdout)['TailscaleIPs']
+        self.assertEqual(run(*self.node('own'), 'ip').stdout.split(), whole)
+        self.assertEqual(len(whole), 2)
+
+    def test_warning(self):
+        """One line, however many files it is about."""
+        os.mkdir(self.state('open'))
+        os.chmod(self.state('open'), 0o755)
+        result = run(*self.node('open'), 'ip')
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(result.stderr.startswith('tailnet: warning: '), result.stderr)
+        self.assertEqual(result.stderr.count('\n'), 1, result.stderr)
+
+    def test_interrupted(self):
+        process = subprocess.Popen([TAILNET, '-e', '-l', self.url, 'up'], stderr=subprocess.PIPE, text=True, env=ENV)
+        lines = [process.stderr.readline() for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=LIMIT_S)
+        self.assertIn(self.url, lines[2])
+        self.assertEqual(rest.split('\n')[-2], 'tailnet: interrupted')
+        self.assertEqual(process.returncode, 1)
 
 
 class States(TailnetCase):
@@ -112,14 +160,6 @@ class States(TailnetCase):
             listener.listen()
             os.chown(path, 65534, 65534)
             self.refuse(1, path, *self.node('own'), 'ip')
-
-    def test_login_url(self):
-        process = subprocess.Popen([TAILNET, '-e', '-l', self.url, 'up'], stderr=subprocess.PIPE, text=True, env=ENV)
-        lines = [process.stderr.readline() for _ in range(3)]
-        process.send_signal(2)
-        process.communicate(timeout=50)
-        self.assertIn(self.url, lines[2])
-        self.assertEqual(process.returncode, 1)
 
 
 if __name__ == '__main__':
