@@ -12,8 +12,13 @@ tn_filter_granted_clear (gpointer data)
 {
   TnFilterGranted *granted = data;
 
-  g_free (granted->name);
-  g_strfreev (granted->values);
+  for (gsize i = 0; i < granted->n_capabilities; i++)
+    {
+      g_free (granted->capabilities[i].name);
+      g_strfreev (granted->capabilities[i].values);
+    }
+  g_free (granted->capabilities);
+  g_free (granted->destinations);
 }
 
 TnFilterBuilder *
@@ -29,6 +34,8 @@ tn_filter_builder_new (void)
   builder->capabilities = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   builder->capability_sources = g_array_new (FALSE, FALSE, sizeof (TnFilterCapabilitySource));
   builder->holders = g_array_new (FALSE, FALSE, sizeof (TnFilterHolder));
+  builder->holder_addresses = g_array_new (FALSE, FALSE, sizeof (TnFilterHolderAddress));
+  builder->holder_capabilities = g_array_new (FALSE, FALSE, sizeof (guint32));
   return builder;
 }
 
@@ -42,6 +49,8 @@ tn_filter_builder_free (TnFilterBuilder *builder)
   g_hash_table_unref (builder->capabilities);
   g_array_unref (builder->capability_sources);
   g_array_unref (builder->holders);
+  g_array_unref (builder->holder_addresses);
+  g_array_unref (builder->holder_capabilities);
   for (guint i = 0; i < G_N_ELEMENTS (builder->protocols); i++)
     g_clear_pointer (&builder->protocols[i], g_array_unref);
   tn_address_set_clear (&builder->local);
@@ -195,18 +204,20 @@ static void
 add_grant (TnFilterBuilder     *builder,
            const TnFilterGrant *grant)
 {
-  for (gsize i = 0; i < grant->n_destinations; i++)
-    for (gsize j = 0; j < grant->n_capabilities; j++)
-      {
-        const TnFilterCapability *capability = &grant->capabilities[j];
-        TnFilterGranted granted = { .rule = builder->n_rules, .destination = grant->destinations[i] };
+  TnFilterGranted granted = { .rule = builder->n_rules };
 
-        if (*capability->name == '\0')
-          continue;
-        granted.name = g_strdup (capability->name);
-        granted.values = dup_values (capability->values);
-        g_array_append_val (builder->granted, granted);
-      }
+  granted.capabilities = g_new (TnFilterGrantedCapability, grant->n_capabilities);
+  for (gsize i = 0; i < grant->n_capabilities; i++)
+    {
+      const TnFilterCapability *capability = &grant->capabilities[i];
+
+      if (*capability->name != '\0')
+        granted.capabilities[granted.n_capabilities++] =
+          (TnFilterGrantedCapability) { g_strdup (capability->name), dup_values (capability->values) };
+    }
+  granted.destinations = g_memdup2 (grant->destinations, grant->n_destinations * sizeof grant->destinations[0]);
+  granted.n_destinations = grant->n_destinations;
+  g_array_append_val (builder->granted, granted);
 }
 
 static void
@@ -239,16 +250,34 @@ tn_filter_builder_add_rule (TnFilterBuilder    *builder,
 }
 
 void
-tn_filter_builder_add_capability (TnFilterBuilder   *builder,
-                                  const TnIpAddress *address,
-                                  const char        *name)
+tn_filter_builder_add_holder (TnFilterBuilder   *builder,
+                              const TnIpPrefix  *addresses,
+                              gsize              n_addresses,
+                              const char *const *names,
+                              gsize              n_names)
 {
-  TnFilterHolder holder = { .address = *address };
+  TnFilterHolder holder = { .first_capability = builder->holder_capabilities->len };
+  TnFilterHolderAddress place = { .holder = builder->holders->len };
 
-  if (address->version == 0 || *name == '\0')
+  for (gsize i = 0; i < n_names; i++)
+    {
+      guint32 number = GPOINTER_TO_UINT (g_hash_table_lookup (builder->capabilities, names[i]));
+
+      if (number == 0)
+        continue;
+      number--;
+      g_array_append_val (builder->holder_capabilities, number);
+    }
+  if (builder->holder_capabilities->len == holder.first_capability)
     return;
-  holder.capability = capability_number (builder, name);
+
   g_array_append_val (builder->holders, holder);
+  for (gsize i = 0; i < n_addresses; i++)
+    {
+      place.address = addresses[i].address;
+      if (place.address.version != 0)
+        g_array_append_val (builder->holder_addresses, place);
+    }
 }
 
 void

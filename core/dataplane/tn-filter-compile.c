@@ -175,12 +175,12 @@ static int
 compare_holders (gconstpointer a,
                  gconstpointer b)
 {
-  const TnFilterHolder *x = a, *y = b;
+  const TnFilterHolderAddress *x = a, *y = b;
   int order = tn_ip_address_compare (&x->address, &y->address);
 
   if (order != 0)
     return order;
-  return x->capability < y->capability ? -1 : x->capability > y->capability;
+  return x->holder < y->holder ? -1 : x->holder > y->holder;
 }
 
 static int
@@ -270,30 +270,67 @@ shared_rules_of_capabilities (TnFilter      *filter,
 }
 
 static void
-compile_holders (TnFilter     *filter,
-                 Capabilities *c,
-                 GArray       *holders)
+append_capabilities (const TnFilterBuilder *builder,
+                     guint32                holder,
+                     GArray                *capabilities)
 {
-  g_autoptr (GArray) capabilities = g_array_new (FALSE, FALSE, sizeof (guint32));
+  const GArray *all = builder->holder_capabilities;
+  guint first = g_array_index (builder->holders, TnFilterHolder, holder).first_capability;
+  guint end = holder + 1 < builder->holders->len ? g_array_index (builder->holders, TnFilterHolder, holder + 1).first_capability : all->len;
 
-  g_array_sort (holders, compare_holders);
-  for (guint i = 0; i < holders->len;)
+  g_array_append_vals (capabilities, &g_array_index (all, guint32, first), end - first);
+}
+
+/* Of the holders from @start to @end, which are those of one address. A node's addresses get what the first of them got. */
+static TnRuleSet *
+rules_of_holders (TnFilter        *filter,
+                  Capabilities    *c,
+                  TnFilterBuilder *builder,
+                  guint            start,
+                  guint            end,
+                  guint            family)
+{
+  const TnFilterHolderAddress *first = &g_array_index (builder->holder_addresses, TnFilterHolderAddress, start);
+  TnFilterHolder *holder = &g_array_index (builder->holders, TnFilterHolder, first->holder);
+  g_autoptr (GArray) capabilities = NULL;
+  gboolean alone = first[end - start - 1].holder == first->holder;
+  TnRuleSet *set;
+
+  if (alone && holder->known[family])
+    return holder->rules[family];
+
+  capabilities = g_array_new (FALSE, FALSE, sizeof (guint32));
+  for (guint i = start; i < end; i++)
+    if (i == start || first[i - start].holder != first[i - start - 1].holder)
+      append_capabilities (builder, first[i - start].holder, capabilities);
+  sort_unique (capabilities);
+  set = shared_rules_of_capabilities (filter, c, capabilities, family == 0 ? 1 : 2);
+  if (alone)
     {
-      const TnIpAddress *address = &g_array_index (holders, TnFilterHolder, i).address;
+      holder->rules[family] = set;
+      holder->known[family] = TRUE;
+    }
+  return set;
+}
+
+static void
+compile_holders (TnFilter        *filter,
+                 Capabilities    *c,
+                 TnFilterBuilder *builder)
+{
+  GArray *places = builder->holder_addresses;
+
+  g_array_sort (places, compare_holders);
+  for (guint start = 0, end; start < places->len; start = end)
+    {
+      const TnIpAddress *address = &g_array_index (places, TnFilterHolderAddress, start).address;
       TnIpPrefix prefix = { .address = *address, .bits = (guint8) (8 * tn_ip_address_len (address)) };
       TnRuleSet *set;
 
-      g_array_set_size (capabilities, 0);
-      for (; i < holders->len; i++)
-        {
-          const TnFilterHolder *holder = &g_array_index (holders, TnFilterHolder, i);
-
-          if (!tn_ip_address_equal (&holder->address, &prefix.address))
-            break;
-          if (capabilities->len == 0 || g_array_index (capabilities, guint32, capabilities->len - 1) != holder->capability)
-            g_array_append_val (capabilities, holder->capability);
-        }
-      set = shared_rules_of_capabilities (filter, c, capabilities, address->version == 4 ? 1 : 2);
+      for (end = start + 1; end < places->len; end++)
+        if (!tn_ip_address_equal (&g_array_index (places, TnFilterHolderAddress, end).address, address))
+          break;
+      set = rules_of_holders (filter, c, builder, start, end, address->version == 4 ? 0 : 1);
       if (set != NULL)
         tn_prefix_table_insert (filter->capability_sources, &prefix, set);
     }
@@ -319,7 +356,7 @@ compile_capabilities (TnFilter        *filter,
   filter->uses_capabilities = TRUE;
   filter->capability_sources = tn_prefix_table_new (NULL);
   g_array_sort (builder->capability_sources, compare_sources);
-  compile_holders (filter, &c, builder->holders);
+  compile_holders (filter, &c, builder);
 }
 
 static void

@@ -27,10 +27,18 @@ typedef struct _TnFilterTarget
 
 typedef struct
 {
-  guint32     rule;
-  TnIpPrefix  destination;
-  char       *name;
-  char      **values;
+  char  *name;
+  char **values;
+} TnFilterGrantedCapability;
+
+/* All capabilities towards all destinations: as two lists, since their product is much more than what the rule says. */
+typedef struct
+{
+  guint32                    rule;
+  TnIpPrefix                *destinations;
+  gsize                      n_destinations;
+  TnFilterGrantedCapability *capabilities;
+  gsize                      n_capabilities;
 } TnFilterGranted;
 
 struct _TnFilter
@@ -74,11 +82,19 @@ typedef struct
   guint32 rule;
 } TnFilterCapabilitySource;
 
+/* A node with capabilities that some rule names: these from @first_capability on, up to those of the next holder. */
+typedef struct
+{
+  guint32    first_capability;
+  TnRuleSet *rules[2];          /* by family, once known; in the filter's capability_sets */
+  gboolean   known[2];
+} TnFilterHolder;
+
 typedef struct
 {
   TnIpAddress address;
-  guint32     capability;
-} TnFilterHolder;
+  guint32     holder;
+} TnFilterHolderAddress;
 
 struct _TnFilterBuilder
 {
@@ -91,9 +107,11 @@ struct _TnFilterBuilder
   GArray       *grant_sources;
   GArray       *protocols[256]; /* of guint32; NULL: no rule */
   GArray       *granted;        /* of TnFilterGranted */
-  GHashTable   *capabilities;   /* name -> number + 1 */
+  GHashTable   *capabilities;   /* name -> number + 1, of those that rules name */
   GArray       *capability_sources;
-  GArray       *holders;
+  GArray       *holders;        /* of TnFilterHolder */
+  GArray       *holder_addresses;       /* of TnFilterHolderAddress */
+  GArray       *holder_capabilities;    /* of guint32: numbers of names, holder by holder */
   TnAddressSet  local;
   TnAddressSet  log;
 };

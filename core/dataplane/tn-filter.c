@@ -405,8 +405,10 @@ foreach_granted (const TnFilter         *filter,
     {
       const TnFilterGranted *granted = &filter->granted[i];
 
-      if (tn_ip_prefix_contains (&granted->destination, dst))
-        func (granted->name, (const char *const *) granted->values, user_data);
+      for (gsize j = 0; j < granted->n_destinations; j++)
+        if (tn_ip_prefix_contains (&granted->destinations[j], dst))
+          for (gsize k = 0; k < granted->n_capabilities; k++)
+            func (granted->capabilities[k].name, (const char *const *) granted->capabilities[k].values, user_data);
     }
 }
 

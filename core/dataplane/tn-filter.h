@@ -52,8 +52,10 @@ void             tn_filter_builder_free (TnFilterBuilder *builder);
 
 /* Rules are numbered from 0 in the order they come. FALSE: some entry was refused (the rest of the rule counts), or all rules are. */
 gboolean         tn_filter_builder_add_rule       (TnFilterBuilder *builder, const TnFilterRule *rule);
-/* A node with @address has the node capability @name, which a source "cap:NAME" asks for. */
-void             tn_filter_builder_add_capability (TnFilterBuilder *builder, const TnIpAddress *address, const char *name);
+/* A node with @addresses (their bits do not count) has the node capabilities @names, which a source "cap:NAME" asks for. After the
+ * rules: what none of those added so far names is passed over. */
+void             tn_filter_builder_add_holder     (TnFilterBuilder *builder, const TnIpPrefix *addresses, gsize n_addresses,
+                                                   const char *const *names, gsize n_names);
 /* Destinations that are ours: own addresses and advertised routes. */
 void             tn_filter_builder_add_local      (TnFilterBuilder *builder, const TnIpPrefix *prefix);
 /* Addresses that may show up in logs. */

@@ -320,12 +320,15 @@ static void
 add_capabilities (TnFilterBuilder    *builder,
                   const TnNetmapNode *node)
 {
-  if (node == NULL || node->unsigned_peer_api_only)
+  g_autofree const char **names = NULL;
+
+  if (node == NULL || node->unsigned_peer_api_only || node->n_capabilities == 0)
     return;
 
-  for (guint i = 0; i < node->n_addresses; i++)
-    for (guint j = 0; j < node->n_capabilities; j++)
-      tn_filter_builder_add_capability (builder, &node->addresses[i].address, node->capabilities[j].name);
+  names = g_new (const char *, node->n_capabilities);
+  for (guint i = 0; i < node->n_capabilities; i++)
+    names[i] = node->capabilities[i].name;
+  tn_filter_builder_add_holder (builder, node->addresses, node->n_addresses, names, node->n_capabilities);
 }
 
 static TnFilter *

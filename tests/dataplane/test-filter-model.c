@@ -193,10 +193,14 @@ random_filter (GRand       *rand,
   for (guint i = 0; i < model->n_holders; i++)
     {
       g_autofree char *name = NULL;
+      const char *names[1];
+      TnIpPrefix place;
 
       holders[i] = (ModelHolder) { random_host (rand), (guint) g_rand_int_range (rand, 0, N_CAPABILITIES) };
       name = g_strdup_printf ("c%u", holders[i].capability);
-      tn_filter_builder_add_capability (builder, &holders[i].address, name);
+      names[0] = name;
+      place = (TnIpPrefix) { .address = holders[i].address };
+      tn_filter_builder_add_holder (builder, &place, 1, names, 1);
     }
   for (guint i = 0; i < model->n_local; i++)
     {

@@ -285,13 +285,14 @@ test_capability_sources (void)
 {
   TnFilterBuilder *builder = tn_filter_builder_new ();
   TnIpAddress holder = address ("100.64.0.9"), stranger = address ("100.64.0.8"), self = address ("100.64.0.1");
+  const TnIpPrefix place = { .address = holder };
+  const char *const names[] = { "admin", "", "unnamed" };
   g_autoptr (TnFilter) filter = NULL;
 
   add_local (builder, "100.64.0.1/32");
-  tn_filter_builder_add_capability (builder, &holder, "admin");
-  tn_filter_builder_add_capability (builder, &holder, "");
   add_rule (builder, "cap:", "*", 0, 65535);
   add_rule (builder, "cap:admin", "100.64.0.1", 22, 22);
+  tn_filter_builder_add_holder (builder, &place, 1, names, G_N_ELEMENTS (names));
   filter = tn_filter_builder_end (builder);
 
   g_assert_true (tn_filter_uses_capabilities (filter));
@@ -300,6 +301,72 @@ test_capability_sources (void)
   g_assert_cmpint (check_tcp (filter, "100.64.0.8", "100.64.0.1", 22).reason, ==, TN_FILTER_NO_RULE);
   g_assert_cmpint (tn_filter_check (filter, NULL, &holder, &self, 0, TN_PROTO_ICMP4, 0).reason, ==, TN_FILTER_ICMP_RULE);
   g_assert_cmpint (tn_filter_check (filter, NULL, &stranger, &self, 0, TN_PROTO_ICMP4, 0).reason, ==, TN_FILTER_NO_RULE);
+}
+
+/* A node's names and addresses, and a grant's destinations and capabilities, as many of each as make a short message: their product
+ * would be hundreds of millions. */
+#define N_EACH 20000
+
+static void
+test_no_products (void)
+{
+  TnFilterBuilder *builder = tn_filter_builder_new ();
+  g_autofree TnIpPrefix *prefixes = g_new0 (TnIpPrefix, N_EACH);
+  g_autofree TnFilterCapability *granted = g_new0 (TnFilterCapability, N_EACH);
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  const char *const sources[] = { "100.64.0.9" };
+  TnFilterGrant grant = { prefixes, N_EACH, granted, N_EACH };
+  TnFilterRule rule = { .sources = sources, .n_sources = 1, .grants = &grant, .n_grants = 1 };
+  TnIpAddress from = address ("100.64.0.9"), first = address ("100.80.0.0"), to;
+  g_autoptr (TnFilter) filter = NULL;
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < N_EACH; i++)
+    {
+      g_autofree char *source = g_strdup_printf ("cap:c%u", i);
+
+      prefixes[i] = (TnIpPrefix) { .address = first, .bits = 32 };
+      prefixes[i].address.bytes[2] = (guint8) (i >> 8);
+      prefixes[i].address.bytes[3] = (guint8) i;
+      g_ptr_array_add (names, g_strdup_printf ("c%u", i));
+      granted[i].name = names->pdata[i];
+      add_rule (builder, source, "100.64.0.1", 22, 22);
+    }
+  g_assert_true (tn_filter_builder_add_rule (builder, &rule));
+  tn_filter_builder_add_holder (builder, prefixes, N_EACH, (const char *const *) names->pdata, N_EACH);
+  add_local (builder, "100.64.0.1/32");
+  filter = tn_filter_builder_end (builder);
+
+  to = prefixes[N_EACH - 1].address;
+  tn_filter_foreach_capability (filter, &from, &to, collect_cb, text);
+  g_assert_true (g_str_has_prefix (text->str, "c0=;c1=;"));
+  g_assert_true (g_str_has_suffix (text->str, "c19999=;"));
+  g_assert_cmpint (check_tcp (filter, "100.80.0.7", "100.64.0.1", 22).rule, ==, 0);
+}
+
+/* Two nodes with one address: either's capabilities count for it, and for their own addresses only their own. */
+static void
+test_shared_address (void)
+{
+  TnFilterBuilder *builder = tn_filter_builder_new ();
+  const TnIpPrefix one[] = { { .address = address ("100.64.0.7") }, { .address = address ("100.64.0.8") } };
+  const TnIpPrefix two[] = { { .address = address ("100.64.0.8") }, { .address = address ("100.64.0.9") } };
+  const char *const a[] = { "a" }, *const b[] = { "b" };
+  g_autoptr (TnFilter) filter = NULL;
+
+  add_local (builder, "100.64.0.1/32");
+  add_rule (builder, "cap:a", "100.64.0.1", 22, 22);
+  add_rule (builder, "cap:b", "100.64.0.1", 23, 23);
+  tn_filter_builder_add_holder (builder, one, 2, a, 1);
+  tn_filter_builder_add_holder (builder, two, 2, b, 1);
+  filter = tn_filter_builder_end (builder);
+
+  g_assert_cmpint (check_tcp (filter, "100.64.0.7", "100.64.0.1", 22).rule, ==, 0);
+  g_assert_cmpint (check_tcp (filter, "100.64.0.7", "100.64.0.1", 23).reason, ==, TN_FILTER_NO_RULE);
+  g_assert_cmpint (check_tcp (filter, "100.64.0.8", "100.64.0.1", 22).rule, ==, 0);
+  g_assert_cmpint (check_tcp (filter, "100.64.0.8", "100.64.0.1", 23).rule, ==, 1);
+  g_assert_cmpint (check_tcp (filter, "100.64.0.9", "100.64.0.1", 22).reason, ==, TN_FILTER_NO_RULE);
+  g_assert_cmpint (check_tcp (filter, "100.64.0.9", "100.64.0.1", 23).rule, ==, 1);
 }
 
 /* Blocks around a port, against the ranges one by one. */
@@ -362,6 +429,8 @@ main (int   argc,
   g_test_add_func ("/dataplane/filter/flows-go-on", test_flows_go_on);
   g_test_add_func ("/dataplane/filter/capabilities", test_capabilities);
   g_test_add_func ("/dataplane/filter/capability-sources", test_capability_sources);
+  g_test_add_func ("/dataplane/filter/shared-address", test_shared_address);
+  g_test_add_func ("/dataplane/filter/no-products", test_no_products);
   g_test_add_func ("/dataplane/port-map/like-ranges", test_port_map);
   g_test_add_func ("/dataplane/port-map/empty", test_port_map_empty);
   return g_test_run ();

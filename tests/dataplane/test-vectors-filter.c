@@ -155,11 +155,13 @@ add_node_capabilities (TnFilterBuilder *builder,
   for (GList *l = addresses; l != NULL; l = l->next)
     {
       JsonArray *names = json_object_get_array_member (caps, l->data);
-      TnIpAddress address;
+      g_autoptr (GPtrArray) held = g_ptr_array_new ();
+      TnIpPrefix prefix = { 0 };
 
-      g_assert_true (tn_ip_address_parse (l->data, &address));
+      g_assert_true (tn_ip_address_parse (l->data, &prefix.address));
       for (guint i = 0; i < json_array_get_length (names); i++)
-        tn_filter_builder_add_capability (builder, &address, json_array_get_string_element (names, i));
+        g_ptr_array_add (held, (gpointer) (guintptr) json_array_get_string_element (names, i));
+      tn_filter_builder_add_holder (builder, &prefix, 1, (const char *const *) held->pdata, held->len);
     }
 }
 
@@ -184,7 +186,6 @@ step_filter (Engine     *engine,
   JsonArray *rules = array_member (step, "rules", &n_rules);
   g_autofree const char **local = read_strings (step, "local", &n);
 
-  add_node_capabilities (builder, tn_vector_object (engine->v, "caps"));
   for (guint i = 0; i < n; i++)
     {
       TnIpPrefix prefix = read_prefix (local[i]);
@@ -201,6 +202,7 @@ step_filter (Engine     *engine,
     }
   for (guint i = 0; i < n_rules; i++)
     add_rule (builder, json_array_get_object_element (rules, i));
+  add_node_capabilities (builder, tn_vector_object (engine->v, "caps"));
   tn_filter_builder_set_shields_up (builder, tn_json_bool (step, "shields_up"));
   same_bool (engine, "parse_error", tn_filter_builder_get_error (builder) != NULL, tn_json_bool (step, "parse_error"));
   same_bool (engine, "rules_dropped", tn_filter_builder_has_dropped_rules (builder), tn_json_bool (step, "rules_dropped"));

@@ -146,7 +146,6 @@ static void
 step (Run *run)
 {
   TnIpPrefix p;
-  TnIpAddress a;
 
   switch (byte (run) % 8)
     {
@@ -174,10 +173,14 @@ step (Run *run)
     default:
       {
         g_autofree char *name = NULL;
+        const char *names[2] = { "x" };
+        TnIpPrefix places[2] = { 0 };
 
-        a = address (run);
+        places[0].address = address (run);
+        places[1] = (TnIpPrefix) { .address = places[0].address };
         name = text (run);
-        tn_filter_builder_add_capability (run->builder, &a, name);
+        names[1] = name;
+        tn_filter_builder_add_holder (run->builder, places, 1 + (name[0] & 1), names, 2);
         run->now_us += byte (run);
       }
       break;
