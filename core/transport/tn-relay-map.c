@@ -14,6 +14,21 @@ tn_relay_node_new (const char *name,
   return node;
 }
 
+static gboolean
+is_plain (const char *name)
+{
+  for (; name != NULL && *name != '\0'; name++)
+    if (!g_ascii_isgraph (*name))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+tn_relay_node_has_plain_names (const TnRelayNode *node)
+{
+  return is_plain (node->name) && is_plain (node->host_name) && is_plain (node->cert_name);
+}
+
 static TnRelayNode *
 relay_node_copy (const TnRelayNode *node)
 {

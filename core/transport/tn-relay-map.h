@@ -58,6 +58,8 @@ gboolean       tn_relay_region_equal (const TnRelayRegion *a, const TnRelayRegio
 void           tn_relay_region_free (TnRelayRegion *region);
 TnRelayNode   *tn_relay_node_new    (const char *name, const char *host_name);
 void           tn_relay_node_free   (TnRelayNode *node);
+/* Its names are printable ASCII without spaces: they go into requests and certificates as they are. */
+gboolean       tn_relay_node_has_plain_names (const TnRelayNode *node);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnRelayMap, tn_relay_map_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnRelayRegion, tn_relay_region_free)

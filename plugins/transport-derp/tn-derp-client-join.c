@@ -69,11 +69,15 @@ begin_upgrade (TnDerpClient *self,
 {
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   const TnRelayNode *first = g_ptr_array_index (self->region->nodes, 0);
-  const char *ideal = self->node != first ? first->name : NULL;
+  const TnRelayNode *ideal = self->node != first ? first : NULL;
   TnNodePublicKey server_key;
   gboolean fast_start = tn_derp_tls_is_13 (self->tls) && tn_derp_verify_find_key (chain, &server_key);
 
-  tn_derp_upgrade_append_request (bytes, self->node, ideal, fast_start);
+  if (!tn_derp_upgrade_append_request (bytes, self->node, ideal, fast_start))
+    {
+      tn_derp_client_fail_malformed (self, "relay's name is not fit for a request");
+      return;
+    }
   if (fast_start && !append_hello (self, bytes, &server_key))
     {
       tn_derp_client_fail_malformed (self, "relay's key is of low order");

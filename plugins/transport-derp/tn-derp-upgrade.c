@@ -15,16 +15,18 @@ append_text (GByteArray *out,
   g_byte_array_append (out, (const guint8 *) text, (guint) strlen (text));
 }
 
-void
+gboolean
 tn_derp_upgrade_append_request (GByteArray        *out,
                                 const TnRelayNode *node,
-                                const char        *ideal,
+                                const TnRelayNode *ideal,
                                 gboolean           fast_start)
 {
   guint16 port = tn_derp_upgrade_port (node);
   g_autofree char *host = g_strdup_printf (strchr (node->host_name, ':') != NULL ? "[%s]" : "%s", node->host_name);
   g_autofree char *port_text = port != TN_DERP_HTTPS_PORT ? g_strdup_printf (":%u", port) : g_strdup ("");
 
+  if (!tn_relay_node_has_plain_names (node) || (ideal != NULL && !tn_relay_node_has_plain_names (ideal)))
+    return FALSE;
   append_text (out, "GET /derp HTTP/1.1\r\nHost: ");
   append_text (out, host);
   append_text (out, port_text);
@@ -34,10 +36,11 @@ tn_derp_upgrade_append_request (GByteArray        *out,
   if (ideal != NULL)
     {
       append_text (out, "Ideal-Node: ");
-      append_text (out, ideal);
+      append_text (out, ideal->name);
       append_text (out, "\r\n");
     }
   append_text (out, "\r\n");
+  return TRUE;
 }
 
 static void

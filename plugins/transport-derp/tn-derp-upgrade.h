@@ -19,8 +19,9 @@ tn_derp_upgrade_port (const TnRelayNode *node)
   return node->derp_port != 0 ? node->derp_port : TN_DERP_HTTPS_PORT;
 }
 
-/* @ideal: nullable, the node that would have been better. With @fast_start the server answers with frames at once. */
-void        tn_derp_upgrade_append_request (GByteArray *out, const TnRelayNode *node, const char *ideal, gboolean fast_start);
+/* @ideal: nullable, the node that would have been better. With @fast_start the server answers with frames at once. FALSE: a name of
+ * either is not fit for a request. */
+gboolean    tn_derp_upgrade_append_request (GByteArray *out, const TnRelayNode *node, const TnRelayNode *ideal, gboolean fast_start);
 
 /* The server's answer at the start of @data. PARSED: it agreed, and frames begin after @head_len bytes. INCOMPLETE with @error: it
  * did not, or it is no HTTP; without: more is needed. */

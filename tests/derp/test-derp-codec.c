@@ -116,11 +116,32 @@ test_upgrade_request (void)
 {
   g_autoptr (GByteArray) out = g_byte_array_new ();
   TnRelayNode node = { .host_name = (char[]) { "fd00::1" }, .derp_port = 8443 };
+  TnRelayNode ideal = { .name = (char[]) { "900a" } };
 
-  tn_derp_upgrade_append_request (out, &node, "900a", TRUE);
+  g_assert_true (tn_derp_upgrade_append_request (out, &node, &ideal, TRUE));
   g_byte_array_append (out, (const guint8 *) "", 1);
   g_assert_cmpstr ((const char *) out->data, ==, "GET /derp HTTP/1.1\r\nHost: [fd00::1]:8443\r\nUpgrade: DERP\r\n"
                    "Connection: Upgrade\r\nDerp-Fast-Start: 1\r\nIdeal-Node: 900a\r\n\r\n");
+}
+
+/* What the map says is not to write lines of the request. */
+static void
+test_upgrade_names (void)
+{
+  static const char *const bad[] = { "a\r\nX: y", "a b", "a\tb", "a\x7f", "\xc3\xa4" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autofree char *name = g_strdup (bad[i]);
+      g_autoptr (GByteArray) out = g_byte_array_new ();
+      TnRelayNode good = { .name = (char[]) { "1a" }, .host_name = (char[]) { "r.test" } };
+      TnRelayNode named = { .name = name, .host_name = (char[]) { "r.test" } };
+      TnRelayNode host = { .name = (char[]) { "1a" }, .host_name = name };
+
+      g_assert_false (tn_derp_upgrade_append_request (out, &good, &named, FALSE));
+      g_assert_false (tn_derp_upgrade_append_request (out, &host, NULL, FALSE));
+      g_assert_cmpuint (out->len, ==, 0);
+    }
 }
 
 /* --- Queue --- */
@@ -258,6 +279,7 @@ main (int   argc,
   g_test_add_func ("/derp/info/no-json", test_no_json);
   g_test_add_func ("/derp/upgrade/response", test_upgrade_response);
   g_test_add_func ("/derp/upgrade/request", test_upgrade_request);
+  g_test_add_func ("/derp/upgrade/upgrade-names", test_upgrade_names);
   g_test_add_func ("/derp/queue/urgent", test_queue_urgent);
   g_test_add_func ("/derp/queue/limit", test_queue_limit);
   g_test_add_func ("/derp/queue/room", test_queue_room);

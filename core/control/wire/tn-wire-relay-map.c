@@ -93,7 +93,15 @@ parse_region (guint        id,
       node = parse_node (item, error);
       if (node == NULL)
         return NULL;
-      g_ptr_array_add (region->nodes, node);
+      if (tn_relay_node_has_plain_names (node))
+        {
+          g_ptr_array_add (region->nodes, node);
+        }
+      else
+        {
+          g_message ("relay region %u: left out a node whose names are no plain ASCII", id);
+          tn_relay_node_free (node);
+        }
     }
   return g_steal_pointer (&region);
 }
