@@ -55,7 +55,24 @@ keep_fresher_disco_key (TnNetmapNode       *node,
   node->last_seen_us = old->last_seen_us;
 }
 
-/* Sorted; of several with the same id the last one. */
+/* In order of id; of several with the same one the last. */
+static void
+sort_unique (GPtrArray *nodes)
+{
+  guint kept = 0;
+
+  g_ptr_array_sort (nodes, compare_nodes);      /* stable */
+  for (guint i = 0; i < nodes->len; i++)
+    {
+      TnNetmapNode *node = g_ptr_array_index (nodes, i);
+
+      if (kept > 0 && ((TnNetmapNode *) nodes->pdata[kept - 1])->id == node->id)
+        tn_netmap_node_unref (nodes->pdata[--kept]);
+      nodes->pdata[kept++] = node;
+    }
+  nodes->len = kept;
+}
+
 static GPtrArray *
 parse_all (TnNetmap    *netmap,
            TnJsonText   list,
@@ -79,14 +96,7 @@ parse_all (TnNetmap    *netmap,
       g_ptr_array_add (nodes, tn_netmap_node_pack (&wire.node));
     }
 
-  g_ptr_array_sort (nodes, compare_nodes);      /* stable */
-  for (guint i = nodes->len; i-- > 1;)
-    {
-      const TnNetmapNode *node = g_ptr_array_index (nodes, i), *previous = g_ptr_array_index (nodes, i - 1);
-
-      if (node->id == previous->id)
-        g_ptr_array_remove_index (nodes, i - 1);
-    }
+  sort_unique (nodes);
   return g_steal_pointer (&nodes);
 }
 
@@ -174,21 +184,30 @@ remember (Update *u,
     g_hash_table_insert (u->before, g_memdup2 (&id, sizeof id), node != NULL ? tn_netmap_node_ref (node) : NULL);
 }
 
+/* In the place of the peer that is there. */
 static void
 put_peer (Update       *u,
           TnNetmapNode *node)
 {
-  guint at = tn_netmap_find (u->netmap, node->id);
-  GPtrArray *peers = u->netmap->peers;
+  gpointer *place = &u->netmap->peers->pdata[tn_netmap_find (u->netmap, node->id)];
 
   remember (u, node->id);
-  if (at < peers->len && ((TnNetmapNode *) g_ptr_array_index (peers, at))->id == node->id)
-    {
-      tn_netmap_node_unref (g_ptr_array_index (peers, at));
-      peers->pdata[at] = node;
-    }
-  else
-    g_ptr_array_insert (peers, (int) at, node);
+  tn_netmap_node_unref (*place);
+  *place = node;
+}
+
+/* All of @nodes, in one pass: one by one, each would move all peers behind it. */
+static void
+put_peers (Update    *u,
+           GPtrArray *nodes)
+{
+  GPtrArray *peers = u->netmap->peers;
+
+  for (guint i = 0; i < nodes->len; i++)
+    remember (u, ((TnNetmapNode *) g_ptr_array_index (nodes, i))->id);
+  for (guint i = 0; i < nodes->len; i++)
+    g_ptr_array_add (peers, tn_netmap_node_ref (g_ptr_array_index (nodes, i)));
+  sort_unique (peers);
 }
 
 static gboolean
@@ -196,8 +215,10 @@ remove_peers (Update      *u,
               TnJsonText   list,
               GError     **error)
 {
+  GPtrArray *peers = u->netmap->peers;
   TnJsonIter iter = TN_JSON_ITER_INIT (list);
   TnJsonText item;
+  guint kept = 0;
 
   while (tn_json_array_next (&iter, &item))
     {
@@ -206,11 +227,22 @@ remove_peers (Update      *u,
       if (!tn_json_text_get_int (item, &id))
         return tn_wire_fail (error, "PeersRemoved", item);
       if (tn_netmap_lookup (u->netmap, id) != NULL)
-        {
-          remember (u, id);
-          g_ptr_array_remove_index (u->netmap->peers, tn_netmap_find (u->netmap, id));
-        }
+        remember (u, id);
     }
+  if (g_hash_table_size (u->before) == 0)
+    return TRUE;
+
+  /* Nothing else was touched before. */
+  for (guint i = 0; i < peers->len; i++)
+    {
+      TnNetmapNode *node = g_ptr_array_index (peers, i);
+
+      if (g_hash_table_contains (u->before, &node->id))
+        tn_netmap_node_unref (node);
+      else
+        peers->pdata[kept++] = node;
+    }
+  peers->len = kept;
   return TRUE;
 }
 
@@ -421,8 +453,8 @@ apply_delta (Update             *u,
 
   if (!remove_peers (u, fields->text[MAP_PEERS_REMOVED], error))
     return FALSE;
-  for (guint i = 0; i < u->replaced->len; i++)
-    put_peer (u, tn_netmap_node_ref (g_ptr_array_index (u->replaced, i)));
+  if (u->replaced->len > 0)
+    put_peers (u, u->replaced);
   if (!apply_flags (u, fields->text[MAP_PEER_SEEN_CHANGE], FALSE, error) ||
       !apply_flags (u, fields->text[MAP_ONLINE_CHANGE], TRUE, error))
     return FALSE;

@@ -6,6 +6,11 @@
 
 G_BEGIN_DECLS
 
+/* Messages to the user beyond these are ignored; more named packet filters are an error, since ignoring some would change who may do
+ * what. */
+#define TN_NETMAP_MESSAGES_MAX 1000u
+#define TN_NETMAP_FILTERS_MAX 4096u
+
 /* One block out of a node whose pointers lead anywhere. */
 TnNetmapNode *tn_netmap_node_pack (const TnNetmapNode *from);
 

@@ -108,6 +108,11 @@ update_self (TnNetmap         *netmap,
     return TRUE;
   if (!tn_wire_node_parse (&wire, value, &arena, error))
     return FALSE;
+  if (wire.node.id == 0 || tn_node_public_key_is_zero (&wire.node.key))
+    {
+      g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "Node: this device has no ID or no key");
+      return FALSE;
+    }
   changes->self = netmap->self == NULL || tn_netmap_node_compare (netmap->self, &wire.node) != 0;
   if (changes->self || g_strcmp0 (netmap->self->audit_log_id, wire.node.audit_log_id) != 0)
     {
@@ -170,19 +175,38 @@ update_relays (TnNetmap         *netmap,
   return TRUE;
 }
 
-static gboolean
-find_filter (TnNetmap   *netmap,
-             const char *name,
-             guint      *at)
+static const char *
+filter_name (gconstpointer filter)
 {
-  for (*at = 0; *at < netmap->filters->len; (*at)++)
-    {
-      int order = strcmp (((TnWireFilter *) g_ptr_array_index (netmap->filters, *at))->name, name);
+  return ((const TnWireFilter *) filter)->name;
+}
 
-      if (order >= 0)
-        return order == 0;
+static const char *
+message_id (gconstpointer message)
+{
+  return ((const TnNetmapMessage *) message)->id;
+}
+
+/* Where the item with @name is, or where it belongs. */
+static gboolean
+find_name (const GPtrArray *items,
+           const char   *(*get_name) (gconstpointer item),
+           const char      *name,
+           guint           *at)
+{
+  guint low = 0, high = items->len;
+
+  while (low < high)
+    {
+      guint middle = low + (high - low) / 2;
+
+      if (strcmp (get_name (g_ptr_array_index (items, middle)), name) < 0)
+        low = middle + 1;
+      else
+        high = middle;
     }
-  return FALSE;
+  *at = low;
+  return low < items->len && g_str_equal (get_name (g_ptr_array_index (items, low)), name);
 }
 
 /* By name in byte order, which is the order in which they count. NULL deletes. */
@@ -193,11 +217,18 @@ set_filter (TnNetmap    *netmap,
             GError     **error)
 {
   TnWireFilter *filter = NULL;
+  gboolean there;
   guint at;
 
+  there = find_name (netmap->filters, filter_name, name, &at);
+  if (!there && netmap->filters->len == TN_NETMAP_FILTERS_MAX && !tn_json_text_is_null (list))
+    {
+      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "PacketFilters: more than %u names", TN_NETMAP_FILTERS_MAX);
+      return FALSE;
+    }
   if (!tn_json_text_is_null (list) && (filter = tn_wire_filter_parse (name, list, error)) == NULL)
     return FALSE;
-  if (find_filter (netmap, name, &at))
+  if (there)
     g_ptr_array_remove_index (netmap->filters, at);
   if (filter != NULL)
     g_ptr_array_insert (netmap->filters, (int) at, filter);
@@ -284,20 +315,11 @@ set_display_message (TnNetmap   *netmap,
                      const char *id,
                      TnJsonText  object)
 {
-  gboolean there = FALSE;
   guint at;
 
-  for (at = 0; at < netmap->messages->len && !there; at++)
-    {
-      int order = strcmp (((TnNetmapMessage *) g_ptr_array_index (netmap->messages, at))->id, id);
-
-      there = order == 0;
-      if (order >= 0)
-        break;
-    }
-  if (there)
+  if (find_name (netmap->messages, message_id, id, &at))
     g_ptr_array_remove_index (netmap->messages, at);
-  if (!tn_json_text_is_null (object))
+  if (!tn_json_text_is_null (object) && netmap->messages->len < TN_NETMAP_MESSAGES_MAX)
     g_ptr_array_insert (netmap->messages, (int) at, parse_display_message (id, object));
 }
 

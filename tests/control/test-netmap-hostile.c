@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include "tn-error.h"
+#include "tn-netmap-private.h"
+#include "tn-netmap-update.h"
+
+/* What no server sends, and one that was taken over could. */
+
+#define KEY "nodekey:0101010101010101010101010101010101010101010101010101010101010101"
+#define SELF "\"Node\":{\"ID\":1,\"StableID\":\"s\",\"Name\":\"a.test.\",\"Key\":\"" KEY "\",\"Addresses\":[\"100.64.0.1/32\"]}"
+
+/* Of a quadratic way through it, minutes. */
+#define N_MANY 200000
+
+static gboolean
+update (TnNetmap        *netmap,
+        TnNetmapChanges *changes,
+        const char      *json,
+        GError         **error)
+{
+  g_auto (TnMapMessage) message = { 0 };
+
+  tn_netmap_changes_clear (changes);
+  return tn_netmap_update (netmap, json, strlen (json), 0, &message, changes, error);
+}
+
+static void
+test_self (void)
+{
+  static const char *const bad[] = {
+    "{\"Node\":{}}", "{\"Node\":{\"ID\":1}}", "{\"Node\":{\"Key\":\"" KEY "\"}}",
+    "{\"Node\":{\"ID\":1,\"Key\":\"nodekey:0000000000000000000000000000000000000000000000000000000000000000\"}}",
+  };
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+  g_autoptr (GError) none = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (update (netmap, changes, bad[i], &error));
+      g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
+      g_assert_null (netmap->self);
+    }
+  update (netmap, changes, "{" SELF "}", &none);
+  g_assert_no_error (none);
+  g_assert_nonnull (netmap->self);
+}
+
+static char *
+many_members (const char *member,
+              const char *value)
+{
+  GString *json = g_string_new ("{" SELF);
+
+  g_string_append_printf (json, ",\"%s\":{", member);
+  for (guint i = 0; i < N_MANY; i++)
+    g_string_append_printf (json, "%s\"m%06u\":%s", i > 0 ? "," : "", N_MANY - i, value);
+  g_string_append (json, "}}");
+  return g_string_free (json, FALSE);
+}
+
+static void
+test_messages (void)
+{
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+  g_autofree char *json = many_members ("DisplayMessages", "{\"Title\":\"t\"}");
+  g_autofree char *gone = many_members ("DisplayMessages", "null");
+  g_autoptr (GError) error = NULL;
+
+  update (netmap, changes, json, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (netmap->messages->len, ==, TN_NETMAP_MESSAGES_MAX);
+  update (netmap, changes, gone, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (netmap->messages->len, ==, 0);
+}
+
+static void
+test_filters (void)
+{
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+  g_autofree char *json = many_members ("PacketFilters", "[]");
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (update (netmap, changes, json, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
+  g_assert_cmpuint (netmap->filters->len, ==, TN_NETMAP_FILTERS_MAX);
+}
+
+static void
+append_peer (GString *json,
+             guint    id)
+{
+  g_string_append_printf (json, "%s{\"ID\":%u,\"StableID\":\"n%u\",\"Key\":\"" KEY "\"}", json->str[json->len - 1] == '[' ? "" : ",", id, id);
+}
+
+/* Descending, then all of them away again, so that each peer would have to move all others. */
+static void
+test_peers (void)
+{
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+  g_autoptr (GString) json = g_string_new ("{" SELF ",\"PeersChanged\":[");
+  g_autoptr (GString) gone = g_string_new ("{\"PeersRemoved\":[2");
+  g_autoptr (GError) error = NULL;
+
+  for (guint id = N_MANY; id > 1; id--)
+    append_peer (json, id);
+  append_peer (json, N_MANY);     /* twice: the last counts */
+  g_string_append (json, "]}");
+  update (netmap, changes, json->str, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (netmap->peers->len, ==, N_MANY - 1);
+  g_assert_cmpuint (changes->added->len, ==, N_MANY - 1);
+  for (guint i = 0; i < netmap->peers->len; i++)
+    g_assert_cmpint (((TnNetmapNode *) g_ptr_array_index (netmap->peers, i))->id, ==, i + 2);
+
+  for (guint id = 3; id < N_MANY; id++)
+    g_string_append_printf (gone, ",%u", id);
+  g_string_append (gone, "]}");
+  update (netmap, changes, gone->str, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (changes->removed->len, ==, N_MANY - 2);
+  g_assert_cmpuint (netmap->peers->len, ==, 1);
+  g_assert_nonnull (tn_netmap_lookup (netmap, N_MANY));
+}
+
+static void
+test_relay_names (void)
+{
+  static const char json[] =
+    "{" SELF ",\"DERPMap\":{\"Regions\":{\"1\":{\"RegionID\":1,\"RegionCode\":\"r\",\"Nodes\":["
+    "{\"Name\":\"1a\\r\\nX: y\",\"RegionID\":1,\"HostName\":\"r.test\"},"
+    "{\"Name\":\"1b\",\"RegionID\":1,\"HostName\":\"r.test\\r\\nX: y\"},"
+    "{\"Name\":\"1c\",\"RegionID\":1,\"HostName\":\"r.test\",\"CertName\":\"a b\"},"
+    "{\"Name\":\"1d\",\"RegionID\":1,\"HostName\":\"r.test\"}]}}}}";
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+  g_autoptr (GError) error = NULL;
+  const TnRelayRegion *region;
+
+  update (netmap, changes, json, &error);
+  g_assert_no_error (error);
+  region = tn_relay_map_lookup (netmap->relays, 1);
+  g_assert_cmpuint (region->nodes->len, ==, 1);
+  g_assert_cmpstr (((TnRelayNode *) g_ptr_array_index (region->nodes, 0))->name, ==, "1d");
+}
+
+int
+main (int   argc,
+      char *argv[])
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/control/netmap/self-node-without-id", test_self);
+  g_test_add_func ("/control/netmap/many-messages", test_messages);
+  g_test_add_func ("/control/netmap/many-filters", test_filters);
+  g_test_add_func ("/control/netmap/many-peers", test_peers);
+  g_test_add_func ("/control/netmap/relay-names", test_relay_names);
+  return g_test_run ();
+}
