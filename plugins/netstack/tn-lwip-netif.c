@@ -403,28 +403,27 @@ configure_run (TnLwipJob *job)
   job_free (configure);
 }
 
-gboolean
+void
 tn_lwip_netif_configure (TnLwipNetif      *self,
                          const TnIpPrefix *addresses,
-                         guint             n_addresses,
-                         GError          **error)
+                         guint             n_addresses)
 {
+  TnIpPrefix taken[1 + LWIP_IPV6_NUM_ADDRESSES];
   guint n_ip4 = 0, n_ip6 = 0;
 
   for (guint i = 0; i < n_addresses; i++)
     {
-      n_ip4 += addresses[i].address.version == 4;
-      n_ip6 += addresses[i].address.version == 6;
+      gboolean is_ip4 = addresses[i].address.version == 4;
+
+      if (is_ip4 ? n_ip4 == 1 : n_ip6 == LWIP_IPV6_NUM_ADDRESSES)
+        continue;
+      taken[n_ip4 + n_ip6] = addresses[i];
+      *(is_ip4 ? &n_ip4 : &n_ip6) += 1;
     }
-  if (n_ip4 > 1 || n_ip6 > LWIP_IPV6_NUM_ADDRESSES)
-    {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                   "%u IPv4 and %u IPv6 addresses for one network stack, at most 1 and %d are possible",
-                   n_ip4, n_ip6, LWIP_IPV6_NUM_ADDRESSES);
-      return FALSE;
-    }
-  post (self, configure_run, addresses, n_addresses);
-  return TRUE;
+  if (n_ip4 + n_ip6 < n_addresses)
+    g_message ("network stack: %u addresses are too many, only the first of IPv4 and the first %d of IPv6 are used", n_addresses,
+               LWIP_IPV6_NUM_ADDRESSES);
+  post (self, configure_run, taken, n_ip4 + n_ip6);
 }
 
 /* --- Back-pressure --- */

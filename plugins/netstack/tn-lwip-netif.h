@@ -24,7 +24,8 @@ void         tn_lwip_netif_stop        (TnLwipNetif *self);     /* no callback f
 void         tn_lwip_netif_write       (TnLwipNetif *self, TnPacketBatch *batch);
 void         tn_lwip_netif_set_blocked (TnLwipNetif *self, const TnIpAddress *destination, gboolean blocked);
 gboolean     tn_lwip_netif_is_lingering (TnLwipNetif *self);     /* waits for a turn */
-gboolean     tn_lwip_netif_configure   (TnLwipNetif *self, const TnIpPrefix *addresses, guint n_addresses, GError **error);
+/* More than the stack can have: the first ones. */
+void         tn_lwip_netif_configure   (TnLwipNetif *self, const TnIpPrefix *addresses, guint n_addresses);
 
 /* Any thread. */
 TnLwipNetif *tn_lwip_netif_ref         (TnLwipNetif *self);

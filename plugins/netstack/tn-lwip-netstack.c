@@ -136,7 +136,10 @@ tn_lwip_netstack_configure (TnRouter             *router,
 {
   g_autoptr (TnLwipNetif) netif = dup_netif (TN_LWIP_NETSTACK (router), error);
 
-  return netif != NULL && tn_lwip_netif_configure (netif, config->addresses, config->n_addresses, error);
+  if (netif == NULL)
+    return FALSE;
+  tn_lwip_netif_configure (netif, config->addresses, config->n_addresses);
+  return TRUE;
 }
 
 static void
@@ -145,7 +148,7 @@ tn_lwip_netstack_reset (TnRouter *router)
   g_autoptr (TnLwipNetif) netif = dup_netif (TN_LWIP_NETSTACK (router), NULL);
 
   if (netif != NULL)
-    tn_lwip_netif_configure (netif, NULL, 0, NULL);
+    tn_lwip_netif_configure (netif, NULL, 0);
 }
 
 static void

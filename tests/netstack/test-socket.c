@@ -423,6 +423,37 @@ test_address_taken_away (void)
 }
 
 static void
+configure_many (gpointer data)
+{
+  TnRouter *router = TN_ROUTER (((TestHost *) data)->stack);
+  TnIpPrefix prefixes[40] = { 0 };
+  TnRouterConfig config = { .addresses = prefixes, .n_addresses = G_N_ELEMENTS (prefixes) };
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (prefixes); i++)
+    {
+      g_autofree char *text = g_strdup_printf (i % 2 == 0 ? "100.64.9.%u" : "fd00::%u", i);
+
+      g_assert_true (tn_ip_address_parse (text, &prefixes[i].address));
+      prefixes[i].bits = i % 2 == 0 ? 32 : 128;
+    }
+  g_assert_true (TN_ROUTER_GET_IFACE (router)->configure (router, &config, &error));
+  g_assert_no_error (error);
+}
+
+/* More than the stack can have: the first ones count, and nothing ends. */
+static void
+test_too_many_addresses (void)
+{
+  TestWire *wire = test_wire_new (1280);
+
+  test_wire_call (wire, configure_many, &wire->hosts[0]);
+  g_assert_cmpint (test_ping (&wire->hosts[1], "100.64.9.0", 8, NULL, NULL), >, 0);
+  g_assert_cmpint (test_ping (&wire->hosts[1], "fd00::1", 8, NULL, NULL), >, 0);
+  test_wire_free (wire);
+}
+
+static void
 test_start_stop (void)
 {
   for (guint i = 0; i < 1000; i++)
@@ -495,6 +526,7 @@ main (int    argc,
   g_test_add_func ("/netstack/stacks/same-address", test_same_address);
   g_test_add_func ("/netstack/stacks/to-itself", test_to_itself);
   g_test_add_func ("/netstack/stacks/address-taken-away", test_address_taken_away);
+  g_test_add_func ("/netstack/stacks/too-many-addresses", test_too_many_addresses);
   g_test_add_func ("/netstack/stacks/start-stop", test_start_stop);
   g_test_add_func ("/netstack/stacks/garbage", test_garbage);
   return g_test_run ();
