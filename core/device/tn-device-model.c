@@ -183,15 +183,23 @@ tn_device_model_publish_peers (TnDeviceModel *model,
   tn_bell_ring (model->bell);
 }
 
-static void
-publish_change (TnDeviceModel *model,
-                const char    *stable_id,
-                TnNodeData    *data)
+void
+tn_device_model_publish_changes (TnDeviceModel           *model,
+                                 const TnNodeData *const *peers,
+                                 gsize                    n_peers,
+                                 const char *const       *removed,
+                                 gsize                    n_removed)
 {
+  if (n_peers + n_removed == 0)
+    return;
+
   g_mutex_lock (&model->lock);
   if (model->pending.peer_changes == NULL)
     model->pending.peer_changes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, change_free);
-  g_hash_table_replace (model->pending.peer_changes, g_strdup (stable_id), data);
+  for (gsize i = 0; i < n_removed; i++)
+    g_hash_table_replace (model->pending.peer_changes, g_strdup (removed[i]), NULL);
+  for (gsize i = 0; i < n_peers; i++)
+    g_hash_table_replace (model->pending.peer_changes, g_strdup (peers[i]->stable_id), tn_node_data_ref (peers[i]));
   g_mutex_unlock (&model->lock);
   tn_bell_ring (model->bell);
 }
@@ -200,14 +208,14 @@ void
 tn_device_model_publish_peer (TnDeviceModel    *model,
                               const TnNodeData *peer)
 {
-  publish_change (model, peer->stable_id, tn_node_data_ref (peer));
+  tn_device_model_publish_changes (model, &peer, 1, NULL, 0);
 }
 
 void
 tn_device_model_publish_removed (TnDeviceModel *model,
                                  const char    *stable_id)
 {
-  publish_change (model, stable_id, NULL);
+  tn_device_model_publish_changes (model, NULL, 0, &stable_id, 1);
 }
 
 void

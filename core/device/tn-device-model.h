@@ -42,6 +42,9 @@ void tn_device_model_publish_self        (TnDeviceModel *model, const TnNodeData
 void tn_device_model_publish_peers       (TnDeviceModel *model, GPtrArray *peers);                /* all of them: TnNodeData */
 void tn_device_model_publish_peer        (TnDeviceModel *model, const TnNodeData *peer);          /* one that is new or changed */
 void tn_device_model_publish_removed     (TnDeviceModel *model, const char *stable_id);
+/* Many of both, which come into place together. */
+void tn_device_model_publish_changes     (TnDeviceModel *model, const TnNodeData *const *peers, gsize n_peers,
+                                          const char *const *removed, gsize n_removed);
 void tn_device_model_publish_live        (TnDeviceModel *model, const char *stable_id, const TnNodeLive *live);     /* shown at most once a second */
 
 /* Brings what was published into place at once, in the context: for an _async that must not finish before its state shows. */

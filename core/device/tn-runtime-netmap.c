@@ -17,19 +17,17 @@ publish_all_peers (TnRuntime      *runtime,
 }
 
 static void
-publish_ids (TnRuntime      *runtime,
-             const TnNetmap *netmap,
-             GArray         *ids)
+append_ids (TnRuntime      *runtime,
+            const TnNetmap *netmap,
+            GArray         *ids,
+            GPtrArray      *peers)
 {
   for (guint i = 0; i < ids->len; i++)
     {
       const TnNetmapNode *node = tn_netmap_lookup (netmap, g_array_index (ids, gint64, i));
-      g_autoptr (TnNodeData) data = NULL;
 
-      if (node == NULL)
-        continue;
-      data = tn_netmap_bridge_node_data (runtime->bridge, netmap, node);
-      tn_device_model_publish_peer (runtime->model, data);
+      if (node != NULL)
+        g_ptr_array_add (peers, tn_netmap_bridge_node_data (runtime->bridge, netmap, node));
     }
 }
 
@@ -38,13 +36,16 @@ static void
 publish_removed (TnRuntime *runtime,
                  GArray    *ids)
 {
+  g_autoptr (GPtrArray) gone = g_ptr_array_new ();
+
   for (guint i = 0; i < ids->len; i++)
     {
       const char *stable_id = tn_netmap_bridge_stable_id (runtime->bridge, g_array_index (ids, gint64, i));
 
       if (stable_id != NULL)
-        tn_device_model_publish_removed (runtime->model, stable_id);
+        g_ptr_array_add (gone, (gpointer) (guintptr) stable_id);
     }
+  tn_device_model_publish_changes (runtime->model, NULL, 0, (const char *const *) gone->pdata, gone->len);
 }
 
 static void
@@ -52,14 +53,20 @@ publish_peers (TnRuntime             *runtime,
                const TnNetmap        *netmap,
                const TnNetmapChanges *changes)
 {
+  g_autoptr (GPtrArray) peers = NULL;
+
   /* Profiles and relay codes show in nodes: their rare changes show in all of them. */
   if (changes == NULL || changes->users || changes->relays)
     {
       publish_all_peers (runtime, netmap);
       return;
     }
-  publish_ids (runtime, netmap, changes->added);
-  publish_ids (runtime, netmap, changes->changed);
+
+  /* At once: the application would take many peers in as many small steps, each of which moves its whole list. */
+  peers = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_node_data_unref);
+  append_ids (runtime, netmap, changes->added, peers);
+  append_ids (runtime, netmap, changes->changed, peers);
+  tn_device_model_publish_changes (runtime->model, (const TnNodeData *const *) peers->pdata, peers->len, NULL, 0);
 }
 
 static void
@@ -112,7 +119,7 @@ keep_shared (TnRuntime              *runtime,
       g_clear_pointer (&runtime->relays, tn_relay_map_unref);
       runtime->relays = netmap->relays != NULL ? tn_relay_map_ref (netmap->relays) : NULL;
     }
-  for (guint i = 0; i < netmap->self->n_addresses; i++)
+  for (guint i = netmap->self->n_addresses; i-- > 0;)      /* the first of each family */
     {
       const TnIpAddress *address = &netmap->self->addresses[i].address;
       TnIpAddress *place = address->version == 4 ? &runtime->address4 : &runtime->address6;

@@ -15,6 +15,16 @@ count_cb (gpointer instance,
 }
 
 static void
+count_changes_cb (GListModel *list,
+                  guint       position,
+                  guint       removed,
+                  guint       added,
+                  gpointer    user_data)
+{
+  ++*(guint *) user_data;
+}
+
+static void
 iterate (void)
 {
   while (g_main_context_iteration (NULL, FALSE))
@@ -135,6 +145,45 @@ test_threads (void)
 }
 
 /* What was published for a device that is gone reaches nobody, and is freed. */
+/* Many from another thread, while this one looks all the time: one change of the list. */
+#define N_MANY 20000
+
+static gpointer
+publish_many_thread (gpointer data)
+{
+  g_autoptr (GPtrArray) peers = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_node_data_unref);
+  const char *const removed[] = { "none" };
+
+  for (guint i = 0; i < N_MANY; i++)
+    {
+      g_autofree char *id = g_strdup_printf ("n%u", i);
+      TnNodeData *peer = tn_node_data_new (id);
+
+      tn_node_data_set_dns_name (peer, id);
+      g_ptr_array_add (peers, peer);
+    }
+  tn_device_model_publish_changes (data, (const TnNodeData *const *) peers->pdata, peers->len, removed, 1);
+  return NULL;
+}
+
+static void
+test_many (void)
+{
+  g_autoptr (FakeDevice) device = fake_device_new ();
+  TnDeviceModel *model = fake_device_get_model (device);
+  GListModel *peers = tn_device_get_peers (TN_DEVICE (device));
+  GThread *thread = g_thread_new ("many", publish_many_thread, model);
+  guint n_changes = 0;
+
+  g_signal_connect (peers, "items-changed", G_CALLBACK (count_changes_cb), &n_changes);
+  while (g_list_model_get_n_items (peers) == 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_thread_join (thread);
+  iterate ();
+  g_assert_cmpuint (g_list_model_get_n_items (peers), ==, N_MANY);
+  g_assert_cmpuint (n_changes, ==, 1);
+}
+
 static void
 test_gone (void)
 {
@@ -513,6 +562,7 @@ main (int    argc,
 
   g_test_add_func ("/device/model/coalesced", test_coalesced);
   g_test_add_func ("/device/model/threads", test_threads);
+  g_test_add_func ("/device/model/many", test_many);
   g_test_add_func ("/device/model/gone", test_gone);
   g_test_add_func ("/device/model/nested", test_nested);
   g_test_add_func ("/device/model/login", test_login);
