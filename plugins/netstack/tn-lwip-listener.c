@@ -82,6 +82,19 @@ tn_lwip_set_bind_error (GError            **error,
 
 /* --- In a turn --- */
 
+/* lwIP gives a connection's backlog slot back when its peer resets it, while it waits in the queue still:
+ * the queue has a bound of its own. */
+static gboolean
+queue_is_full (TnLwipAcceptor *self)
+{
+  gboolean full;
+
+  g_mutex_lock (&self->lock);
+  full = self->conns.length >= self->backlog;
+  g_mutex_unlock (&self->lock);
+  return full;
+}
+
 static err_t
 accept_cb (void           *arg,
            struct tcp_pcb *pcb,
@@ -93,6 +106,8 @@ accept_cb (void           *arg,
 
   if (err != ERR_OK || pcb == NULL)
     return ERR_VAL;
+  if (queue_is_full (self))
+    return ERR_MEM;     /* lwIP resets it */
   conn = tn_lwip_conn_new_accepted (self->netif, pcb);
   tcp_backlog_delayed (pcb);
 
