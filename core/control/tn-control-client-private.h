@@ -70,6 +70,7 @@ struct _TnControlClient
   /* Registration. */
   TnLogin                 login;
   gboolean                keys_saved;
+  gboolean                node_key_is_new;     /* it came without having been registered */
   gboolean                key_known;           /* the server has seen the node key, for all we know: the auth key is not needed */
   gboolean                registered;
   TnHttp2Stream          *register_stream;

@@ -219,6 +219,7 @@ tn_control_client_new (const TnControlConfig   *config,
   self->node_key = config->node_key != NULL ? tn_secret_dup (config->node_key, sizeof *self->node_key)
                                             : tn_secret_alloc (sizeof *self->node_key);
   self->old_node_key = config->old_node_key;
+  self->node_key_is_new = config->node_key_is_new;
   self->disco_key = config->disco_key;
   self->auth_key = g_strdup (config->auth_key);
   self->ephemeral = config->ephemeral;
@@ -322,7 +323,7 @@ tn_control_client_start (TnControlClient *self)
   self->running = TRUE;
   self->soup = new_session (self);
   self->wanted_generation++;
-  self->login.fresh_key = FALSE;
+  self->login.fresh_key = self->node_key_is_new;
   tn_control_client_set_state (self, TN_CONTROL_CONNECTING, NULL);
   tn_control_client_advance (self);      /* connects while keys are saved */
   if (!have_node_key (self))
@@ -330,7 +331,7 @@ tn_control_client_start (TnControlClient *self)
   else
     {
       self->keys_saved = TRUE;
-      self->key_known = TRUE;
+      self->key_known = !self->node_key_is_new;
       tn_control_client_advance (self);
     }
 }

@@ -49,6 +49,7 @@ typedef struct
   gboolean                   allow_plain_http;      /* to a public host */
   const TnMachinePrivateKey *machine_key;           /* both keys are copied, into locked memory */
   const TnNodePrivateKey    *node_key;              /* NULL or zeros: none yet, one is made */
+  gboolean                   node_key_is_new;       /* no server has seen it */
   TnNodePublicKey            old_node_key;          /* zeros: none */
   TnDiscoPublicKey           disco_key;
   const char                *auth_key;              /* nullable */

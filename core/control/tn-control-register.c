@@ -21,6 +21,7 @@ apply_verdict (TnControlClient *self,
     case TN_LOGIN_DONE:
       self->registered = TRUE;
       self->key_known = TRUE;
+      self->node_key_is_new = FALSE;
       self->login.fresh_key = FALSE;
       tn_control_client_retry_reset (self, TN_RETRY_REGISTER);
       tn_control_client_retry_reset (self, TN_RETRY_MAP);
@@ -64,14 +65,18 @@ register_data (TnHttp2Stream *stream,
     g_byte_array_append (self->register_body, data, (guint) len);
 }
 
-/* A node that was there before registers without its auth key first: that key may be spent, and costs a server the time of a password. */
+/* A node that was there before registers without its auth key first: that key may be spent, and costs a server the time of a password. One
+ * that has no time now is asked the same again, later. */
 static gboolean
 wants_auth_key (TnControlClient *self,
-                TnLoginVerdict   verdict)
+                TnLoginVerdict   verdict,
+                guint            status)
 {
   if (!self->key_known || self->auth_key == NULL)
     return FALSE;
-  return verdict == TN_LOGIN_FOLLOW || verdict == TN_LOGIN_REFUSED || verdict == TN_LOGIN_RETRY;
+  if (verdict == TN_LOGIN_RETRY)
+    return status == SOUP_STATUS_UNAUTHORIZED || status == SOUP_STATUS_FORBIDDEN || status == SOUP_STATUS_NOT_FOUND;
+  return verdict == TN_LOGIN_FOLLOW || verdict == TN_LOGIN_REFUSED;
 }
 
 static void
@@ -93,7 +98,7 @@ register_closed (TnHttp2Stream *stream,
     }
   verdict = tn_login_evaluate (&self->login, tn_http2_stream_get_status (stream), tn_http2_stream_get_header (stream, "retry-after"),
                                (const char *) self->register_body->data, self->register_body->len, g_get_real_time (), &problem);
-  if (wants_auth_key (self, verdict))
+  if (wants_auth_key (self, verdict, tn_http2_stream_get_status (stream)))
     {
       self->key_known = FALSE;
       tn_login_clear (&self->login);

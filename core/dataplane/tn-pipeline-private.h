@@ -22,6 +22,7 @@ typedef struct
   TnDiscoPublicKey  disco_key;
   guint8            disco_shared[32];
   gboolean          disco_shared_known;
+  gboolean          shadowed;               /* a later peer has the same key, and the tunnel */
   guint             home_region;
   guint             heard_region;           /* relay region it was last heard from, 0: none */
   gint64            latency_us;
@@ -66,7 +67,7 @@ struct _TnPipeline
   TnFilterState     jailed_state;
   GHashTable       *peers_by_id;            /* gint64 * in the state -> TnPeerState, owned */
   GHashTable       *peers_by_key;           /* TnNodePublicKey * in the state -> TnPeerState */
-  gboolean          had_same_keys;          /* some peer may stand behind another with the same key, and is not in peers_by_key */
+  guint             n_shadowed;             /* peers behind another with the same key: not in peers_by_key */
   TnHoldPool       *hold_pool;
   GPtrArray        *blocked;                /* of TnPeerState, in turn */
   TnIpAddress       address4;

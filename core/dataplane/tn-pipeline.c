@@ -170,37 +170,67 @@ tn_pipeline_set_node_key (TnPipeline             *pipeline,
   tn_tunnel_set_private_key (pipeline->tunnel, key);
 }
 
+static void
+set_shadowed (TnPipeline  *pipeline,
+              TnPeerState *peer,
+              gboolean     shadowed)
+{
+  if (peer->shadowed == shadowed)
+    return;
+  peer->shadowed = shadowed;
+  if (shadowed)
+    pipeline->n_shadowed++;
+  else
+    pipeline->n_shadowed--;
+}
+
 /* The key goes back to a node that had it too, and stood behind @peer. */
 static void
 restore_key (TnPipeline  *pipeline,
              TnPeerState *peer)
 {
   GHashTableIter iter;
-  gpointer other;
+  gpointer value;
 
   g_hash_table_iter_init (&iter, pipeline->peers_by_id);
-  while (g_hash_table_iter_next (&iter, NULL, &other))
-    if (other != peer && tn_node_public_key_equal (&((TnPeerState *) other)->key, &peer->key))
-      {
-        g_hash_table_replace (pipeline->peers_by_key, &((TnPeerState *) other)->key, other);
-        return;
-      }
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      TnPeerState *other = value;
+
+      if (other->shadowed && tn_node_public_key_equal (&other->key, &peer->key))
+        {
+          set_shadowed (pipeline, other, FALSE);
+          g_hash_table_replace (pipeline->peers_by_key, &other->key, other);
+          return;
+        }
+    }
+}
+
+static void
+leave_tunnel (TnPipeline  *pipeline,
+              TnPeerState *peer)
+{
+  if (peer->tunnel_peer != NULL)
+    tn_tunnel_remove_peer (pipeline->tunnel, g_steal_pointer (&peer->tunnel_peer));
+  tn_hold_queue_clear (&peer->held);
+  tn_pipeline_unblock (pipeline, peer);
 }
 
 static void
 forget_key (TnPipeline  *pipeline,
             TnPeerState *peer)
 {
-  if (peer->tunnel_peer != NULL)
-    tn_tunnel_remove_peer (pipeline->tunnel, g_steal_pointer (&peer->tunnel_peer));
-  if (g_hash_table_lookup (pipeline->peers_by_key, &peer->key) == peer)
+  leave_tunnel (pipeline, peer);
+  if (peer->shadowed)
+    {
+      set_shadowed (pipeline, peer, FALSE);
+    }
+  else if (g_hash_table_lookup (pipeline->peers_by_key, &peer->key) == peer)
     {
       g_hash_table_remove (pipeline->peers_by_key, &peer->key);
-      if (G_UNLIKELY (pipeline->had_same_keys))
+      if (G_UNLIKELY (pipeline->n_shadowed > 0))
         restore_key (pipeline, peer);
     }
-  tn_hold_queue_clear (&peer->held);
-  tn_pipeline_unblock (pipeline, peer);
 }
 
 /* Two nodes with one key: a node that registered anew, of which the server has not taken the old one away yet, or the server's mistake. The
@@ -213,8 +243,8 @@ take_key (TnPipeline  *pipeline,
 
   if (other != NULL && other != peer)
     {
-      forget_key (pipeline, other);
-      pipeline->had_same_keys = TRUE;
+      leave_tunnel (pipeline, other);
+      set_shadowed (pipeline, other, TRUE);
     }
   g_hash_table_replace (pipeline->peers_by_key, &peer->key, peer);      /* the table's key lies in the state that it names */
 }
@@ -225,6 +255,7 @@ tn_pipeline_upsert_peer (TnPipeline           *pipeline,
                          gint64                now_us)
 {
   TnPeerState *peer = tn_pipeline_peer_by_id (pipeline, config->id);
+  gboolean has_key = peer != NULL && tn_node_public_key_equal (&peer->key, &config->key);
 
   pipeline->now_us = now_us;
   if (peer == NULL)
@@ -235,15 +266,18 @@ tn_pipeline_upsert_peer (TnPipeline           *pipeline,
       tn_hold_queue_init (&peer->held, pipeline->hold_pool);
       g_hash_table_insert (pipeline->peers_by_id, &peer->id, peer);
     }
-  else if (!tn_node_public_key_equal (&peer->key, &config->key))
-    forget_key (pipeline, peer);
+  else if (!has_key)
+    {
+      forget_key (pipeline, peer);
+    }
 
   peer->key = config->key;
   if (!tn_disco_public_key_equal (&peer->disco_key, &config->disco_key))
     peer->disco_shared_known = FALSE;
   peer->disco_key = config->disco_key;
   peer->home_region = config->home_region;
-  take_key (pipeline, peer);
+  if (!has_key)      /* news of the earlier of two does not make it the later one */
+    take_key (pipeline, peer);
   tn_pipeline_choose_path (pipeline, peer);
   tn_pipeline_unpark (pipeline, peer);
 }

@@ -163,6 +163,7 @@ make_missing_keys (GTask *task)
       loading->n_pending = 1;      /* ourselves: a store may answer at once */
       g_main_context_push_thread_default (context);
       make_key_if_missing (task, KEY_MACHINE, (TnNodePrivateKey *) loading->identity->machine_key);
+      loading->identity->node_key_is_new = is_none (loading->identity->node_key);
       make_key_if_missing (task, KEY_NODE, loading->identity->node_key);
       g_main_context_pop_thread_default (context);
       loading->n_pending--;

@@ -12,6 +12,7 @@ typedef struct
   TnMachinePrivateKey *machine_key;
   TnNodePrivateKey    *node_key;
   TnNodePublicKey      old_node_key;      /* zeros: none */
+  gboolean             node_key_is_new;   /* it was made now: no server has seen it */
 } TnIdentity;
 
 void        tn_identity_free          (TnIdentity *identity);

@@ -161,6 +161,7 @@ tn_runtime_start_client (TnRuntime *runtime)
     .server_url = runtime->control_url,
     .machine_key = runtime->machine_key,
     .node_key = runtime->node_key,
+    .node_key_is_new = runtime->node_key_is_new,
     .old_node_key = runtime->old_node_key,
     .auth_key = runtime->auth_key,
     .ephemeral = runtime->ephemeral,

@@ -37,6 +37,7 @@ struct _TnRuntime
   TnMachinePrivateKey *machine_key;
   TnNodePrivateKey   *node_key;
   TnNodePublicKey     old_node_key;
+  gboolean            node_key_is_new;
   TnDiscoPrivateKey  *disco_key;
   TnControlClient    *client;              /* NULL: not yet, or no more */
   TnNetcheck         *netcheck;            /* NULL until there is a relay map */

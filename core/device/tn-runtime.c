@@ -421,6 +421,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->machine_key = tn_secret_dup (config->identity->machine_key, TN_KEY_LEN);
   runtime->node_key = tn_secret_dup (config->identity->node_key, TN_KEY_LEN);
   runtime->old_node_key = config->identity->old_node_key;
+  runtime->node_key_is_new = config->identity->node_key_is_new;
   runtime->disco_key = tn_secret_alloc (TN_KEY_LEN);
   tn_disco_private_key_generate (runtime->disco_key);
   runtime->bridge = tn_netmap_bridge_new ();

@@ -697,6 +697,15 @@ test_same_key (void)
   settle (world);
   g_assert_cmpuint (count_infos (a), ==, 1);
 
+  /* News of the earlier one change nothing. */
+  add_same_key (a, b, b->id);
+  g_assert_cmpuint (count_infos (a), ==, 1);
+  {
+    g_autoptr (GArray) infos = tn_pipeline_dup_infos (a->pipeline);
+
+    g_assert_cmpint (g_array_index (infos, TnPipelinePeerInfo, 0).id, ==, 999);
+  }
+
   /* The later one goes: the earlier one has the key again. */
   tn_pipeline_remove_peer (a->pipeline, 999, world->now_us);
   g_assert_cmpuint (count_infos (a), ==, 0);
