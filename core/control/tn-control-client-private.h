@@ -88,6 +88,7 @@ struct _TnControlClient
   gint64                  silence_max_us;
   guint                   map_refusals;        /* in a row */
   char                   *last_ping_url;
+  guint                  *n_pings;             /* under way, outside of the connection; reference-counted, as they may outlive the client */
 
   /* Updates. */
   TnHttp2Stream          *update_stream;
@@ -123,6 +124,10 @@ TnHttp2Stream *tn_control_client_post (TnControlClient *self, const char *path, 
 void tn_control_client_send_register (TnControlClient *self);
 void tn_control_client_send_logout   (TnControlClient *self);
 void tn_control_client_start_map     (TnControlClient *self);
+
+/* Something has to come within silence_max_us, or the connection counts as lost. */
+void tn_control_client_feed_watchdog (TnControlClient *self);
+void tn_control_client_stop_watchdog (TnControlClient *self);
 void tn_control_client_stop_map      (TnControlClient *self);
 void tn_control_client_forget_timers (TnControlClient *self);      /* of the map */
 void tn_control_client_send_update   (TnControlClient *self);

@@ -65,14 +65,14 @@ watchdog_cb (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-static void
-feed_watchdog (TnControlClient *self)
+void
+tn_control_client_feed_watchdog (TnControlClient *self)
 {
   set_timer (self, &self->watchdog, watchdog_cb, tn_boot_time_us () + self->silence_max_us);
 }
 
-static void
-stop_watchdog (TnControlClient *self)
+void
+tn_control_client_stop_watchdog (TnControlClient *self)
 {
   if (self->watchdog != NULL)
     tn_boot_timer_set (self->watchdog, G_MAXINT64);
@@ -202,7 +202,7 @@ map_headers (TnHttp2Stream *stream,
 {
   TnControlClient *self = user_data;
 
-  feed_watchdog (self);
+  tn_control_client_feed_watchdog (self);
   if (tn_http2_stream_get_status (stream) == 200)
     self->map_refusals = 0;
 }
@@ -216,7 +216,7 @@ map_data (TnHttp2Stream *stream,
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
   g_autoptr (GError) error = NULL;
 
-  feed_watchdog (self);
+  tn_control_client_feed_watchdog (self);
   if (tn_http2_stream_get_status (stream) != 200)
     {
       if (self->map_buffer->len < ERROR_TEXT_MAX)
@@ -267,7 +267,7 @@ map_closed (TnHttp2Stream *stream,
   guint status = tn_http2_stream_get_status (stream);
 
   self->map_stream = NULL;
-  stop_watchdog (self);
+  tn_control_client_stop_watchdog (self);
   if (error != NULL && (self->connection == NULL || !tn_noise_connection_is_open (self->connection)))
     return;
   if (status == 429)
@@ -313,7 +313,7 @@ tn_control_client_start_map (TnControlClient *self)
   g_byte_array_set_size (self->map_buffer, 0);
   g_clear_pointer (&self->next_netmap, tn_netmap_free);
   self->next_netmap = tn_netmap_new ();
-  feed_watchdog (self);
+  tn_control_client_feed_watchdog (self);
   self->map_stream = tn_control_client_post (self, MAP_PATH, write_request (self, TRUE), &map_handler);
 }
 
@@ -321,7 +321,7 @@ void
 tn_control_client_stop_map (TnControlClient *self)
 {
   self->map_serial++;
-  stop_watchdog (self);
+  tn_control_client_stop_watchdog (self);
   g_clear_pointer (&self->map_stream, tn_http2_stream_cancel);
   g_clear_pointer (&self->next_netmap, tn_netmap_free);
 }

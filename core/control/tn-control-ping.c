@@ -89,6 +89,8 @@ tn_control_answer_c2n (const char *request,
 
 /* --- Pings --- */
 
+enum { PINGS_MAX = 4 };      /* under way: a URL that never answers must not fill our memory */
+
 static const TnHttp2StreamHandler nobody;      /* what comes back does not matter */
 
 /* Only the path of the URL counts inside the control connection. */
@@ -112,7 +114,10 @@ head_cb (GObject      *object,
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GInputStream) stream = soup_session_send_finish (SOUP_SESSION (object), result, &error);
+  guint *n_pings = user_data;
 
+  (*n_pings)--;
+  g_rc_box_release (n_pings);
   if (stream == NULL)
     g_debug ("control: ping not answered: %s", error->message);
 }
@@ -121,10 +126,17 @@ static void
 send_outside (TnControlClient *self,
               GUri            *uri)
 {
-  g_autoptr (SoupMessage) message = soup_message_new_from_uri ("HEAD", uri);
+  g_autoptr (SoupMessage) message = NULL;
 
+  if (*self->n_pings == PINGS_MAX)
+    {
+      g_debug ("control: ping left out: %d wait for an answer", PINGS_MAX);
+      return;
+    }
+  (*self->n_pings)++;
+  message = soup_message_new_from_uri ("HEAD", uri);
   soup_message_add_flags (message, SOUP_MESSAGE_NO_REDIRECT);
-  soup_session_send_async (self->soup, message, G_PRIORITY_DEFAULT, NULL, head_cb, NULL);
+  soup_session_send_async (self->soup, message, G_PRIORITY_DEFAULT, NULL, head_cb, g_rc_box_acquire (self->n_pings));
 }
 
 void

@@ -89,6 +89,8 @@ register_closed (TnHttp2Stream *stream,
   TnLoginVerdict verdict;
 
   self->register_stream = NULL;
+  if (self->map_stream == NULL)
+    tn_control_client_stop_watchdog (self);
   if (error != NULL)
     {
       /* When all of the connection is gone, that says so itself. */
@@ -134,6 +136,8 @@ tn_control_client_send_register (TnControlClient *self)
 {
   g_byte_array_set_size (self->register_body, 0);
   self->register_stream = tn_control_client_post (self, REGISTER_PATH, write_request (self, 0), &register_handler);
+  if (self->login.auth_url == NULL)      /* else it waits for a person */
+    tn_control_client_feed_watchdog (self);
 }
 
 /* --- Logging out --- */

@@ -113,6 +113,8 @@ new_connection_cb (TnDeviceServer  *self,
     return FALSE;
   g_ptr_array_add (self->connections, g_object_ref (connection));
   g_signal_connect (connection, "closed", G_CALLBACK (closed_cb), self);
+  if (g_dbus_connection_is_closed (connection))      /* before we listened, and nothing will say so again */
+    closed_cb (connection, TRUE, NULL, self);
   return TRUE;
 }
 

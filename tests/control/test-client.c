@@ -216,6 +216,16 @@ test_watchdog_hang (Fixture *fixture, gconstpointer data)
   g_assert_error ((GError *) g_ptr_array_index (fixture->errors, 0), G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
 }
 
+static void
+test_watchdog_register (Fixture *fixture, gconstpointer data)
+{
+  tn_testkit_control_inject_fault (fixture->control, TN_TESTKIT_STAGE_REGISTER, TN_TESTKIT_FAULT_HANG, 1);
+  start (fixture, TRUE, 200 * 1000);
+  wait_for ("the map", is_running, fixture);
+  g_assert_cmpuint (fixture->errors->len, >=, 1);
+  g_assert_error ((GError *) g_ptr_array_index (fixture->errors, 0), G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+}
+
 /* --- Login --- */
 
 static void
@@ -485,6 +495,7 @@ main (int    argc,
 #define ADD(path, func) g_test_add ("/control/client/" path, Fixture, NULL, set_up, func, tear_down)
   ADD ("watchdog", test_watchdog);
   ADD ("watchdog-hang", test_watchdog_hang);
+  ADD ("watchdog-register", test_watchdog_register);
   ADD ("auth-url", test_auth_url);
   ADD ("changed-auth-url", test_changed_auth_url);
   ADD ("key-expires", test_key_expires);
