@@ -15,6 +15,7 @@ typedef struct
   TnDatagramSocket *socket;
   GSocket          *local;
   GCancellable     *cancellable;
+  GMainContext     *context;
   GSource          *readable;       /* NULL: enough datagrams wait */
   guint             n_waiting;
   gboolean          ended;
@@ -40,6 +41,7 @@ share_unref (gpointer data)
   g_object_unref (share->socket);
   g_object_unref (share->local);
   g_object_unref (share->cancellable);
+  g_main_context_unref (share->context);
   g_free (share);
 }
 
@@ -141,7 +143,7 @@ send_when_ready (Share          *share,
   waiting->cancellable = g_cancellable_new ();
   waiting->limit = g_timeout_source_new_seconds (WAIT_S);
   g_source_set_callback (waiting->limit, waited_enough_cb, waiting, NULL);
-  g_source_attach (waiting->limit, g_main_context_get_thread_default ());
+  g_source_attach (waiting->limit, share->context);
   tn_datagram_socket_send_to_async (share->socket, destination, payload, waiting->cancellable, sent_cb, waiting);
 }
 
@@ -199,11 +201,12 @@ read_on (Share *share)
   g_atomic_ref_count_inc (&share->ref_count);
   share->readable = g_socket_create_source (share->local, G_IO_IN, NULL);
   g_source_set_callback (share->readable, G_SOURCE_FUNC (readable_cb), share, share_unref);
-  g_source_attach (share->readable, g_main_context_get_thread_default ());
+  g_source_attach (share->readable, share->context);
 }
 
 int
 tn_device_server_share_datagrams (TnDatagramSocket *socket,
+                                  GMainContext     *context,
                                   GCancellable     *cancellable,
                                   GError          **error)
 {
@@ -219,6 +222,7 @@ tn_device_server_share_datagrams (TnDatagramSocket *socket,
   share->socket = g_object_ref (socket);
   share->local = local;
   share->cancellable = g_object_ref (cancellable);
+  share->context = g_main_context_ref (context);
   read_on (share);
   receive_next (share);
   return fd;

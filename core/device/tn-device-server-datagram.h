@@ -6,7 +6,7 @@
 G_BEGIN_DECLS
 
 /* Datagrams between a socket of the device and one that another process has, until either is closed or @cancellable is cancelled.
- * The result is a descriptor for the other process; -1: @error. */
-int tn_device_server_share_datagrams (TnDatagramSocket *socket, GCancellable *cancellable, GError **error);
+ * All of it happens in @context. The result is a descriptor for the other process; -1: @error. */
+int tn_device_server_share_datagrams (TnDatagramSocket *socket, GMainContext *context, GCancellable *cancellable, GError **error);
 
 G_END_DECLS

@@ -10,6 +10,7 @@ struct _TnDeviceServer
 {
   GObject       parent_instance;
   TnDevice     *device;
+  GMainContext *context;           /* where everything happens */
   TnBusTailnet1 *skeleton;
   GDBusServer  *server;            /* NULL: not listening */
   char         *socket_path;       /* nullable */

@@ -217,7 +217,7 @@ bound_cb (GObject      *object,
   int fd = -1;
 
   if (socket != NULL && !g_dbus_connection_is_closed (connection))
-    fd = tn_device_server_share_datagrams (socket, ensure_cancellable (self, connection), &error);
+    fd = tn_device_server_share_datagrams (socket, self->context, ensure_cancellable (self, connection), &error);
   if (fd < 0)
     {
       if (error == NULL)

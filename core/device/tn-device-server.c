@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tn-bus-socket.h"
+#include "tn-context.h"
 
 /**
  * TnDeviceServer:
@@ -85,24 +86,54 @@ peers_cb (TnDeviceServer *self)
     return;
   self->peers_changed = g_idle_source_new ();
   g_source_set_callback (self->peers_changed, peers_changed_cb, self, NULL);
-  g_source_attach (self->peers_changed, g_main_context_get_thread_default ());
+  g_source_attach (self->peers_changed, self->context);
 }
 
 /* --- Connections --- */
 
+typedef struct
+{
+  TnDeviceServer  *server;
+  GDBusConnection *connection;
+} Closed;
+
+static void
+closed_free (gpointer data)
+{
+  Closed *closed = data;
+
+  g_object_unref (closed->connection);
+  g_object_unref (closed->server);
+  g_free (closed);
+}
+
+static void
+forget_connection (gpointer data)
+{
+  TnDeviceServer *self = ((Closed *) data)->server;
+  GDBusConnection *connection = ((Closed *) data)->connection;
+
+  if (!g_ptr_array_find (self->connections, connection, NULL))
+    return;
+  tn_device_server_cancel_calls (self, connection, 0);
+  tn_device_server_end_sockets (self, connection);
+  g_dbus_interface_skeleton_unexport_from_connection (G_DBUS_INTERFACE_SKELETON (self->skeleton), connection);
+  g_signal_handlers_disconnect_by_data (connection, self);
+  g_ptr_array_remove (self->connections, connection);
+}
+
+/* A connection is made in a thread of GDBusServer's, and says that it is closed in the global default context. */
 static void
 closed_cb (GDBusConnection *connection,
            gboolean         remote_vanished,
            GError          *error,
            gpointer         user_data)
 {
-  TnDeviceServer *self = user_data;
+  Closed *closed = g_new (Closed, 1);
 
-  tn_device_server_cancel_calls (self, connection, 0);
-  tn_device_server_end_sockets (self, connection);
-  g_dbus_interface_skeleton_unexport_from_connection (G_DBUS_INTERFACE_SKELETON (self->skeleton), connection);
-  g_signal_handlers_disconnect_by_data (connection, self);
-  g_ptr_array_remove (self->connections, connection);
+  closed->server = g_object_ref (user_data);
+  closed->connection = g_object_ref (connection);
+  tn_context_invoke (closed->server->context, forget_connection, closed, closed_free);
 }
 
 static gboolean
@@ -112,7 +143,7 @@ new_connection_cb (TnDeviceServer  *self,
   if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (self->skeleton), connection, TN_BUS_OBJECT_PATH, NULL))
     return FALSE;
   g_ptr_array_add (self->connections, g_object_ref (connection));
-  g_signal_connect (connection, "closed", G_CALLBACK (closed_cb), self);
+  g_signal_connect_object (connection, "closed", G_CALLBACK (closed_cb), self, 0);
   if (g_dbus_connection_is_closed (connection))      /* before we listened, and nothing will say so again */
     closed_cb (connection, TRUE, NULL, self);
   return TRUE;
@@ -145,6 +176,7 @@ tn_device_server_finalize (GObject *object)
   TnDeviceServer *self = TN_DEVICE_SERVER (object);
 
   g_clear_object (&self->skeleton);
+  g_clear_pointer (&self->context, g_main_context_unref);
   g_clear_pointer (&self->connections, g_ptr_array_unref);
   g_clear_pointer (&self->listeners, g_hash_table_unref);
   g_clear_pointer (&self->datagrams, g_hash_table_unref);
@@ -224,6 +256,7 @@ tn_device_server_new (TnDevice *device)
 
   self = g_object_new (TN_TYPE_DEVICE_SERVER, NULL);
   self->device = g_object_ref (device);
+  self->context = g_main_context_ref_thread_default ();
   g_signal_connect_swapped (device, "notify", G_CALLBACK (notify_cb), self);
   g_signal_connect_swapped (tn_device_get_peers (device), "items-changed", G_CALLBACK (peers_cb), self);
   g_signal_connect_swapped (tn_device_get_health (device), "items-changed", G_CALLBACK (tn_device_server_show_health), self);
@@ -344,7 +377,7 @@ say_farewell (TnDeviceServer  *self,
   farewell->server = g_object_ref (self);
   farewell->limit = g_timeout_source_new (FAREWELL_MS);
   g_source_set_callback (farewell->limit, give_up_cb, g_object_ref (cancellable), g_object_unref);
-  g_source_attach (farewell->limit, g_main_context_get_thread_default ());
+  g_source_attach (farewell->limit, self->context);
   self->n_farewells++;
   g_dbus_connection_flush (connection, cancellable, said_cb, farewell);
 }
