@@ -211,10 +211,13 @@ send_for_task (TnDatagramSocket *self,
  * @user_data: data for @callback
  *
  * Sends a datagram, as soon as the way there takes it: at once, unless it is full. A sender that waits for each of its datagrams sends
- * as fast as they can go, and loses none on this side.
+ * as fast as they can go, and loses none in this process.
  *
  * Any number of calls may wait. Those for a destination whose way is full do not hold up the others. One that was cancelled has sent
  * nothing; [method@Tailnet.DatagramSocket.close] ends all of them with %G_IO_ERROR_CLOSED.
+ *
+ * On a [class@Tailnet.SystemDevice] a datagram counts as sent when the service has it. The service waits two seconds at most for a way
+ * that is full, with as many as 64 datagrams; they are dropped then, and further ones wait.
  *
  * Since: 0.1
  */

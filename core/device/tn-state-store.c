@@ -11,7 +11,9 @@
  *
  * A store belongs to one device at a time: the device calls [method@Tailnet.StateStore.acquire_async] before all else and
  * [method@Tailnet.StateStore.release] at the end. All calls come in the main context of the device, which is the thread-default
- * one then, and answers go there. Several loads may be under way at once. What is new is used on the network only once it is saved.
+ * one then, and answers go there. Several loads, or saves of
+ * different keys, may be under way at once, but never two saves of one key. What is new is used on the network only once it is saved. Who
+ * acquires the store after a release finds everything that was saved before it.
  *
  * A program may implement the interface itself, for instance on top of a keyring or a database, which may take their time and ask
  * somebody for a password: the device waits, and cancels the call if its program gives up.

@@ -63,6 +63,20 @@ join_at_exit (void)
     join (thread);
 }
 
+/* What a fork finds in the queues are threads that it has not got: there is nobody to wait for. */
+static void
+forget_parent (void)
+{
+  g_mutex_lock (&lock);
+  if (process != getpid ())
+    {
+      process = getpid ();
+      g_queue_init (&ending);
+      g_queue_init (&ended);
+    }
+  g_mutex_unlock (&lock);
+}
+
 static void
 watch_exit (void)
 {
@@ -73,6 +87,7 @@ watch_exit (void)
       process = getpid ();
       g_once_init_leave (&once, atexit (join_at_exit) == 0 ? 1 : 2);      /* without it, they end as they can */
     }
+  forget_parent ();
 }
 
 TnJoinedThread *
