@@ -78,19 +78,55 @@ tn_system_device_datagram_send_to (TnNetstackDatagram *datagram,
   return tn_bus_datagram_send (TN_SYSTEM_DEVICE_DATAGRAM (datagram)->socket, &endpoint, bytes, error);
 }
 
-/* Waits for @condition, and for the end of the socket. */
+/* FALSE: not yet; else the task has its answer. */
+typedef gboolean (*TryFunc) (TnSystemDeviceDatagram *self, GTask *task);
+
+typedef struct
+{
+  GTask  *task;
+  TryFunc try_again;
+} Wait;
+
+static void
+wait_free (gpointer data)
+{
+  Wait *wait = data;
+
+  g_object_unref (wait->task);
+  g_free (wait);
+}
+
+static gboolean
+ready_cb (GSocket      *socket,
+          GIOCondition  condition,
+          gpointer      user_data)
+{
+  Wait *wait = user_data;
+  TnSystemDeviceDatagram *self = g_task_get_source_object (wait->task);
+
+  if (g_cancellable_is_cancelled (self->closed))
+    g_task_return_new_error (wait->task, G_IO_ERROR, G_IO_ERROR_CLOSED, "socket is closed");
+  else if (!g_task_return_error_if_cancelled (wait->task) && !wait->try_again (self, wait->task))
+    return G_SOURCE_CONTINUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* Tries again at @condition, and ends with the socket. */
 static void
 wait_for (TnSystemDeviceDatagram *self,
           GIOCondition            condition,
-          GSocketSourceFunc       func,
+          TryFunc                 try_again,
           GTask                  *task)
 {
   g_autoptr (GSource) ready = g_socket_create_source (self->socket, condition, g_task_get_cancellable (task));
   g_autoptr (GSource) closed = tn_cancel_source_new (self->closed);
+  Wait *wait = g_new (Wait, 1);
 
+  wait->task = g_object_ref (task);
+  wait->try_again = try_again;
   g_source_set_dummy_callback (closed);
   g_source_add_child_source (ready, closed);
-  g_source_set_callback (ready, G_SOURCE_FUNC (func), g_object_ref (task), g_object_unref);
+  g_source_set_callback (ready, G_SOURCE_FUNC (ready_cb), wait, wait_free);
   g_source_attach (ready, g_task_get_context (task));
 }
 
@@ -114,21 +150,6 @@ try_send (TnSystemDeviceDatagram *self,
   return TRUE;
 }
 
-static gboolean
-writable_cb (GSocket      *socket,
-             GIOCondition  condition,
-             gpointer      user_data)
-{
-  GTask *task = user_data;
-  TnSystemDeviceDatagram *self = g_task_get_source_object (task);
-
-  if (g_cancellable_is_cancelled (self->closed))
-    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "socket is closed");
-  else if (!g_task_return_error_if_cancelled (task) && !try_send (self, task))
-    return G_SOURCE_CONTINUE;
-  return G_SOURCE_REMOVE;
-}
-
 static void
 tn_system_device_datagram_send_to_async (TnNetstackDatagram  *datagram,
                                          GSocketAddress      *to,
@@ -149,7 +170,7 @@ tn_system_device_datagram_send_to_async (TnNetstackDatagram  *datagram,
   if (g_cancellable_is_cancelled (self->closed))
     g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "socket is closed");
   else if (!g_task_return_error_if_cancelled (task) && !try_send (self, task))
-    wait_for (self, G_IO_OUT, writable_cb, task);
+    wait_for (self, G_IO_OUT, try_send, task);
 }
 
 static gboolean
@@ -189,21 +210,6 @@ try_receive (TnSystemDeviceDatagram *self,
   return FALSE;
 }
 
-static gboolean
-readable_cb (GSocket      *socket,
-             GIOCondition  condition,
-             gpointer      user_data)
-{
-  GTask *task = user_data;
-  TnSystemDeviceDatagram *self = g_task_get_source_object (task);
-
-  if (g_cancellable_is_cancelled (self->closed))
-    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "socket is closed");
-  else if (!g_task_return_error_if_cancelled (task) && !try_receive (self, task))
-    return G_SOURCE_CONTINUE;
-  return G_SOURCE_REMOVE;
-}
-
 static void
 tn_system_device_datagram_receive_async (TnNetstackDatagram  *datagram,
                                          GCancellable        *cancellable,
@@ -221,7 +227,7 @@ tn_system_device_datagram_receive_async (TnNetstackDatagram  *datagram,
       return;
     }
   if (!try_receive (self, task))
-    wait_for (self, G_IO_IN, readable_cb, task);
+    wait_for (self, G_IO_IN, try_receive, task);
 }
 
 static GBytes *
