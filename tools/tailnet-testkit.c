@@ -13,6 +13,7 @@ typedef struct
 {
   char     *address;
   int       n_relays;
+  char    **users;          /* nullable */
   gboolean  verbose;
 } Options;
 
@@ -27,14 +28,34 @@ print_line (JsonObject *object)
   g_print ("%s\n", text);
 }
 
+/* "auth-keys":{"ann@example.test":"tskey-auth-…"}: the nodes of each user join with a key of that user. */
 static void
-print_access (TnTestkitTailnet *tailnet)
+add_users (JsonObject       *object,
+           TnTestkitControl *control,
+           char            **users)
+{
+  JsonObject *keys = json_object_new ();
+
+  for (guint i = 0; users[i] != NULL; i++)
+    {
+      g_autofree char *key = tn_testkit_control_create_auth_key (control, users[i], TN_TESTKIT_AUTH_KEY_REUSABLE, NULL);
+
+      json_object_set_string_member (keys, users[i], key);
+    }
+  json_object_set_object_member (object, "auth-keys", keys);
+}
+
+static void
+print_access (TnTestkitTailnet *tailnet,
+              char            **users)
 {
   g_autofree char *url = tn_testkit_tailnet_dup_control_url (tailnet);
   JsonObject *object = json_object_new ();
 
   json_object_set_string_member (object, "control-url", url);
   json_object_set_string_member (object, "auth-key", tn_testkit_tailnet_get_auth_key (tailnet));
+  if (users != NULL)
+    add_users (object, tn_testkit_tailnet_get_control (tailnet), users);
   print_line (object);
 }
 
@@ -73,7 +94,7 @@ run (const Options  *options,
   if (!tn_testkit_tailnet_start (tailnet, error))
     return FALSE;
 
-  print_access (tailnet);
+  print_access (tailnet, options->users);
   if (options->verbose)
     g_signal_connect (tn_testkit_tailnet_get_control (tailnet), "request-received", G_CALLBACK (print_request), NULL);
   g_unix_signal_add (SIGINT, quit_cb, loop);
@@ -91,6 +112,7 @@ main (int    argc,
   const GOptionEntry entries[] = {
     { "address", 'a', 0, G_OPTION_ARG_STRING, &options.address, "IP address to listen on (127.0.0.1)", "ADDRESS" },
     { "relays", 'r', 0, G_OPTION_ARG_INT, &options.n_relays, "how many relays (1)", "N" },
+    { "user", 'u', 0, G_OPTION_ARG_STRING_ARRAY, &options.users, "print a key of this user as well; may be given again", "NAME" },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options.verbose, "print each request of a node, one a line", NULL },
     { NULL }
   };
@@ -112,5 +134,6 @@ main (int    argc,
     }
 
   g_free (options.address);
+  g_strfreev (options.users);
   return 0;
 }

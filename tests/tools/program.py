@@ -79,11 +79,13 @@ class Case(unittest.TestCase):
 
 class TailnetCase(Case):
     """With a fresh tailnet, and a folder for states."""
+    users = []
 
     def setUp(self):
-        access = json.loads(Program(self, TESTKIT).line())
+        access = json.loads(Program(self, TESTKIT, *[f'--user={user}' for user in self.users]).line())
         self.access = ['-l', access['control-url'], '-k', access['auth-key']]
         self.url = access['control-url']
+        self.keys = access.get('auth-keys')
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
