@@ -70,8 +70,8 @@ print_node (TnNode     *node,
   TnUser *user = tn_node_get_user (node);
   const char *os = tn_node_get_os (node);
 
-  g_print ("%-16s %-24s %-20s %-8s %s\n", address, tn_node_get_name (node), user != NULL ? tn_user_get_login_name (user) : "-",
-           os != NULL ? os : "-", note);
+  tn_cli_say ("%-16s %-24s %-20s %-8s %s\n", address, tn_node_get_name (node), user != NULL ? tn_user_get_login_name (user) : "-",
+              os != NULL ? os : "-", note);
 }
 
 static int
@@ -94,7 +94,7 @@ print_status (TnCli *cli)
     {
       g_autoptr (TnHealthItem) item = g_list_model_get_item (health, i);
 
-      g_print ("# %s\n", tn_health_item_get_text (item));
+      tn_cli_say ("# %s\n", tn_health_item_get_text (item));
     }
   return TN_CLI_DONE;
 }
@@ -163,7 +163,11 @@ print_addresses (TnNode   *node,
   else if (text->len > 0)
     g_print ("%s\n", text->str);
   if (text->len == 0)
-    g_printerr (_("tailnet: %s has no address of that kind\n"), tn_node_get_name (node));
+    {
+      g_autofree char *name = tn_cli_dup_line (tn_node_get_name (node));
+
+      g_printerr (_("tailnet: %s has no address of that kind\n"), name);
+    }
   return text->len > 0 ? TN_CLI_DONE : TN_CLI_FAILED;
 }
 

@@ -30,8 +30,8 @@ print_pong (TnCli        *cli,
       g_print ("%s\n", json);
       return;
     }
-  g_print (_("pong from %s (%s)%s in %.1f ms\n"), tn_node_get_name (tn_ping_result_get_node (pong)), address, way,
-           (double) tn_ping_result_get_latency_us (pong) / 1000.0);
+  tn_cli_say (_("pong from %s (%s)%s in %.1f ms\n"), tn_node_get_name (tn_ping_result_get_node (pong)), address, way,
+              (double) tn_ping_result_get_latency_us (pong) / 1000.0);
 }
 
 typedef enum { PING_ANSWERED, PING_LOST, PING_HOPELESS } PingOutcome;

@@ -106,7 +106,9 @@ connected_cb (GObject      *object,
   call->local = g_socket_client_connect_finish (G_SOCKET_CLIENT (object), result, &error);
   if (call->local == NULL)
     {
-      g_printerr (_("tailnet: cannot pass on %s: %s\n"), call->caller, error->message);
+      g_autofree char *reason = tn_cli_dup_line (error->message);
+
+      g_printerr (_("tailnet: cannot pass on %s: %s\n"), call->caller, reason);
       call_free (call);
       return;
     }
@@ -145,7 +147,7 @@ accepted_cb (GObject      *object,
   call->interrupted_id =
     g_cancellable_connect (service->cli->cancellable, G_CALLBACK (g_cancellable_cancel), g_object_ref (call->cancellable), g_object_unref);
   service->n_open++;
-  g_print (_("%s calls %s\n"), call->caller, service->target_text);
+  tn_cli_say (_("%s calls %s\n"), call->caller, service->target_text);
   fflush (stdout);
   g_socket_client_connect_async (service->client, service->target, call->cancellable, connected_cb, call);
   accept_next (service);

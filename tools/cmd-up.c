@@ -25,10 +25,10 @@ run (TnCli  *cli,
   self = tn_device_dup_self_node (cli->device);
   if (cli->attached)
     {
-      g_print (_("%s is up already as %s.\n"), tn_node_get_name (self), tn_node_get_fqdn (self));
+      tn_cli_say (_("%s is up already as %s.\n"), tn_node_get_name (self), tn_node_get_fqdn (self));
       return TN_CLI_DONE;
     }
-  g_print (_("%s is up as %s. Interrupt to leave.\n"), tn_node_get_name (self), tn_node_get_fqdn (self));
+  tn_cli_say (_("%s is up as %s. Interrupt to leave.\n"), tn_node_get_name (self), tn_node_get_fqdn (self));
   fflush (stdout);
   while (!g_cancellable_is_cancelled (cli->cancellable) && tn_device_get_state (cli->device) != TN_DEVICE_STATE_STOPPED)
     g_main_context_iteration (NULL, TRUE);

@@ -202,12 +202,12 @@ print_identity (TnCli    *cli,
       return TN_CLI_DONE;
     }
 
-  g_print (_("Node: %s\n"), tn_node_get_fqdn (node));
-  g_print (_("Addresses: %s\n"), addresses);
+  tn_cli_say (_("Node: %s\n"), tn_node_get_fqdn (node));
+  tn_cli_say (_("Addresses: %s\n"), addresses);
   if (*tags != '\0')
-    g_print (_("Tags: %s\n"), tags);
+    tn_cli_say (_("Tags: %s\n"), tags);
   else
-    g_print (_("User: %s\n"), user != NULL ? tn_user_get_login_name (user) : "-");
+    tn_cli_say (_("User: %s\n"), user != NULL ? tn_user_get_login_name (user) : "-");
   return TN_CLI_DONE;
 }
 

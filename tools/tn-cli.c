@@ -16,7 +16,7 @@ dup_first_health (TnCli *cli)
   GListModel *health = cli->device != NULL ? tn_device_get_health (cli->device) : NULL;
   g_autoptr (TnHealthItem) item = health != NULL ? g_list_model_get_item (health, 0) : NULL;
 
-  return item != NULL ? g_strdup (tn_health_item_get_text (item)) : NULL;
+  return item != NULL ? tn_cli_dup_line (tn_health_item_get_text (item)) : NULL;
 }
 
 int
@@ -24,9 +24,10 @@ tn_cli_fail (TnCli        *cli,
              const GError *error)
 {
   g_autofree char *reason = NULL;
+  g_autofree char *message = tn_cli_dup_line (error->message);
 
   if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    g_printerr ("tailnet: %s\n", error->message);
+    g_printerr ("tailnet: %s\n", message);
   else if (cli->interrupted)
     g_printerr (_("tailnet: interrupted\n"));
   else if (cli->timed_out)
@@ -45,12 +46,14 @@ tn_cli_usage (const char *format,
               ...)
 {
   g_autofree char *text = NULL;
+  g_autofree char *line = NULL;
   va_list args;
 
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
-  g_printerr ("tailnet: %s\n", text);
+  line = tn_cli_dup_line (text);
+  g_printerr ("tailnet: %s\n", line);
   return TN_CLI_USAGE;
 }
 
@@ -225,10 +228,12 @@ tn_cli_dup_caller (TnConnection *connection)
   TnNode *peer = tn_connection_get_peer (connection);
   GSocketAddress *remote = tn_connection_get_remote_address (connection);
   g_autofree char *address = NULL;
+  g_autofree char *name = NULL;
 
   if (G_IS_INET_SOCKET_ADDRESS (remote))
     address = g_inet_address_to_string (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (remote)));
   if (peer == NULL)
     return g_strdup (address != NULL ? address : "?");
-  return g_strdup_printf ("%s (%s)", tn_node_get_name (peer), address != NULL ? address : "?");
+  name = tn_cli_dup_line (tn_node_get_name (peer));
+  return g_strdup_printf ("%s (%s)", name, address != NULL ? address : "?");
 }

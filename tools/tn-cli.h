@@ -65,9 +65,16 @@ void          tn_cli_watch_signals (TnCli *cli);
 void          tn_cli_begin      (TnCli *cli, int default_s);
 void          tn_cli_end        (TnCli *cli);
 
-/* Standard output and warnings, from here to the end of the program: whatever could not be printed makes it fail. */
+/* Standard output, errors and warnings, from here to the end of the program: whatever could not be printed makes it fail, and control
+ * characters are shown and not obeyed. */
 void          tn_cli_watch_output (void);
 gboolean      tn_cli_output_lost  (void);      /* nobody reads, or there is no room */
+
+/* Prints one line, whatever was put into it. */
+void          tn_cli_say        (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
+/* A text of others as it may stand in a line: its ends of lines are shown as well. "-": there is none. */
+char         *tn_cli_dup_line   (const char *text);
 
 /* Waits a moment for a peer that is not on the map: it may have joined just now. */
 void          tn_cli_wait_peer  (TnCli *cli, const char *host);
