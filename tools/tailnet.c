@@ -44,8 +44,10 @@ list_commands (void)
     }
   g_string_append (text, _("\nWith --state or --ephemeral this program is the node itself, for as long as it runs. While one of them runs, others\n"
                            "with the same --state talk to it. “tailnet COMMAND --help” says more about a command.\n\n"
-                           "Without --login-server that is https://controlplane.tailscale.com. The variables TS_AUTHKEY, TS_CONTROL_URL,\n"
-                           "TS_HOSTNAME and TS_STATE_DIR stand for the options of that meaning where these are not given."));
+                           "A --state keeps how the node was joined, so that this need not be given again. Without --login-server it is\n"
+                           "https://controlplane.tailscale.com.\n\n"
+                           "The variables TS_AUTHKEY, TS_CONTROL_URL, TS_HOSTNAME and TS_STATE_DIR stand for the options of that meaning\n"
+                           "where these are not given."));
   return g_string_free (text, FALSE);
 }
 
@@ -134,7 +136,7 @@ parse_options (TnCli   *cli,
 {
   gboolean version = FALSE;
   GOptionEntry entries[] = {
-    { "state", 's', 0, G_OPTION_ARG_FILENAME, &cli->state_dir, N_("Folder that keeps the node's keys"), N_("DIR") },
+    { "state", 's', 0, G_OPTION_ARG_FILENAME, &cli->state_dir, N_("Folder that keeps the node's keys, and how it was joined"), N_("DIR") },
     { "ephemeral", 'e', 0, G_OPTION_ARG_NONE, &cli->ephemeral, N_("Be a node that is gone when the program ends"), NULL },
     { "login-server", 'l', 0, G_OPTION_ARG_STRING, &cli->control_url, N_("URL of the control server"), N_("URL") },
     { "auth-key", 'k', 0, G_OPTION_ARG_STRING, &cli->auth_key, N_("Key to join with: itself, file:PATH or env:NAME"), N_("KEY") },

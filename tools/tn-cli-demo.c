@@ -82,7 +82,7 @@ receive (TnCli         *cli,
     return FALSE;
   len = g_memory_output_stream_get_data_size (G_MEMORY_OUTPUT_STREAM (memory));
   sum = dup_sum (g_memory_output_stream_get_data (G_MEMORY_OUTPUT_STREAM (memory)), len);
-  g_print (_("bob got %.1f MB with SHA-256 %.16s….\n"), (double) len / 1e6, sum);
+  g_print (_("bob got %.1f MB (SHA-256 %.16s…).\n"), (double) len / 1e6, sum);
 
   g_output_stream_write_all_async (g_io_stream_get_output_stream (G_IO_STREAM (connection)), sum, SUM_LEN, G_PRIORITY_DEFAULT,
                                    cli->cancellable, tn_cli_done_cb, &answered);
@@ -122,7 +122,7 @@ send_file (TnCli         *cli,
   g_autoptr (GTask) task = g_task_new (call, cli->cancellable, tn_cli_done_cb, &sent);
   gboolean received;
 
-  g_print (_("alice sends %.1f MB with SHA-256 %.16s….\n"), (double) len / 1e6, sum);
+  g_print (_("alice sends %.1f MB (SHA-256 %.16s…).\n"), (double) len / 1e6, sum);
   g_task_set_task_data (task, &sender, NULL);
   g_task_run_in_thread (task, sender_thread);
   answering = take_call (cli, accepted, listener, error);

@@ -4,6 +4,7 @@
 #include <glib-unix.h>
 #include <string.h>
 
+#include "tn-cli-settings.h"
 #include "tn-cli.h"
 
 enum
@@ -65,10 +66,10 @@ read_authorities (const char  *path,
 }
 
 static TnDevice *
-make_device (TnCli   *cli,
-             GError **error)
+make_device (TnCli         *cli,
+             TnStateStore  *store,
+             GError       **error)
 {
-  g_autoptr (TnStateStore) store = cli->state_dir != NULL ? tn_file_state_store_new (cli->state_dir) : tn_memory_state_store_new ();
   g_autoptr (GTlsDatabase) database = NULL;
   g_autofree char *auth_key = NULL;
   TnDevice *device;
@@ -176,14 +177,20 @@ is_nobody (TnCli        *cli,
   return g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY) || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_DISCONNECTED);
 }
 
+/* A node that was joined once is the same one later, without being told again what it is called and where it belongs. */
 static gboolean
 start_own (TnCli   *cli,
            GError **error)
 {
-  TnDevice *device = make_device (cli, error);
+  g_autoptr (TnStateStore) store = cli->state_dir != NULL ? tn_file_state_store_new (cli->state_dir) : tn_memory_state_store_new ();
+  gboolean kept = cli->state_dir != NULL;
+  TnDevice *device;
 
   cli->attached = FALSE;
-  return device != NULL && start_device (cli, device, error);
+  if (kept && !tn_cli_settings_load (cli, store, error))
+    return FALSE;
+  device = make_device (cli, store, error);
+  return device != NULL && start_device (cli, device, error) && (!kept || tn_cli_settings_save (cli, store, error));
 }
 
 /* Between two that begin at once it is the lock of the state that decides. Who loses finds the other's socket a moment later, or
