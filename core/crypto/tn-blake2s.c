@@ -31,6 +31,19 @@ contexts_free (gpointer data)
   g_free (contexts);
 }
 
+/* What is the same each time is set once: it is found by name. */
+static void
+set_up (Contexts *contexts)
+{
+  gsize size = TN_MAC_LEN;
+  const OSSL_PARAM params[] = { OSSL_PARAM_construct_size_t (OSSL_MAC_PARAM_SIZE, &size), OSSL_PARAM_construct_end () };
+  int rc;
+
+  rc = EVP_DigestInit_ex2 (contexts->hash, contexts->md, NULL);
+  rc &= EVP_MAC_CTX_set_params (contexts->mac, params);
+  g_assert (rc == 1);
+}
+
 static Contexts *
 contexts_get (void)
 {
@@ -46,6 +59,7 @@ contexts_get (void)
       contexts->mac_alg = EVP_MAC_fetch (NULL, "BLAKE2SMAC", NULL);
       contexts->mac = EVP_MAC_CTX_new (contexts->mac_alg);
       g_assert (contexts->md != NULL && contexts->hash != NULL && contexts->mac != NULL);
+      set_up (contexts);
       g_private_set (&private, contexts);
     }
   return contexts;
@@ -61,7 +75,7 @@ tn_hash (guint8        out[TN_HASH_LEN],
   Contexts *contexts = contexts_get ();
   int rc;
 
-  rc = EVP_DigestInit_ex2 (contexts->hash, contexts->md, NULL);
+  rc = EVP_DigestInit_ex2 (contexts->hash, NULL, NULL);
   rc &= EVP_DigestUpdate (contexts->hash, a, a_len);
   if (b_len > 0)
     rc &= EVP_DigestUpdate (contexts->hash, b, b_len);
@@ -77,12 +91,10 @@ tn_mac (guint8        out[TN_MAC_LEN],
         gsize         len)
 {
   Contexts *contexts = contexts_get ();
-  gsize size = TN_MAC_LEN;
-  OSSL_PARAM params[] = { OSSL_PARAM_construct_size_t (OSSL_MAC_PARAM_SIZE, &size), OSSL_PARAM_construct_end () };
   gsize out_len;
   int rc;
 
-  rc = EVP_MAC_init (contexts->mac, key, key_len, params);
+  rc = EVP_MAC_init (contexts->mac, key, key_len, NULL);
   rc &= EVP_MAC_update (contexts->mac, data, len);
   rc &= EVP_MAC_final (contexts->mac, out, &out_len, TN_MAC_LEN);
   g_assert (rc == 1);
