@@ -3,12 +3,16 @@
 
 #include "tn-flow-table.h"
 
+#include "tn-box.h"
+
 #define NONE G_MAXUINT32
 #define MAX_CAPACITY (1u << 24)
 
+#define N_WORDS 5
+
 typedef struct
 {
-  guint64 words[5];       /* source, destination, ports and protocol */
+  guint64 words[N_WORDS];       /* source, destination, ports and protocol */
 } FlowKey;
 
 typedef struct
@@ -24,7 +28,8 @@ struct _TnFlowTable
 {
   Flow    *flows;
   guint32 *buckets;
-  guint32  bucket_mask;
+  guint32  n_buckets;
+  guint    hash_shift;
   guint32  capacity;
   guint32  size;          /* flows [0, size) are in use, or on the free list */
   guint32  n_used;
@@ -32,7 +37,8 @@ struct _TnFlowTable
   guint32  newest;
   guint32  oldest;
   gint64   idle_us;
-  guint64  seed;          /* whoever sends packets chooses ports and addresses, but does not know this */
+  guint32  seeds[2 * N_WORDS];
+  guint64  multiplier;
 };
 
 TnFlowTable *
@@ -40,17 +46,20 @@ tn_flow_table_new (guint  capacity,
                    gint64 idle_us)
 {
   TnFlowTable *table = g_new0 (TnFlowTable, 1);
-  guint32 n_buckets = 1;
+  guint bits = 1;
 
   capacity = CLAMP (capacity, 1, MAX_CAPACITY);
-  while (n_buckets < capacity * 2)
-    n_buckets *= 2;
+  while (1u << bits < capacity * 2)
+    bits++;
   table->flows = g_new0 (Flow, capacity);
-  table->buckets = g_new (guint32, n_buckets);
-  table->bucket_mask = n_buckets - 1;
+  table->n_buckets = 1u << bits;
+  table->buckets = g_new (guint32, table->n_buckets);
+  table->hash_shift = 64 - bits;
   table->capacity = capacity;
   table->idle_us = idle_us;
-  table->seed = (guint64) g_random_int () << 32 | g_random_int ();
+  tn_random (table->seeds, sizeof table->seeds);
+  tn_random (&table->multiplier, sizeof table->multiplier);
+  table->multiplier |= 1;
   tn_flow_table_clear (table);
   return table;
 }
@@ -66,7 +75,7 @@ tn_flow_table_free (TnFlowTable *table)
 void
 tn_flow_table_clear (TnFlowTable *table)
 {
-  memset (table->buckets, 0xff, ((gsize) table->bucket_mask + 1) * sizeof table->buckets[0]);
+  memset (table->buckets, 0xff, table->n_buckets * sizeof table->buckets[0]);
   table->size = table->n_used = 0;
   table->free_list = table->newest = table->oldest = NONE;
 }
@@ -107,18 +116,22 @@ make_key (guint8             proto,
   return key;
 }
 
+/* Whoever sends packets chooses ports and addresses, but not who shares a bucket: NH (UMAC, RFC 4418 5.2) lets two keys meet with a
+ * chance of 2^-32, multiply-shift then with 2 / n_buckets. */
 static guint32
 hash_key (const TnFlowTable *table,
           const FlowKey     *key)
 {
-  guint64 hash = table->seed;
+  guint64 hash = 0;
 
-  for (guint i = 0; i < G_N_ELEMENTS (key->words); i++)
+  for (guint i = 0; i < N_WORDS; i++)
     {
-      hash = (hash ^ key->words[i]) * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15);
-      hash ^= hash >> 29;
+      guint32 low = (guint32) key->words[i] + table->seeds[2 * i];
+      guint32 high = (guint32) (key->words[i] >> 32) + table->seeds[2 * i + 1];
+
+      hash += (guint64) low * high;
     }
-  return (guint32) (hash >> 32) & table->bucket_mask;
+  return (guint32) (hash * table->multiplier >> table->hash_shift);
 }
 
 static gboolean
@@ -127,7 +140,7 @@ keys_equal (const FlowKey *a,
 {
   guint64 difference = 0;
 
-  for (guint i = 0; i < G_N_ELEMENTS (a->words); i++)
+  for (guint i = 0; i < N_WORDS; i++)
     difference |= a->words[i] ^ b->words[i];
   return difference == 0;
 }
