@@ -27,7 +27,8 @@ static char *
 make_map (void)
 {
   GString *json = g_string_new ("{\"Node\":{\"ID\":1,\"StableID\":\"n1\",\"Name\":\"self.tail.example.\",\"User\":1,"
-                                "\"Key\":\"nodekey:ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\",\"Addresses\":[\"100.64.0.1/32\"],\"AllowedIPs\":[\"100.64.0.1/32\"]},\"Peers\":[");
+                                "\"Key\":\"nodekey:ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\","
+                                "\"Addresses\":[\"100.64.0.1/32\"],\"AllowedIPs\":[\"100.64.0.1/32\"]},\"Peers\":[");
 
   for (guint i = 2; i < N_PEERS + 2; i++)
     {

@@ -74,67 +74,51 @@ tn_filter_state_adopt (TnFilterState  *state,
 
 /* --- What no rule can change --- */
 
-/* The IPv4 address that it is or maps to. */
-static gboolean
-get_ip4 (const TnIpAddress *address,
-         guint32           *out)
+#define UNDECIDED TN_FILTER_N_REASONS
+
+static inline TnFilterReason
+decide_by_ip4 (guint32  address,
+               gboolean mapped)
+{
+  if (address >> 28 == 0xe)
+    return TN_FILTER_MULTICAST;
+  /* 169.254.169.254 is a name server in some clouds, and is spared, but only as plain IPv4. */
+  if (address >> 16 == 0xa9fe && (mapped || address != 0xa9fea9fe))
+    return TN_FILTER_LINK_LOCAL_UNICAST;
+  return UNDECIDED;
+}
+
+static inline TnFilterReason
+decide_by_destination (const TnIpAddress *address)
 {
   static const guint8 mapped[12] = { [10] = 0xff, [11] = 0xff };
 
   if (address->version == 4)
-    *out = tn_get_u32be (address->bytes);
-  else if (memcmp (address->bytes, mapped, sizeof mapped) == 0)
-    *out = tn_get_u32be (address->bytes + 12);
-  else
-    return FALSE;
-  return TRUE;
+    return decide_by_ip4 (tn_get_u32be (address->bytes), FALSE);
+  if (memcmp (address->bytes, mapped, sizeof mapped) == 0)
+    return decide_by_ip4 (tn_get_u32be (address->bytes + sizeof mapped), TRUE);
+  if (address->bytes[0] == 0xff)
+    return TN_FILTER_MULTICAST;
+  return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80 ? TN_FILTER_LINK_LOCAL_UNICAST : UNDECIDED;
 }
 
-static gboolean
-is_multicast (const TnIpAddress *address)
+static inline TnFilterReason
+decide_by_header (const TnParsed *packet)
 {
-  guint32 ip4;
+  TnFilterReason reason;
 
-  return get_ip4 (address, &ip4) ? ip4 >> 28 == 0xe : address->bytes[0] == 0xff;
-}
-
-/* 169.254.169.254 is a name server in some clouds, and is spared, but only as plain IPv4. */
-static gboolean
-is_forbidden_link_local (const TnIpAddress *address)
-{
-  guint32 ip4;
-
-  if (get_ip4 (address, &ip4))
-    return ip4 >> 16 == 0xa9fe && !(address->version == 4 && ip4 == 0xa9fea9fe);
-  return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
-}
-
-/* TRUE: @reason is the verdict. */
-static gboolean
-decide_by_header (const TnParsed *packet,
-                  TnFilterReason *reason)
-{
   if (packet->proto == TN_PROTO_UNKNOWN)
-    *reason = TN_FILTER_UNKNOWN_PROTOCOL;
-  else if (is_multicast (&packet->dst))
-    *reason = TN_FILTER_MULTICAST;
-  else if (is_forbidden_link_local (&packet->dst))
-    *reason = TN_FILTER_LINK_LOCAL_UNICAST;
-  else if (packet->proto == TN_PROTO_FRAGMENT)
-    *reason = TN_FILTER_FRAGMENT;
-  else
-    return FALSE;
-  return TRUE;
+    return TN_FILTER_UNKNOWN_PROTOCOL;
+  reason = decide_by_destination (&packet->dst);
+  return reason == UNDECIDED && packet->proto == TN_PROTO_FRAGMENT ? TN_FILTER_FRAGMENT : reason;
 }
 
-static gboolean
-decide_by_length (const TnParsed *packet,
-                  TnFilterReason *reason)
+static inline TnFilterReason
+decide_by_length (const TnParsed *packet)
 {
   if (packet->len >= TN_IP4_HEADER_LEN)
-    return FALSE;
-  *reason = packet->len == 0 ? TN_FILTER_KEEPALIVE : TN_FILTER_TOO_SHORT;
-  return TRUE;
+    return UNDECIDED;
+  return packet->len == 0 ? TN_FILTER_KEEPALIVE : TN_FILTER_TOO_SHORT;
 }
 
 /* --- Rules --- */
@@ -266,15 +250,15 @@ decide_icmp (const TnFilter *filter,
   return by_rule (match_addresses (filter, packet), TN_FILTER_ICMP_RULE, TN_FILTER_NO_RULE);
 }
 
-static TnFilterVerdict
+static inline TnFilterVerdict
 decide_in (const TnFilter *filter,
            TnFilterState  *state,
            const TnParsed *packet,
            gint64          now_us)
 {
-  TnFilterReason reason;
+  TnFilterReason reason = decide_by_header (packet);
 
-  if (decide_by_header (packet, &reason))
+  if (G_UNLIKELY (reason != UNDECIDED))
     return BY_REASON (reason);
   if (packet->dst.version != packet->version || !tn_address_set_contains (&filter->local, &packet->dst))
     return BY_REASON (TN_FILTER_DST_NOT_LOCAL);
@@ -308,9 +292,9 @@ tn_filter_in (const TnFilter *filter,
               const TnParsed *packet,
               gint64          now_us)
 {
-  TnFilterReason reason;
+  TnFilterReason reason = decide_by_length (packet);
 
-  if (decide_by_length (packet, &reason))
+  if (G_UNLIKELY (reason != UNDECIDED))
     return BY_REASON (reason);
   return decide_in (filter, state, packet, now_us);
 }
@@ -321,9 +305,11 @@ tn_filter_out (const TnFilter *filter,
                const TnParsed *packet,
                gint64          now_us)
 {
-  TnFilterReason reason;
+  TnFilterReason reason = decide_by_length (packet);
 
-  if (decide_by_length (packet, &reason) || decide_by_header (packet, &reason))
+  if (reason == UNDECIDED)
+    reason = decide_by_header (packet);
+  if (G_UNLIKELY (reason != UNDECIDED))
     return BY_REASON (reason);
   if (state != NULL)
     tn_flow_table_note_out (state->flows, packet, now_us);
@@ -362,7 +348,7 @@ tn_filter_may_log (const TnFilter *filter,
   if (!tn_address_set_contains (&filter->log, &packet->src) || !tn_address_set_contains (&filter->log, &packet->dst))
     return FALSE;
   return !outbound || tn_filter_reason_accepts (reason) ||
-         !(is_multicast (&packet->dst) || is_forbidden_link_local (&packet->dst) || packet->proto == TN_PROTO_IGMP);
+         !(decide_by_destination (&packet->dst) != UNDECIDED || packet->proto == TN_PROTO_IGMP);
 }
 
 /* --- Capabilities --- */
