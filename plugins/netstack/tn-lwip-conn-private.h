@@ -49,6 +49,9 @@ struct _TnLwipConn
   int             abort_code;      /* why we abort it */
   const char     *abort_text;
   GTask          *connect_task;
+  TnLwipConnDied  died;            /* NULL: nobody watches. With its data */
+  gpointer        died_data;
+  GDestroyNotify  died_destroy;
   TnLwipNetifUser user;
   TnLwipJob       flush;
   gboolean        flush_queued;

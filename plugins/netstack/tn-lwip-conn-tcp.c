@@ -46,6 +46,16 @@ wake_later (TnLwipConn  *self,
 }
 
 static void
+unwatch (TnLwipConn *self)
+{
+  GDestroyNotify destroy = g_steal_pointer (&self->died_destroy);
+
+  self->died = NULL;
+  if (destroy != NULL)
+    destroy (g_steal_pointer (&self->died_data));
+}
+
+static void
 flush_run (TnLwipJob *job)
 {
   TnLwipConn *self = (TnLwipConn *) ((char *) job - G_STRUCT_OFFSET (TnLwipConn, flush));
@@ -66,6 +76,7 @@ flush_run (TnLwipJob *job)
   g_mutex_unlock (&self->lock);
   if (gone)
     {
+      unwatch (self);
       tn_lwip_netif_remove_user (self->netif, &self->user);
       tn_lwip_conn_unref (self);
     }
@@ -129,6 +140,9 @@ error_cb (void *arg,
     wake_later (self, G_IO_IN | G_IO_OUT);     /* both directions have ended in order */
   else
     end_with (self, G_IO_ERROR_TIMED_OUT, "no answer for too long");
+  if (self->died != NULL)
+    self->died (self, self->died_data);
+  unwatch (self);
 }
 
 static void
@@ -341,6 +355,8 @@ conn_run (TnLwipJob *job)
 
   if (cancelled && self->connect_task != NULL)
     abort_with (self, G_IO_ERROR_CANCELLED, "cancelled");
+  if (backlog_left)
+    unwatch (self);
   if (backlog_left && self->pcb != NULL)
     tcp_backlog_accepted (self->pcb);
   while (consumed > 0 && self->pcb != NULL)
@@ -415,6 +431,17 @@ tn_lwip_conn_new_accepted (TnLwipNetif    *netif,
   take_endpoints (self);
   tn_lwip_netif_add_user (netif, &self->user);
   return self;
+}
+
+void
+tn_lwip_conn_watch (TnLwipConn    *self,
+                    TnLwipConnDied died,
+                    gpointer       data,
+                    GDestroyNotify destroy)
+{
+  self->died = died;
+  self->died_data = data;
+  self->died_destroy = destroy;
 }
 
 void

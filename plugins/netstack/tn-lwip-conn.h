@@ -12,6 +12,9 @@ G_BEGIN_DECLS
 /* A TCP connection: bytes on their way between the threads that read and write it and lwIP's turns. */
 typedef struct _TnLwipConn TnLwipConn;
 
+/* In a turn: it failed. */
+typedef void (*TnLwipConnDied) (TnLwipConn *self, gpointer data);
+
 TnLwipConn *tn_lwip_conn_ref         (TnLwipConn *self);
 void        tn_lwip_conn_unref       (TnLwipConn *self);
 
@@ -38,7 +41,8 @@ void        tn_lwip_conn_set_patience (gint64 connect_us, gint64 data_us);
 /* In a turn. */
 struct tcp_pcb;
 TnLwipConn *tn_lwip_conn_new_accepted (TnLwipNetif *netif, struct tcp_pcb *pcb);
-void        tn_lwip_conn_accepted     (TnLwipConn *self);     /* somebody has it: it leaves the backlog */
+void        tn_lwip_conn_watch        (TnLwipConn *self, TnLwipConnDied died, gpointer data, GDestroyNotify destroy);     /* until accepted */
+void        tn_lwip_conn_accepted     (TnLwipConn *self);     /* any thread; somebody has it: it leaves the backlog */
 void        tn_lwip_conn_unreachable  (TnLwipConn *self);
 void        tn_lwip_conn_reset        (TnLwipConn *self);     /* the peer gets to know */
 

@@ -4,12 +4,12 @@
 #include "tn-lwip-listener.h"
 
 #include "lwip/tcp.h"
+#include "tn-lwip-backlog.h"
 #include "tn-lwip-conn.h"
 #include "tn-lwip-stream.h"
 #include "tn-lwip-waiters.h"
 
 #define BACKLOG_DEFAULT 128
-#define BACKLOG_MAX     255     /* lwIP counts it in a byte */
 
 /* What the object and turns share. */
 typedef struct
@@ -20,7 +20,7 @@ typedef struct
 
   GMutex          lock;       /* guards what follows, up to the empty line */
   TnLwipWaiters   waiters;
-  GQueue          conns;      /* TnLwipConn, not yet accepted */
+  GQueue          conns;      /* TnLwipConn, alive, not yet accepted */
   gboolean        closed;
   gboolean        stopped;
   TnLwipJob       close_job;
@@ -82,17 +82,19 @@ tn_lwip_set_bind_error (GError            **error,
 
 /* --- In a turn --- */
 
-/* lwIP gives a connection's backlog slot back when its peer resets it, while it waits in the queue still:
- * the queue has a bound of its own. */
-static gboolean
-queue_is_full (TnLwipAcceptor *self)
+/* Nobody accepts a dead one. Where somebody has just taken it, it is his to see. */
+static void
+died_cb (TnLwipConn *conn,
+         gpointer    data)
 {
-  gboolean full;
+  TnLwipAcceptor *self = data;
+  gboolean found;
 
   g_mutex_lock (&self->lock);
-  full = self->conns.length >= self->backlog;
+  found = g_queue_remove (&self->conns, conn);
   g_mutex_unlock (&self->lock);
-  return full;
+  if (found)
+    tn_lwip_conn_unref (conn);
 }
 
 static err_t
@@ -106,19 +108,19 @@ accept_cb (void           *arg,
 
   if (err != ERR_OK || pcb == NULL)
     return ERR_VAL;
-  if (queue_is_full (self))
-    return ERR_MEM;     /* lwIP resets it */
   conn = tn_lwip_conn_new_accepted (self->netif, pcb);
-  tcp_backlog_delayed (pcb);
-
   g_mutex_lock (&self->lock);
   task = tn_lwip_waiters_take (&self->waiters);
   if (task == NULL)
-    g_queue_push_tail (&self->conns, conn);
+    {
+      g_atomic_ref_count_inc (&self->ref_count);
+      tn_lwip_conn_watch (conn, died_cb, self, acceptor_unref);
+      tcp_backlog_delayed (pcb);
+      g_queue_push_tail (&self->conns, conn);
+    }
   g_mutex_unlock (&self->lock);
   if (task != NULL)
     {
-      tcp_backlog_accepted (pcb);
       g_task_return_pointer (task, tn_lwip_stream_new (conn), g_object_unref);
       g_object_unref (task);
     }
@@ -195,7 +197,7 @@ start_listening (TnLwipAcceptor *self)
   ip_set_option (bound, SOF_REUSEADDR);     /* what lingers in TIME-WAIT does not count */
   err = tcp_bind (bound, &local, self->local.port);
   if (err == ERR_OK)
-    listening = tcp_listen_with_backlog_and_err (bound, (u8_t) self->backlog, &err);
+    listening = tn_lwip_backlog_listen (bound, self->backlog, &err);
   if (listening == NULL)
     {
       tcp_close (bound);
@@ -346,7 +348,7 @@ tn_lwip_listen (TnLwipNetif        *netif,
   acceptor->waiters.lock = &acceptor->lock;
   acceptor->close_job.run = close_run;
   acceptor->user.stopped = stopped_cb;
-  acceptor->backlog = backlog == 0 ? BACKLOG_DEFAULT : MIN (backlog, BACKLOG_MAX);
+  acceptor->backlog = backlog == 0 ? BACKLOG_DEFAULT : MIN (backlog, TN_LWIP_BACKLOG_MAX);
   g_task_set_task_data (task, acceptor, acceptor_unref);
   tn_lwip_netif_run_task (netif, task, listen_run);
 }

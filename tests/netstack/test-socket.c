@@ -223,41 +223,6 @@ test_accept_cancelled (void)
   test_wire_free (wire);
 }
 
-/* Three fit: the fourth is not answered until one was accepted. */
-static void
-test_backlog (void)
-{
-  TestWire *wire = test_wire_new (1280);
-  g_autoptr (TnNetstackListener) listener = test_listen (&wire->hosts[1], "::", 0, 3, NULL);
-  g_autoptr (GInetSocketAddress) address = test_address (TEST_IP4_B, port_of (listener));
-  TnNetstackStream *clients[4], *servers[4];
-  g_autoptr (GAsyncResult) last = NULL;
-  g_autoptr (GError) error = NULL;
-
-  for (guint i = 0; i < 3; i++)
-    {
-      clients[i] = test_connect (&wire->hosts[0], TEST_IP4_B, port_of (listener), NULL, &error);
-      g_assert_no_error (error);
-    }
-  TN_NETSTACK_GET_IFACE (wire->hosts[0].stack)->connect_async (wire->hosts[0].stack, address, NULL, test_result_cb, &last);
-  g_assert_cmpint (test_ping (&wire->hosts[0], TEST_IP4_B, 8, NULL, &error), >, 0);     /* behind its SYN */
-  g_assert_null (last);
-  for (guint i = 0; i < 4; i++)
-    {
-      servers[i] = test_accept (listener, NULL, &error);
-      g_assert_no_error (error);
-    }
-  test_wait (&last);
-  clients[3] = TN_NETSTACK_GET_IFACE (wire->hosts[0].stack)->connect_finish (wire->hosts[0].stack, last, &error);
-  g_assert_no_error (error);
-  for (guint i = 0; i < 4; i++)
-    {
-      g_object_unref (clients[i]);
-      g_object_unref (servers[i]);
-    }
-  test_wire_free (wire);
-}
-
 static void
 test_not_accepted_is_reset (void)
 {
@@ -518,7 +483,6 @@ main (int    argc,
   g_test_add_func ("/netstack/listener/errors", test_listen_errors);
   g_test_add_func ("/netstack/listener/cancelled", test_listen_cancelled);
   g_test_add_func ("/netstack/listener/accept-cancelled", test_accept_cancelled);
-  g_test_add_func ("/netstack/listener/backlog", test_backlog);
   g_test_add_func ("/netstack/listener/not-accepted-is-reset", test_not_accepted_is_reset);
   g_test_add_data_func ("/netstack/ping/answered-ip4", TEST_IP4_B, test_ping_answered);
   g_test_add_data_func ("/netstack/ping/answered-ip6", TEST_IP6_B, test_ping_answered);
