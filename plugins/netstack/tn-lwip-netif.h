@@ -51,6 +51,7 @@ struct netif *tn_lwip_netif_get         (TnLwipNetif *self);     /* NULL: gone *
 gboolean      tn_lwip_netif_add_user    (TnLwipNetif *self, TnLwipNetifUser *user);     /* FALSE: gone */
 void          tn_lwip_netif_remove_user (TnLwipNetif *self, TnLwipNetifUser *user);
 gboolean      tn_lwip_netif_is_full       (TnLwipNetif *self);     /* and asks to be resumed */
+gboolean      tn_lwip_netif_has_room      (TnLwipNetif *self, gsize len);     /* for a datagram; else it asks to be resumed, too */
 gboolean      tn_lwip_netif_has_address (TnLwipNetif *self, const TnIpAddress *address);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnLwipNetif, tn_lwip_netif_unref)

@@ -8,6 +8,9 @@
 #include "lwip/tcp.h"
 #include "lwip-hooks.h"
 
+#define HEADERS_MAX_LEN    48     /* IPv6 and UDP */
+#define FRAGMENTED_BATCHES 3      /* a datagram of 64 KiB in fragments of 1280 bytes, with what is around each in a batch, and one more */
+
 /* --- On the data thread --- */
 
 static TnPacketBatch *
@@ -286,6 +289,22 @@ tn_lwip_netif_is_full (TnLwipNetif *self)
     self->out_refused = TRUE;
   g_mutex_unlock (&self->lock);
   return full;
+}
+
+/* Fragments are not held back one by one as segments are: all of a datagram has to fit, at worst behind a batch that is open. */
+gboolean
+tn_lwip_netif_has_room (TnLwipNetif *self,
+                        gsize        len)
+{
+  guint wanted = (self->open != NULL) + (len + HEADERS_MAX_LEN <= self->mtu ? 1 : FRAGMENTED_BATCHES);
+  gboolean room;
+
+  g_mutex_lock (&self->lock);
+  room = self->out.length + wanted <= TN_LWIP_OUT_BATCHES;
+  if (!room)
+    self->out_refused = TRUE;
+  g_mutex_unlock (&self->lock);
+  return room;
 }
 
 static err_t

@@ -166,13 +166,31 @@ has_room_locked (TnLwipPort         *self,
 }
 
 static gboolean
+has_way (GTask    *task,
+         gpointer  data)
+{
+  TnLwipPort *self = data;
+  TnLwipDatagramItem *item = g_task_get_task_data (task);
+
+  return !tn_lwip_netif_is_blocked (self->netif, &item->endpoint.address);
+}
+
+/* Nobody overtakes: what waits, and could leave, leaves first. One whose path is full does not stand in the way of others. */
+static gboolean
+may_send_locked (TnLwipPort         *self,
+                 const TnIpEndpoint *to)
+{
+  return has_room_locked (self, to) && !tn_lwip_waiters_has_ready (&self->senders, has_way, self);
+}
+
+static gboolean
 may_be_sent (GTask    *task,
              gpointer  data)
 {
   return has_room_locked (data, &((TnLwipDatagramItem *) g_task_get_task_data (task))->endpoint);
 }
 
-/* Those who wait for room. One whose path is full does not stand in the way of others. */
+/* Those who wait for room. */
 static void
 take_senders (TnLwipPort *self)
 {
@@ -225,7 +243,8 @@ send_run (TnLwipJob *job)
   self->out_len = 0;
   self->send_posted = FALSE;
   g_mutex_unlock (&self->lock);
-  while ((item = g_queue_peek_head (&items)) != NULL && (self->pcb == NULL || !tn_lwip_netif_is_full (self->netif)))
+  while ((item = g_queue_peek_head (&items)) != NULL &&
+         (self->pcb == NULL || tn_lwip_netif_has_room (self->netif, g_bytes_get_size (item->bytes))))
     {
       g_queue_pop_head (&items);
       if (self->pcb != NULL)
@@ -371,7 +390,7 @@ tn_lwip_port_send (TnLwipPort         *self,
 
   g_mutex_lock (&self->lock);
   ended = has_ended_locked (self);
-  full = !has_room_locked (self, to);
+  full = !may_send_locked (self, to);
   if (!ended && !full)
     push_locked (self, tn_lwip_datagram_item_new (bytes, to));
   g_mutex_unlock (&self->lock);
@@ -391,7 +410,7 @@ tn_lwip_port_send_when_ready (TnLwipPort *self,
 
   g_mutex_lock (&self->lock);
   ended = has_ended_locked (self);
-  full = !has_room_locked (self, &item->endpoint);
+  full = !may_send_locked (self, &item->endpoint);
   if (!ended && full)
     tn_lwip_waiters_add (&self->senders, g_object_ref (task));
   else if (!ended)

@@ -64,24 +64,42 @@ tn_lwip_waiters_add (TnLwipWaiters *self,
   g_task_attach_source (task, waiter->cancelled, G_SOURCE_FUNC (cancelled_cb));
 }
 
-GTask *
-tn_lwip_waiters_take_ready (TnLwipWaiters *self,
-                            gboolean     (*is_ready) (GTask *task, gpointer data),
-                            gpointer       data)
+static GList *
+find_ready (TnLwipWaiters   *self,
+            TnLwipWaiterFunc is_ready,
+            gpointer         data)
 {
-  for (GList *link = self->queue.head; link != NULL; link = link->next)
-    {
-      TnLwipWaiter *waiter = link->data;
-      GTask *task;
+  GList *link = self->queue.head;
 
-      if (is_ready != NULL && !is_ready (waiter->task, data))
-        continue;
-      task = g_object_ref (waiter->task);
-      g_queue_delete_link (&self->queue, link);
-      waiter_free (waiter);
-      return task;
-    }
-  return NULL;
+  while (link != NULL && is_ready != NULL && !is_ready (((TnLwipWaiter *) link->data)->task, data))
+    link = link->next;
+  return link;
+}
+
+gboolean
+tn_lwip_waiters_has_ready (TnLwipWaiters   *self,
+                           TnLwipWaiterFunc is_ready,
+                           gpointer         data)
+{
+  return find_ready (self, is_ready, data) != NULL;
+}
+
+GTask *
+tn_lwip_waiters_take_ready (TnLwipWaiters   *self,
+                            TnLwipWaiterFunc is_ready,
+                            gpointer         data)
+{
+  GList *link = find_ready (self, is_ready, data);
+  TnLwipWaiter *waiter;
+  GTask *task;
+
+  if (link == NULL)
+    return NULL;
+  waiter = link->data;
+  task = g_object_ref (waiter->task);
+  g_queue_delete_link (&self->queue, link);
+  waiter_free (waiter);
+  return task;
 }
 
 GTask *

@@ -17,7 +17,9 @@ void   tn_lwip_waiters_add  (TnLwipWaiters *self, GTask *task);     /* lock held
 GTask *tn_lwip_waiters_take (TnLwipWaiters *self);                  /* lock held; NULL: nobody waits */
 
 /* The first for whom @is_ready; lock held. */
-GTask *tn_lwip_waiters_take_ready (TnLwipWaiters *self, gboolean (*is_ready) (GTask *task, gpointer data), gpointer data);
+typedef gboolean (*TnLwipWaiterFunc) (GTask *task, gpointer data);
+GTask   *tn_lwip_waiters_take_ready (TnLwipWaiters *self, TnLwipWaiterFunc is_ready, gpointer data);
+gboolean tn_lwip_waiters_has_ready  (TnLwipWaiters *self, TnLwipWaiterFunc is_ready, gpointer data);
 
 /* Ends them all with G_IO_ERROR_CLOSED; lock not held. */
 void   tn_lwip_waiters_fail (TnLwipWaiters *self, const char *why);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tn-ip-header.h"
+#include "tn-lwip-core.h"
 #include "tn-parse.h"
 #include "wire.h"
 
@@ -180,6 +181,154 @@ test_datagram_waits (void)
   test_wire_free (wire);
 }
 
+typedef struct
+{
+  TnLwipJob job;
+  GMutex    lock;
+  GCond     changed;
+  gboolean  holds;
+  gboolean  released;
+} Turn;
+
+static void
+hold_run (TnLwipJob *job)
+{
+  Turn *turn = (Turn *) job;
+
+  g_mutex_lock (&turn->lock);
+  turn->holds = TRUE;
+  g_cond_signal (&turn->changed);
+  while (!turn->released)
+    g_cond_wait (&turn->changed, &turn->lock);
+  turn->holds = FALSE;
+  g_cond_signal (&turn->changed);
+  g_mutex_unlock (&turn->lock);
+}
+
+static void
+hold_turn (Turn *turn)
+{
+  turn->job.run = hold_run;
+  g_mutex_init (&turn->lock);
+  g_cond_init (&turn->changed);
+  tn_lwip_core_post (&turn->job);
+  g_mutex_lock (&turn->lock);
+  while (!turn->holds)
+    g_cond_wait (&turn->changed, &turn->lock);
+  g_mutex_unlock (&turn->lock);
+}
+
+static void
+release_turn (Turn *turn)
+{
+  g_mutex_lock (&turn->lock);
+  turn->released = TRUE;
+  g_cond_signal (&turn->changed);
+  while (turn->holds)
+    g_cond_wait (&turn->changed, &turn->lock);
+  g_mutex_unlock (&turn->lock);
+  g_cond_clear (&turn->changed);
+  g_mutex_clear (&turn->lock);
+}
+
+/* The way is open again, and those that waited for it have not left yet: nobody leaves before them. */
+static void
+test_datagram_order (gconstpointer later_ip)
+{
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackDatagram) a = test_bind (&wire->hosts[0], "::", 0, NULL);
+  g_autoptr (TnNetstackDatagram) b = test_bind (&wire->hosts[1], "0.0.0.0", 53, NULL);
+  g_autoptr (GError) error = NULL;
+  GAsyncResult *results[5] = { NULL };
+  GBytes *sent[G_N_ELEMENTS (results)];
+  Turn turn = { 0 };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (sent); i++)
+    sent[i] = pattern (i + 1);
+  test_wire_block (&wire->hosts[0], TEST_IP4_B, TRUE);
+  for (guint i = 0; i < 3; i++)
+    send_later (a, TEST_IP4_B, sent[i], NULL, &results[i]);
+  hold_turn (&turn);
+  test_wire_block (&wire->hosts[0], TEST_IP4_B, FALSE);
+  g_assert_false (test_send_to (a, later_ip, 53, sent[3], &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+  g_clear_error (&error);
+  for (guint i = 3; i < G_N_ELEMENTS (results); i++)
+    send_later (a, later_ip, sent[i], NULL, &results[i]);
+  release_turn (&turn);
+
+  for (guint i = 0; i < G_N_ELEMENTS (results); i++)
+    {
+      g_autoptr (GBytes) received = NULL;
+
+      g_assert_true (finish_send (a, &results[i], &error));
+      received = test_receive (b, NULL, NULL, &error);
+      g_assert_no_error (error);
+      g_assert_true (g_bytes_equal (received, sent[i]));
+      g_bytes_unref (sent[i]);
+    }
+  test_wire_free (wire);
+}
+
+static GBytes *
+numbered (guint32 number,
+          gsize   len)
+{
+  guint8 *data = g_malloc0 (len);
+
+  memcpy (data, &number, sizeof number);
+  return g_bytes_new_take (data, len);
+}
+
+/* More than there is room for, and then as soon as there is some: they arrive in the order in which they were given, and none is lost, be
+ * it in fragments. All of them are less than a receiver holds. */
+static void
+test_datagram_order_of_many (gconstpointer data)
+{
+  gsize len = GPOINTER_TO_SIZE (data);
+  guint n = (guint) (700000 / len), n_waiting = n * 9 / 10;
+  TestWire *wire = test_wire_new (1280);
+  g_autoptr (TnNetstackDatagram) a = test_bind (&wire->hosts[0], "::", 0, NULL);
+  g_autoptr (TnNetstackDatagram) b = test_bind (&wire->hosts[1], "0.0.0.0", 53, NULL);
+  g_autofree GAsyncResult **results = g_new0 (GAsyncResult *, n);
+  g_autoptr (GError) error = NULL;
+  Turn turn = { 0 };
+
+  hold_turn (&turn);
+  for (guint i = 0; i < n_waiting; i++)
+    {
+      g_autoptr (GBytes) bytes = numbered (i, len);
+
+      if (i == n / 2)
+        release_turn (&turn);
+      send_later (a, TEST_IP4_B, bytes, NULL, &results[i]);
+    }
+  for (guint i = n_waiting; i < n; i++)
+    {
+      g_autoptr (GBytes) bytes = numbered (i, len);
+
+      while (!test_send_to (a, TEST_IP4_B, 53, bytes, &error))
+        {
+          g_assert_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+          g_clear_error (&error);
+          g_main_context_iteration (NULL, FALSE);
+        }
+    }
+  for (guint i = 0; i < n; i++)
+    {
+      g_autoptr (GBytes) received = test_receive (b, NULL, NULL, &error);
+      guint32 number;
+
+      g_assert_no_error (error);
+      memcpy (&number, g_bytes_get_data (received, NULL), sizeof number);
+      g_assert_cmpuint (number, ==, i);
+      g_assert_cmpuint (g_bytes_get_size (received), ==, len);
+    }
+  for (guint i = 0; i < n_waiting; i++)
+    g_assert_true (finish_send (a, &results[i], &error));
+  test_wire_free (wire);
+}
+
 static void
 test_datagram_wait_ends (void)
 {
@@ -317,6 +466,10 @@ main (int    argc,
   g_test_add_func ("/netstack/datagram/boundaries", test_datagram_boundaries);
   g_test_add_func ("/netstack/datagram/errors", test_datagram_errors);
   g_test_add_func ("/netstack/datagram/waits", test_datagram_waits);
+  g_test_add_data_func ("/netstack/datagram/order", TEST_IP4_B, test_datagram_order);
+  g_test_add_data_func ("/netstack/datagram/order-other-way", TEST_IP6_B, test_datagram_order);
+  g_test_add_data_func ("/netstack/datagram/order-of-many", GSIZE_TO_POINTER (1000), test_datagram_order_of_many);
+  g_test_add_data_func ("/netstack/datagram/order-of-fragmented", GSIZE_TO_POINTER (9000), test_datagram_order_of_many);
   g_test_add_func ("/netstack/datagram/wait-ends", test_datagram_wait_ends);
   g_test_add_func ("/netstack/datagram/flood", test_datagram_flood);
   g_test_add_func ("/netstack/datagram/fragment-header", test_datagram_fragment_header);
