@@ -88,7 +88,8 @@ struct _TnControlClient
   gint64                  silence_max_us;
   guint                   map_refusals;        /* in a row */
   char                   *last_ping_url;
-  guint                  *n_pings;             /* under way, outside of the connection; reference-counted, as they may outlive the client */
+  guint                   n_pings_inside;      /* under way in the connection, and ended with it */
+  guint                  *n_pings_outside;     /* under way outside of it; reference-counted, as they may outlive the client */
 
   /* Updates. */
   TnHttp2Stream          *update_stream;

@@ -211,7 +211,7 @@ tn_control_client_new (const TnControlConfig   *config,
     return NULL;
   self = g_new0 (TnControlClient, 1);
   g_atomic_ref_count_init (&self->ref_count);
-  self->n_pings = g_rc_box_new0 (guint);
+  self->n_pings_outside = g_rc_box_new0 (guint);
   self->handler = handler;
   self->user_data = user_data;
   self->context = g_main_context_ref_thread_default ();
@@ -293,7 +293,7 @@ tn_control_client_unref (TnControlClient *self)
   tn_secret_free (self->machine_key);
   tn_secret_free (self->node_key);
   clear_text (&self->auth_key);
-  g_rc_box_release (self->n_pings);
+  g_rc_box_release (self->n_pings_outside);
   tn_hostinfo_free (self->hostinfo);
   g_array_unref (self->endpoints);
   g_clear_object (&self->proxy_resolver);

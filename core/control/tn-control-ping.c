@@ -89,9 +89,27 @@ tn_control_answer_c2n (const char *request,
 
 /* --- Pings --- */
 
-enum { PINGS_MAX = 4 };      /* under way: a URL that never answers must not fill our memory */
+enum { PINGS_MAX = 4 };      /* under way, inside and outside each: a URL that never answers must not fill our memory */
 
-static const TnHttp2StreamHandler nobody;      /* what comes back does not matter */
+static gboolean
+may_send (guint n_pings)
+{
+  if (n_pings == PINGS_MAX)
+    g_debug ("control: ping left out: %d wait for an answer", PINGS_MAX);
+  return n_pings < PINGS_MAX;
+}
+
+static void
+closed_cb (TnHttp2Stream *stream,
+           const GError  *error,
+           gpointer       user_data)
+{
+  TnControlClient *self = user_data;
+
+  self->n_pings_inside--;
+}
+
+static const TnHttp2StreamHandler ping_handler = { .closed = closed_cb };      /* what comes back does not matter */
 
 /* Only the path of the URL counts inside the control connection. */
 static void
@@ -104,7 +122,10 @@ send_inside (TnControlClient *self,
   const char *path = *g_uri_get_path (uri) != '\0' ? g_uri_get_path (uri) : "/";
   g_autofree char *target = query != NULL ? g_strdup_printf ("%s?%s", path, query) : g_strdup (path);
 
-  tn_http2_request (tn_noise_connection_get_http2 (self->connection), method, self->url->authority, target, NULL, body, &nobody, NULL);
+  if (!may_send (self->n_pings_inside))
+    return;
+  self->n_pings_inside++;
+  tn_http2_request (tn_noise_connection_get_http2 (self->connection), method, self->url->authority, target, NULL, body, &ping_handler, self);
 }
 
 static void
@@ -128,15 +149,12 @@ send_outside (TnControlClient *self,
 {
   g_autoptr (SoupMessage) message = NULL;
 
-  if (*self->n_pings == PINGS_MAX)
-    {
-      g_debug ("control: ping left out: %d wait for an answer", PINGS_MAX);
-      return;
-    }
-  (*self->n_pings)++;
+  if (!may_send (*self->n_pings_outside))
+    return;
+  (*self->n_pings_outside)++;
   message = soup_message_new_from_uri ("HEAD", uri);
   soup_message_add_flags (message, SOUP_MESSAGE_NO_REDIRECT);
-  soup_session_send_async (self->soup, message, G_PRIORITY_DEFAULT, NULL, head_cb, g_rc_box_acquire (self->n_pings));
+  soup_session_send_async (self->soup, message, G_PRIORITY_DEFAULT, NULL, head_cb, g_rc_box_acquire (self->n_pings_outside));
 }
 
 void
