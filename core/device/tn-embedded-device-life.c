@@ -25,6 +25,29 @@ link_free (Link *link)
   g_free (link);
 }
 
+/* A start until there is a runtime, of which every question to the store has one reference, and only one is under way: the answer may
+ * come when nobody waits for it any more. */
+struct _TnOpening
+{
+  TnEmbeddedDevice *device;        /* NULL: given up */
+  GCancellable     *cancellable;
+  GSource          *limit;         /* nullable: while stopping */
+  gboolean          acquired;
+};
+
+static void
+opening_free (TnOpening *opening)
+{
+  if (opening->limit != NULL)
+    g_source_destroy (opening->limit);
+  g_clear_pointer (&opening->limit, g_source_unref);
+  g_clear_object (&opening->device);
+  g_object_unref (opening->cancellable);
+  g_free (opening);
+}
+
+static void end_opening (TnEmbeddedDevice *self, GError *error);
+
 static void
 publish_stopped (TnEmbeddedDevice *self,
                  const GError     *error)      /* nullable: nobody asked for it */
@@ -38,15 +61,42 @@ publish_stopped (TnEmbeddedDevice *self,
 
 /* --- What the runtime says --- */
 
-/* Of a device that has a runtime or waits for one; end_stopped() follows. */
-static void
-close_down (TnEmbeddedDevice *self)
+static gboolean
+opening_late_cb (gpointer data)
 {
+  TnOpening *opening = data;
+  g_autoptr (TnEmbeddedDevice) self = g_steal_pointer (&opening->device);
+
+  g_message ("device %s stops, and its state store does not answer", self->hostname);
+  if (opening->acquired)
+    tn_state_store_release (self->state_store);
+  end_opening (self, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+close_opening (TnOpening    *opening,
+               GMainContext *context)
+{
+  g_autoptr (GCancellable) cancellable = g_object_ref (opening->cancellable);
+
+  opening->limit = g_timeout_source_new_seconds (TN_RUNTIME_STORE_PATIENCE_S);
+  g_source_set_callback (opening->limit, opening_late_cb, opening, NULL);
+  g_source_attach (opening->limit, context);
+  g_cancellable_cancel (cancellable);      /* it may have ended now */
+}
+
+/* end_stopped() follows. */
+void
+tn_embedded_device_close_down (TnEmbeddedDevice *self)
+{
+  if (self->closing)
+    return;
   self->closing = TRUE;
   if (self->runtime != NULL)
     tn_runtime_close (self->runtime);
   else
-    g_cancellable_cancel (self->opening);
+    close_opening (self->opening, self->main_context);
 }
 
 /* NULL: nobody waits for a start. */
@@ -89,17 +139,20 @@ runtime_failed (gpointer      user_data,
   self->stop_error = g_error_copy (error);
   if (self->start_task == NULL)
     g_message ("device %s stops: %s", self->hostname, error->message);
-  close_down (self);
+  tn_embedded_device_close_down (self);
 }
 
-/* However it came to that. Who hears of it may start the device again at once: all that belongs to the end is taken out before. */
+/* However it came to that. Who hears of it may start the device again at once: all that belongs to the end is taken out before. Who
+ * asks for a stop meanwhile hears after all others that it has ended. */
 static void
 end_stopped (TnEmbeddedDevice *self,
              GError           *error)      /* nullable, taken: why it did not start */
 {
   g_autoptr (GPtrArray) stop_tasks = g_steal_pointer (&self->stop_tasks);
   g_autoptr (GTask) start_task = take_start_task (self);
+  GPtrArray *outer = self->ending;
 
+  self->ending = stop_tasks;
   self->stop_tasks = g_ptr_array_new_with_free_func (g_object_unref);
   if (self->stop_error != NULL)
     {
@@ -117,6 +170,7 @@ end_stopped (TnEmbeddedDevice *self,
     g_task_return_new_error (start_task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "device was stopped");
   for (guint i = 0; i < stop_tasks->len; i++)
     g_task_return_boolean (g_ptr_array_index (stop_tasks, i), TRUE);
+  self->ending = outer;
 }
 
 static void
@@ -207,32 +261,37 @@ start_runtime (TnEmbeddedDevice  *self,
 }
 
 static void
-end_early_calls (TnEmbeddedDevice *self)
+end_early_calls (GPtrArray *calls,
+                 TnRuntime *runtime)      /* nullable: there will be none */
 {
-  g_autoptr (GPtrArray) calls = g_steal_pointer (&self->early_calls);
-
-  self->early_calls = g_ptr_array_new_with_free_func (g_object_unref);
   for (guint i = 0; i < calls->len; i++)
     {
       GTask *task = g_ptr_array_index (calls, i);
 
-      if (self->runtime == NULL)
+      if (runtime == NULL)
         g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
       else if (g_task_get_source_tag (task) == tn_embedded_device_login_async)
-        tn_runtime_login (self->runtime, task);
+        tn_runtime_login (runtime, task);
       else
-        tn_runtime_logout (self->runtime, task);
+        tn_runtime_logout (runtime, task);
     }
 }
 
+/* The calls that waited for a runtime end last: whoever hears of them finds that the start has ended, and may stop or start again. */
 static void
 end_opening (TnEmbeddedDevice *self,
              GError           *error)      /* nullable, taken */
 {
-  g_clear_object (&self->opening);
-  end_early_calls (self);
-  if (self->runtime == NULL)
+  g_autoptr (GPtrArray) early_calls = g_steal_pointer (&self->early_calls);
+  TnRuntime *runtime = self->runtime;
+
+  self->early_calls = g_ptr_array_new_with_free_func (g_object_unref);
+  if (self->opening->limit != NULL)
+    g_source_destroy (self->opening->limit);
+  self->opening = NULL;      /* its answer frees it */
+  if (runtime == NULL)
     end_stopped (self, error);
+  end_early_calls (early_calls, runtime);
 }
 
 static void
@@ -240,15 +299,20 @@ identity_loaded_cb (GObject      *object,
                     GAsyncResult *result,
                     gpointer      user_data)
 {
-  g_autoptr (TnEmbeddedDevice) self = user_data;
+  TnOpening *opening = user_data;
+  TnEmbeddedDevice *self = opening->device;
   GError *error = NULL;
   g_autoptr (TnIdentity) identity = tn_identity_load_finish (TN_STATE_STORE (object), result, &error);
 
-  if (self->closing)
+  if (self == NULL || self->closing)
     g_clear_error (&error);
-  if (self->closing || identity == NULL || !start_runtime (self, identity, &error))
-    tn_state_store_release (self->state_store);
-  end_opening (self, error);
+  if (self != NULL)
+    {
+      if (self->closing || identity == NULL || !start_runtime (self, identity, &error))
+        tn_state_store_release (self->state_store);
+      end_opening (self, error);
+    }
+  opening_free (opening);
 }
 
 static void
@@ -256,21 +320,24 @@ store_acquired_cb (GObject      *object,
                    GAsyncResult *result,
                    gpointer      user_data)
 {
-  g_autoptr (TnEmbeddedDevice) self = user_data;
+  TnOpening *opening = user_data;
+  TnEmbeddedDevice *self = opening->device;
   TnDeviceFacts facts = { .state = TN_DEVICE_STATE_STARTING };
   GError *error = NULL;
-  gboolean acquired = tn_state_store_acquire_finish (TN_STATE_STORE (object), result, &error);
 
-  if (self->closing)
+  opening->acquired = tn_state_store_acquire_finish (TN_STATE_STORE (object), result, &error);
+  if (self == NULL || self->closing)
     {
       g_clear_error (&error);
-      if (acquired)
-        tn_state_store_release (self->state_store);
-      acquired = FALSE;
+      if (opening->acquired)
+        tn_state_store_release (TN_STATE_STORE (object));
+      opening->acquired = FALSE;
     }
-  if (!acquired)
+  if (!opening->acquired)
     {
-      end_opening (self, error);
+      if (self != NULL)
+        end_opening (self, error);
+      opening_free (opening);
       return;
     }
 
@@ -279,7 +346,7 @@ store_acquired_cb (GObject      *object,
   tn_device_model_publish_facts (self->model, &facts);
   tn_device_model_flush (self->model);
   g_main_context_push_thread_default (self->main_context);
-  tn_identity_load_async (self->state_store, self->opening, identity_loaded_cb, g_object_ref (self));
+  tn_identity_load_async (self->state_store, opening->cancellable, identity_loaded_cb, opening);
   g_main_context_pop_thread_default (self->main_context);
 }
 
@@ -292,7 +359,7 @@ start_cancelled_cb (GCancellable *cancellable,
   if (self->closing)
     return G_SOURCE_REMOVE;
   g_cancellable_set_error_if_cancelled (cancellable, &self->stop_error);
-  close_down (self);
+  tn_embedded_device_close_down (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -338,9 +405,11 @@ tn_embedded_device_start_async (TnDevice            *device,
   watch_cancellable (self, cancellable);
   if (self->runtime != NULL)
     return;
-  self->opening = g_cancellable_new ();
+  self->opening = g_new0 (TnOpening, 1);
+  self->opening->device = g_object_ref (self);
+  self->opening->cancellable = g_cancellable_new ();
   g_main_context_push_thread_default (self->main_context);
-  tn_state_store_acquire_async (self->state_store, self->opening, store_acquired_cb, g_object_ref (self));
+  tn_state_store_acquire_async (self->state_store, self->opening->cancellable, store_acquired_cb, self->opening);
   g_main_context_pop_thread_default (self->main_context);
 }
 
@@ -358,15 +427,18 @@ tn_embedded_device_stop_async (TnDevice            *device,
   g_task_set_source_tag (task, tn_embedded_device_stop_async);
   /* Once begun it is carried through: a device that is half stopped is of no use to anybody. */
   g_task_set_check_cancellable (task, FALSE);
-  if (self->runtime == NULL && self->opening == NULL)
+  if (self->runtime != NULL || self->opening != NULL)
+    {
+      g_ptr_array_add (self->stop_tasks, task);
+      tn_embedded_device_close_down (self);
+    }
+  else if (self->ending != NULL)
+    g_ptr_array_add (self->ending, task);
+  else
     {
       g_task_return_boolean (task, TRUE);
       g_object_unref (task);
-      return;
     }
-  g_ptr_array_add (self->stop_tasks, task);
-  if (!self->closing)
-    close_down (self);
 }
 
 /* --- Login and logout --- */
@@ -409,8 +481,7 @@ logout_cb (GObject      *object,
       return;
     }
   g_ptr_array_add (self->stop_tasks, g_steal_pointer (&task));
-  if (!self->closing)
-    close_down (self);
+  tn_embedded_device_close_down (self);
 }
 
 void

@@ -7,6 +7,8 @@
 
 G_BEGIN_DECLS
 
+typedef struct _TnOpening TnOpening;      /* of tn-embedded-device-life.c */
+
 struct _TnEmbeddedDevice
 {
   GObject         parent_instance;
@@ -27,19 +29,21 @@ struct _TnEmbeddedDevice
   TnDeviceModel  *model;
 
   /* Only in main_context. */
-  GCancellable   *opening;               /* from the call of start until there is a runtime */
+  TnOpening      *opening;               /* from the call of start until there is a runtime; NULL otherwise */
   GPtrArray      *early_calls;           /* of GTask: logins and logouts that wait for a runtime */
   TnRuntime      *runtime;               /* NULL: stopped */
   TnNetstack     *netstack;              /* of the runtime */
   GTask          *start_task;            /* nullable */
   GSource        *start_cancelled;       /* nullable */
   GPtrArray      *stop_tasks;            /* of GTask */
+  GPtrArray      *ending;                /* nullable: the stop tasks of an end that is just being told; not owned */
   gboolean        closing;               /* on its way to being stopped */
   GError         *stop_error;            /* nullable: why, if nobody called stop */
   TnDeviceState   state;
 };
 
 /* tn-embedded-device-life.c */
+void     tn_embedded_device_close_down    (TnEmbeddedDevice *self);      /* of a device that has a runtime or waits for one */
 void     tn_embedded_device_start_async   (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 void     tn_embedded_device_stop_async    (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 void     tn_embedded_device_login_async   (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

@@ -95,13 +95,8 @@ tn_embedded_device_dispose (GObject *object)
 {
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (object);
 
-  if (self->opening != NULL)
-    {
-      self->closing = TRUE;
-      g_cancellable_cancel (self->opening);
-    }
-  if (self->runtime != NULL)
-    tn_runtime_close (self->runtime);
+  if (self->opening != NULL || self->runtime != NULL)
+    tn_embedded_device_close_down (self);
   g_clear_pointer (&self->runtime, tn_runtime_unref);
   g_clear_object (&self->netstack);
   if (self->model != NULL)

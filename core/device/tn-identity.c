@@ -158,7 +158,8 @@ make_missing_keys (GTask *task)
   Loading *loading = g_task_get_task_data (task);
   GMainContext *context = g_task_get_context (task);
 
-  if (loading->error == NULL)
+  /* Who gave up may have released the store meanwhile. */
+  if (loading->error == NULL && !g_cancellable_set_error_if_cancelled (g_task_get_cancellable (task), &loading->error))
     {
       loading->n_pending = 1;      /* ourselves: a store may answer at once */
       g_main_context_push_thread_default (context);
@@ -287,21 +288,26 @@ save_next (GTask *task)
       g_task_return_boolean (task, TRUE);
       return;
     }
+  if (g_task_return_error_if_cancelled (task))
+    return;
   step = &saving->steps[saving->next++];
   g_main_context_push_thread_default (context);
-  tn_state_store_save_async (g_task_get_source_object (task), step->name, step->value, NULL, step_saved_cb, g_object_ref (task));
+  tn_state_store_save_async (g_task_get_source_object (task), step->name, step->value, g_task_get_cancellable (task), step_saved_cb,
+                             g_object_ref (task));
   g_main_context_pop_thread_default (context);
 }
 
 static void
 save_steps (TnStateStore        *store,
             Saving              *saving,      /* taken */
+            GCancellable        *cancellable,
             GAsyncReadyCallback  callback,
             gpointer             user_data)
 {
-  g_autoptr (GTask) task = g_task_new (store, NULL, callback, user_data);
+  g_autoptr (GTask) task = g_task_new (store, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, save_steps);
+  g_task_set_check_cancellable (task, FALSE);      /* what was saved is said to be */
   g_task_set_task_data (task, saving, (GDestroyNotify) saving_free);
   save_next (task);
 }
@@ -311,6 +317,7 @@ void
 tn_identity_save_async (TnStateStore           *store,
                         const TnNodePrivateKey *node_key,
                         const TnNodePublicKey  *old_node_key,
+                        GCancellable           *cancellable,
                         GAsyncReadyCallback     callback,
                         gpointer                user_data)
 {
@@ -325,11 +332,12 @@ tn_identity_save_async (TnStateStore           *store,
     }
   saving->steps[1].name = KEY_NODE;
   saving->steps[1].value = private_key_value (node_key);
-  save_steps (store, saving, callback, user_data);
+  save_steps (store, saving, cancellable, callback, user_data);
 }
 
 void
 tn_identity_forget_async (TnStateStore        *store,
+                          GCancellable        *cancellable,
                           GAsyncReadyCallback  callback,
                           gpointer             user_data)
 {
@@ -337,7 +345,7 @@ tn_identity_forget_async (TnStateStore        *store,
 
   saving->steps[0].name = KEY_NODE;
   saving->steps[1].name = KEY_OLD_NODE;
-  save_steps (store, saving, callback, user_data);
+  save_steps (store, saving, cancellable, callback, user_data);
 }
 
 gboolean

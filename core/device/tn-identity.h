@@ -23,12 +23,14 @@ void        tn_identity_load_async    (TnStateStore *store, GCancellable *cancel
                                        gpointer user_data);
 TnIdentity *tn_identity_load_finish   (TnStateStore *store, GAsyncResult *result, GError **error);
 
-/* @old_node_key: nullable; the one before, by which the server knows the node until the new one is registered. */
+/* @old_node_key: nullable; the one before, by which the server knows the node until the new one is registered. Cancelled at any point it
+ * leaves a state with which the node is the same node. */
 void        tn_identity_save_async    (TnStateStore *store, const TnNodePrivateKey *node_key, const TnNodePublicKey *old_node_key,
-                                       GAsyncReadyCallback callback, gpointer user_data);
+                                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 
 /* After a logout: the node keys are gone, the machine key stays. */
-void        tn_identity_forget_async  (TnStateStore *store, GAsyncReadyCallback callback, gpointer user_data);
+void        tn_identity_forget_async  (TnStateStore *store, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                       gpointer user_data);
 
 /* Of either. */
 gboolean    tn_identity_save_finish   (TnStateStore *store, GAsyncResult *result, GError **error);

@@ -44,6 +44,8 @@ struct _TnRuntime
   TnNetcheckResult   *measured;            /* nullable: the latest one */
   GPtrArray          *logins;              /* of GTask: logins asked for */
   GQueue              savings;             /* of keys; the first one is under way */
+  GSource            *store_limit;         /* nullable: while closing */
+  gboolean            store_given_up;      /* it did not answer */
   TnNetmapBridge     *bridge;
   gboolean            has_netmap;
   GHashTable         *health;              /* code -> TnHealthItem */
@@ -89,6 +91,7 @@ void tn_runtime_check_closed  (TnRuntime *runtime);
 /* tn-runtime-keys.c; on the control thread */
 void tn_runtime_save_keys     (TnRuntime *runtime, const TnNodePrivateKey *key, const TnNodePublicKey *old_key);
 void tn_runtime_forget_keys   (TnRuntime *runtime, GTask *logout);      /* then logs out, too; @logout: taken */
+void tn_runtime_close_store   (TnRuntime *runtime);      /* its savings end within bounds */
 
 /* tn-runtime-client.c; on the control thread */
 void tn_runtime_start_client  (TnRuntime *runtime);

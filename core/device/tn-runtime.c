@@ -169,6 +169,7 @@ tn_runtime_check_closed (TnRuntime *runtime)
     return;
 
   runtime->closed = TRUE;
+  g_source_destroy (runtime->store_limit);
   tell (runtime, closed_in_context, TN_DEVICE_STATE_STOPPED, NULL);
   tn_runtime_unref (runtime);      /* of tn_runtime_new(): nothing calls back any more */
 }
@@ -183,6 +184,7 @@ close_cb (gpointer data)
 
   /* The client goes last: an ephemeral node that has logged out is nobody to its peers, who would refuse its last bytes. */
   runtime->closing = TRUE;
+  tn_runtime_close_store (runtime);
   tn_runtime_stop_netcheck (runtime);
   tn_data_path_stop (runtime->data);
   return G_SOURCE_REMOVE;
@@ -456,6 +458,7 @@ tn_runtime_unref (TnRuntime *runtime)
   g_clear_pointer (&runtime->health, g_hash_table_unref);
   g_clear_pointer (&runtime->filter, tn_filter_unref);
   g_clear_pointer (&runtime->relays, tn_relay_map_unref);
+  g_clear_pointer (&runtime->store_limit, g_source_unref);
   g_clear_object (&runtime->tls_database);
   tn_device_model_unref (runtime->model);
   if (runtime->auth_key != NULL)

@@ -47,6 +47,9 @@ TnRuntime  *tn_runtime_new      (const TnRuntimeConfig *config, const TnRuntimeC
 TnRuntime  *tn_runtime_ref      (TnRuntime *runtime);
 void        tn_runtime_unref    (TnRuntime *runtime);
 
+/* How long a state store may take to answer once nobody waits for it any more: a stop does not hang on a keyring that hangs. */
+#define TN_RUNTIME_STORE_PATIENCE_S 3
+
 /* Any thread. Leaves the network (an ephemeral node logs out first, within bounds), then closed() comes. */
 void        tn_runtime_close    (TnRuntime *runtime);
 

@@ -16,7 +16,9 @@
  * acquires the store after a release finds everything that was saved before it.
  *
  * A program may implement the interface itself, for instance on top of a keyring or a database, which may take their time and ask
- * somebody for a password: the device waits, and cancels the call if its program gives up.
+ * somebody for a password: the device waits, and cancels the call if its program gives up. Each call is to be answered, a cancelled one
+ * soon: a device that stops goes on without the answer after some seconds, and then releases the store. What it is given later it
+ * gives back, so the store can be acquired again only once that call has ended.
  */
 G_DEFINE_INTERFACE (TnStateStore, tn_state_store, G_TYPE_OBJECT)
 

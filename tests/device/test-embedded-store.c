@@ -20,14 +20,16 @@ struct _SlowStore
   gboolean      stubborn;        /* cancelling is of no use */
   GPtrArray    *waiting;         /* of GTask */
   guint         n_saved;
+  guint         n_answered;      /* of those that waited */
   gboolean      held;
 };
 
 typedef struct
 {
-  Op      op;
-  char   *key;
-  GBytes *value;
+  Op       op;
+  gboolean waited;
+  char    *key;
+  GBytes  *value;
 } Call;
 
 static void slow_store_iface_init (TnStateStoreInterface *iface);
@@ -66,6 +68,7 @@ inner_done_cb (GObject *object, GAsyncResult *result, gpointer user_data)
     g_task_return_pointer (task, value, (GDestroyNotify) g_bytes_unref);
   else
     g_task_return_boolean (task, TRUE);
+  self->n_answered += ((Call *) g_task_get_task_data (task))->waited;
 }
 
 static void
@@ -105,15 +108,18 @@ begin (gpointer store, Op op, const char *key, GBytes *value, GCancellable *canc
   call->value = value != NULL ? g_bytes_ref (value) : NULL;
   g_task_set_task_data (task, call, (GDestroyNotify) call_free);
   g_task_set_check_cancellable (task, FALSE);
-  if (op == self->broken)
+  if (g_cancellable_is_cancelled (cancellable) && !self->stubborn)
+    g_task_return_error_if_cancelled (task);
+  else if (op == self->broken)
     g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED, "the keyring stays locked");
   else if (op != self->stuck)
     carry_out (self, task);
   else
     {
+      call->waited = TRUE;
       g_ptr_array_add (self->waiting, g_object_ref (task));
       if (cancellable != NULL && !self->stubborn)
-        g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), task, NULL);
+        g_signal_connect_object (cancellable, "cancelled", G_CALLBACK (cancelled_cb), task, 0);
     }
 }
 
@@ -223,14 +229,31 @@ set_up (Fixture *fixture, gconstpointer user_data)
   fixture->device = kit_device_new (fixture->tailnet, "slow", TN_STATE_STORE (fixture->store), TRUE);
 }
 
+static gboolean
+is_null (gpointer place)
+{
+  return *(gpointer *) place == NULL;
+}
+
+/* What a late answer has on its way has its reference for a moment more. */
+static void
+drop (gpointer object)
+{
+  gpointer left = object;
+
+  g_object_add_weak_pointer (object, &left);
+  g_object_unref (object);
+  kit_wait_for ("the object to go", is_null, &left);
+}
+
 static void
 tear_down (Fixture *fixture, gconstpointer user_data)
 {
   g_clear_object (&fixture->started);
   kit_stop (fixture->device);
   g_assert_false (fixture->store->held);
-  g_assert_finalize_object (fixture->device);
-  g_assert_finalize_object (fixture->store);
+  drop (fixture->device);
+  drop (fixture->store);
   g_object_unref (fixture->tailnet);
 }
 
@@ -333,6 +356,104 @@ test_stop_stubborn (Fixture *fixture, gconstpointer op)
   g_assert_true (kit_start (fixture->device, NULL));
 }
 
+static gboolean
+is_answered (gpointer store)
+{
+  return SLOW_STORE (store)->n_answered > 0 && !SLOW_STORE (store)->held;
+}
+
+/* One that never answers does not hold up the end for ever. What it says after all goes nowhere, and what it gives it gets back. */
+static void
+test_stop_unanswered (Fixture *fixture, gconstpointer op)
+{
+  fixture->store->stubborn = TRUE;
+  start_stuck (fixture, GPOINTER_TO_INT (op));
+  kit_stop (fixture->device);
+  assert_not_started (fixture, G_IO_ERROR_CANCELLED);
+  fixture->store->n_answered = 0;
+  slow_go_on (fixture->store);
+  kit_wait_for ("the late answer", is_answered, fixture->store);
+  g_assert_true (kit_start (fixture->device, NULL));
+}
+
+static char *
+dup_stable_id (TnDevice *device)
+{
+  g_autoptr (TnNode) self = tn_device_dup_self_node (device);
+
+  return g_strdup (tn_node_get_stable_id (self));
+}
+
+static void
+set_expiry (Fixture *fixture, gint64 from_now_s)
+{
+  g_assert_true (tn_testkit_control_set_node_expiry (tn_testkit_tailnet_get_control (fixture->tailnet), "slow",
+                                                     g_get_real_time () / G_USEC_PER_SEC + from_now_s, NULL));
+}
+
+/* Of a new key, which a node wants whose old one has expired. */
+static void
+ask_for_save (Fixture *fixture, gboolean stubborn, GAsyncResult **login)
+{
+  set_expiry (fixture, -1);
+  kit_wait_state (fixture->device, TN_DEVICE_STATE_NEEDS_LOGIN);
+  fixture->store->stuck = OP_SAVE;
+  fixture->store->stubborn = stubborn;
+  tn_device_login_async (fixture->device, NULL, kit_result_cb, login);
+  kit_wait_for ("the store to be asked", is_waiting, fixture->store);
+}
+
+/* No server has seen the new key: without it the node is who it was. */
+static void
+test_stop_saving (Fixture *fixture, gconstpointer stubborn)
+{
+  g_autoptr (GAsyncResult) login = NULL;
+  g_autofree char *before = NULL, *after = NULL;
+
+  g_assert_true (kit_start (fixture->device, NULL));
+  before = dup_stable_id (fixture->device);
+  ask_for_save (fixture, GPOINTER_TO_INT (stubborn), &login);
+  kit_stop (fixture->device);
+  g_assert_false (fixture->store->held);
+  g_assert_false (tn_device_login_finish (fixture->device, kit_wait (&login), NULL));
+
+  fixture->store->stuck = OP_NONE;
+  set_expiry (fixture, 3600);
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (fixture->device), NULL);
+  g_assert_true (kit_start (fixture->device, NULL));
+  after = dup_stable_id (fixture->device);
+  g_assert_cmpstr (after, ==, before);
+  kit_stop (fixture->device);
+  fixture->store->n_answered = 0;
+  if (is_waiting (fixture->store))
+    {
+      slow_go_on (fixture->store);
+      kit_wait_for ("the late answer", is_answered, fixture->store);
+    }
+}
+
+/* Somebody wanted them to be forgotten: the store has its time, and then the call says that it was not so. */
+static void
+test_stop_forgetting (Fixture *fixture, gconstpointer stubborn)
+{
+  g_autoptr (GAsyncResult) logout = NULL;
+
+  g_assert_true (kit_start (fixture->device, NULL));
+  fixture->store->stuck = OP_SAVE;
+  fixture->store->stubborn = GPOINTER_TO_INT (stubborn);
+  tn_device_logout_async (fixture->device, NULL, kit_result_cb, &logout);
+  kit_wait_for ("the store to be asked", is_waiting, fixture->store);
+  kit_stop (fixture->device);
+  g_assert_false (fixture->store->held);
+  g_assert_false (tn_device_logout_finish (fixture->device, kit_wait (&logout), NULL));
+  fixture->store->n_answered = 0;
+  if (is_waiting (fixture->store))
+    {
+      slow_go_on (fixture->store);
+      kit_wait_for ("the late answer", is_answered, fixture->store);
+    }
+}
+
 static void
 test_cancel (Fixture *fixture, gconstpointer op)
 {
@@ -391,6 +512,29 @@ test_early_login (Fixture *fixture, gconstpointer user_data)
   assert_started (fixture);
 }
 
+static void
+start_again_cb (GObject *object, GAsyncResult *result, gpointer data)
+{
+  Fixture *fixture = data;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (tn_device_login_finish (fixture->device, result, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  assert_not_started (fixture, G_IO_ERROR_CANCELLED);
+  tn_device_start_async (fixture->device, NULL, kit_result_cb, &fixture->started);
+}
+
+/* Whoever hears of the end of anything finds a device that has ended. */
+static void
+test_early_login_restarts (Fixture *fixture, gconstpointer user_data)
+{
+  start_stuck (fixture, OP_LOAD);
+  tn_device_login_async (fixture->device, NULL, start_again_cb, fixture);
+  fixture->store->stuck = OP_NONE;
+  kit_stop (fixture->device);
+  assert_started (fixture);
+}
+
 /* A context that is nobody's thread-default one: calls come with it as such nevertheless, also those in the middle. */
 static void
 test_context (Fixture *fixture, gconstpointer user_data)
@@ -428,6 +572,12 @@ main (int    argc,
   ADD ("stop-stubborn/acquire", OP_ACQUIRE, test_stop_stubborn);
   ADD ("stop-stubborn/load", OP_LOAD, test_stop_stubborn);
   ADD ("stop-stubborn/save", OP_SAVE, test_stop_stubborn);
+  ADD ("stop-unanswered/acquire", OP_ACQUIRE, test_stop_unanswered);
+  ADD ("stop-unanswered/load", OP_LOAD, test_stop_unanswered);
+  ADD ("stop-saving/cancelled", FALSE, test_stop_saving);
+  ADD ("stop-saving/unanswered", TRUE, test_stop_saving);
+  ADD ("stop-forgetting/cancelled", FALSE, test_stop_forgetting);
+  ADD ("stop-forgetting/unanswered", TRUE, test_stop_forgetting);
   ADD ("cancel/acquire", OP_ACQUIRE, test_cancel);
   ADD ("cancel/load", OP_LOAD, test_cancel);
   ADD ("broken/acquire", OP_ACQUIRE, test_broken);
@@ -435,6 +585,7 @@ main (int    argc,
   ADD ("broken/save", OP_SAVE, test_broken);
   ADD ("logout-broken", 0, test_logout_broken);
   ADD ("early-login", 0, test_early_login);
+  ADD ("early-login-restarts", 0, test_early_login_restarts);
   ADD ("context", 0, test_context);
   return g_test_run ();
 }
