@@ -480,14 +480,38 @@ resident_pages (void)
   return (gsize) g_ascii_strtoull (strchr (text, ' '), NULL, 10);
 }
 
+typedef struct
+{
+  guint n_fds;
+  guint n_threads;
+  gsize n_pages;
+} Usage;
+
+static void
+measure (Usage *usage)
+{
+  *usage = (Usage) { kit_count_fds (), kit_count_threads (), resident_pages () };
+}
+
+static void
+assert_no_more (const Usage *before)
+{
+  /* Those of the servers come and go a moment later. */
+  kit_wait_for ("threads to end", threads_ended, GUINT_TO_POINTER (before->n_threads + 2));
+  kit_wait_for ("descriptors to be closed", fds_closed, GUINT_TO_POINTER (before->n_fds + 4));
+  g_test_message ("resident: %" G_GSIZE_FORMAT " pages, then %" G_GSIZE_FORMAT, before->n_pages, resident_pages ());
+#if !defined (__SANITIZE_ADDRESS__) && !defined (__SANITIZE_THREAD__)
+  g_assert_cmpuint (resident_pages (), <, before->n_pages + 1024);      /* 4 MiB: 50 kB each would show */
+#endif
+}
+
 static void
 test_hundred_times (void)
 {
   g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
   g_autoptr (TnDevice) device = kit_device_new (tailnet, "again", store, TRUE);
   guint n = g_test_slow () ? 10 * MANY : MANY;
-  guint n_fds = 0, n_threads = 0;
-  gsize pages = 0;
+  Usage before = { 0 };
 
   for (guint i = 0; i < n; i++)
     {
@@ -497,19 +521,44 @@ test_hundred_times (void)
       g_assert_no_error (error);
       kit_stop (device);
       if (i == n / 4)      /* pools and caches have what they want */
-        {
-          n_fds = kit_count_fds ();
-          n_threads = kit_count_threads ();
-          pages = resident_pages ();
-        }
+        measure (&before);
     }
-  /* Those of the servers come and go a moment later. */
-  kit_wait_for ("threads to end", threads_ended, GUINT_TO_POINTER (n_threads + 2));
-  kit_wait_for ("descriptors to be closed", fds_closed, GUINT_TO_POINTER (n_fds + 4));
-  g_test_message ("resident: %" G_GSIZE_FORMAT " pages, then %" G_GSIZE_FORMAT, pages, resident_pages ());
-#if !defined (__SANITIZE_ADDRESS__) && !defined (__SANITIZE_THREAD__)
-  g_assert_cmpuint (resident_pages (), <, pages + 1024);      /* 4 MiB: 50 kB each would show */
-#endif
+  assert_no_more (&before);
+}
+
+/* However far the start has come: once the stop has ended, the start has, too, and the next one waits for nothing. */
+static void
+test_hundred_stops (void)
+{
+  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "restless", store, TRUE);
+  Usage before = { 0 };
+
+  g_test_log_set_fatal_handler (is_fatal_cb, NULL);
+  for (guint i = 0; i < MANY; i++)
+    {
+      g_autoptr (GAsyncResult) started = NULL, stopped = NULL;
+      g_autoptr (GError) error = NULL;
+      gboolean awaited = i % 2 == 0;
+
+      tn_device_start_async (device, NULL, awaited ? kit_result_cb : NULL, awaited ? &started : NULL);
+      for (guint j = 0; j < i % 16; j++)
+        g_main_context_iteration (NULL, FALSE);
+      tn_device_stop_async (device, NULL, kit_result_cb, &stopped);
+      g_assert_true (tn_device_stop_finish (device, kit_wait (&stopped), &error));
+      g_assert_cmpint (tn_device_get_state (device), ==, TN_DEVICE_STATE_STOPPED);
+      if (awaited)
+        {
+          g_assert_nonnull (started);
+          if (!tn_device_start_finish (device, started, &error))
+            g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+        }
+      if (i == MANY / 4)
+        measure (&before);
+    }
+  assert_no_more (&before);
+  g_assert_true (kit_start (device, NULL));
+  kit_stop (device);
 }
 
 int
@@ -537,6 +586,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-life/same-address", test_same_address);
   g_test_add_func ("/device/embedded-life/drop", test_drop);
   g_test_add_func ("/device/embedded-life/hundred-times", test_hundred_times);
+  g_test_add_func ("/device/embedded-life/hundred-stops", test_hundred_stops);
 
   code = g_test_run ();
   g_object_unref (tailnet);
