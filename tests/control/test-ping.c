@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <libsoup/soup.h>
+#include <gio/gio.h>
 #include <string.h>
 
 #include "tailnet-testkit.h"
@@ -18,7 +18,7 @@ typedef struct
   TnTestkitControl *control;
   TnControlClient  *client;
   guint             n_inside;      /* requests at the path that hangs */
-  GPtrArray        *outside;       /* SoupServerMessage, not answered */
+  GPtrArray        *outside;       /* GIOStream, not answered */
   char             *last_path;     /* of them */
   gboolean          answered;
   gboolean          stopped;
@@ -195,25 +195,43 @@ test_inside (Fixture *fixture, gconstpointer data)
 }
 
 static void
-hang_cb (SoupServer *server, SoupServerMessage *message, const char *path, GHashTable *query, gpointer user_data)
+request_cb (GObject *object, GAsyncResult *result, gpointer user_data)
 {
-  Fixture *fixture = user_data;
+  g_autoptr (GIOStream) connection = user_data;
+  Fixture *fixture = g_object_get_data (G_OBJECT (connection), "fixture");
+  g_autoptr (GBytes) bytes = g_input_stream_read_bytes_finish (G_INPUT_STREAM (object), result, NULL);
+  g_autofree char *text = NULL;
+  gsize len;
 
-  soup_server_message_pause (message);
-  g_ptr_array_add (fixture->outside, g_object_ref (message));
+  if (bytes == NULL || g_bytes_get_size (bytes) == 0)
+    return;
+  text = g_strndup (g_bytes_get_data (bytes, &len), g_bytes_get_size (bytes));
+  g_assert_true (g_str_has_prefix (text, "HEAD /"));
   g_free (fixture->last_path);
-  fixture->last_path = g_strdup (path);
+  fixture->last_path = g_strndup (text + 5, strcspn (text + 5, " ?"));
+  g_ptr_array_add (fixture->outside, g_steal_pointer (&connection));
+}
+
+static gboolean
+incoming_cb (GSocketService *service, GSocketConnection *connection, GObject *source, gpointer user_data)
+{
+  g_object_set_data (G_OBJECT (connection), "fixture", user_data);
+  g_input_stream_read_bytes_async (g_io_stream_get_input_stream (G_IO_STREAM (connection)), 4096, G_PRIORITY_DEFAULT, NULL, request_cb,
+                                   g_object_ref (connection));
+  return TRUE;
 }
 
 static void
 answer_all (Fixture *fixture)
 {
+  static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
   for (guint i = 0; i < fixture->outside->len; i++)
     {
-      SoupServerMessage *message = g_ptr_array_index (fixture->outside, i);
+      GIOStream *connection = g_ptr_array_index (fixture->outside, i);
 
-      soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
-      soup_server_message_unpause (message);
+      g_output_stream_write_all (g_io_stream_get_output_stream (connection), answer, strlen (answer), NULL, NULL, NULL);
+      g_io_stream_close (connection, NULL, NULL);
     }
   g_ptr_array_set_size (fixture->outside, 0);
 }
@@ -229,18 +247,18 @@ has_outside (Fixture *fixture)
 static void
 test_outside (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (SoupServer) server = soup_server_new (NULL, NULL);
+  g_autoptr (GSocketService) service = g_socket_service_new ();
+  g_autoptr (GInetAddress) loopback = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
+  g_autoptr (GSocketAddress) any_port = g_inet_socket_address_new (loopback, 0);
+  g_autoptr (GSocketAddress) address = NULL;
   g_autoptr (GError) error = NULL;
   g_autofree char *base = NULL;
   guint n_answered = 0;
-  GSList *uris;
 
-  soup_server_add_handler (server, NULL, hang_cb, fixture, NULL);
-  g_assert_true (soup_server_listen_local (server, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, &error));
-  uris = soup_server_get_uris (server);
-  base = g_uri_to_string (uris->data);
-  g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
-
+  g_socket_listener_add_address (G_SOCKET_LISTENER (service), any_port, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL, &address, &error);
+  g_assert_no_error (error);
+  g_signal_connect (service, "incoming", G_CALLBACK (incoming_cb), fixture);
+  base = g_strdup_printf ("http://127.0.0.1:%u/", g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (address)));
   for (guint i = 0; i < ASKED; i++)
     {
       g_autofree char *url = g_strdup_printf ("%s%u", base, i);
@@ -261,7 +279,7 @@ test_outside (Fixture *fixture, gconstpointer data)
       answer_all (fixture);
     }
   g_assert_cmpuint (n_answered, ==, UNDER_WAY);
-  soup_server_disconnect (server);
+  g_socket_service_stop (service);
 }
 
 int
