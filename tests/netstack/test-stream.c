@@ -5,90 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "flow.h"
 #include "wire.h"
-
-#define SHORT_TEST_LEN (1024 * 1024)
-
-/* --- Bytes from a seed, sent in one thread and checked in another --- */
-
-typedef struct
-{
-  GIOStream *stream;
-  guint64    len;
-  guint32    seed;
-  gsize      piece;
-  GError    *error;
-} TestFlow;
-
-static guint8
-next_byte (guint32 *state)
-{
-  *state = *state * 1664525 + 1013904223;
-  return (guint8) (*state >> 24);
-}
-
-static gpointer
-write_thread (gpointer data)
-{
-  TestFlow *flow = data;
-  GOutputStream *output = g_io_stream_get_output_stream (flow->stream);
-  g_autofree guint8 *buffer = g_malloc (flow->piece);
-  guint32 state = flow->seed;
-
-  for (guint64 done = 0; done < flow->len && flow->error == NULL;)
-    {
-      gsize n = MIN (flow->piece, flow->len - done);
-
-      for (gsize i = 0; i < n; i++)
-        buffer[i] = next_byte (&state);
-      g_output_stream_write_all (output, buffer, n, NULL, NULL, &flow->error);
-      done += n;
-    }
-  return NULL;
-}
-
-static void
-read_and_check (TestFlow *flow)
-{
-  GInputStream *input = g_io_stream_get_input_stream (flow->stream);
-  g_autofree guint8 *buffer = g_malloc (flow->piece);
-  guint32 state = flow->seed;
-
-  for (guint64 done = 0; done < flow->len;)
-    {
-      gssize n = g_input_stream_read (input, buffer, MIN (flow->piece, flow->len - done), NULL, &flow->error);
-
-      g_assert_no_error (flow->error);
-      g_assert_cmpint (n, >, 0);
-      for (gssize i = 0; i < n; i++)
-        if (buffer[i] != next_byte (&state))
-          g_error ("byte %" G_GUINT64_FORMAT " differs", done + (guint64) i);
-      done += (guint64) n;
-    }
-}
-
-static void
-assert_end (GIOStream *stream)
-{
-  g_autoptr (GError) error = NULL;
-  guint8 byte;
-
-  g_assert_cmpint (g_input_stream_read (g_io_stream_get_input_stream (stream), &byte, 1, NULL, &error), ==, 0);
-  g_assert_no_error (error);
-}
-
-static void
-run_flow (GIOStream *from,
-          GIOStream *to,
-          guint64    len)
-{
-  TestFlow out = { from, len, 42, 60000, NULL }, in = { to, len, 42, 40000, NULL };
-  GThread *thread = g_thread_new ("writer", write_thread, &out);
-
-  read_and_check (&in);
-  g_thread_join (thread);
-  g_assert_no_error (out.error);
-}
 
 static gboolean
 shut (gpointer stream,
@@ -99,8 +17,6 @@ shut (gpointer stream,
   return TN_NETSTACK_STREAM_GET_CLASS (stream)->shutdown (stream, read, write, error);
 }
 
-/* --- Tests --- */
-
 static void
 test_transfer (gconstpointer ip6)
 {
@@ -109,8 +25,8 @@ test_transfer (gconstpointer ip6)
   g_autoptr (TnNetstackStream) server = NULL;
 
   test_pair (wire, GPOINTER_TO_INT (ip6), &client, &server);
-  run_flow (G_IO_STREAM (client), G_IO_STREAM (server), 8 * SHORT_TEST_LEN);
-  run_flow (G_IO_STREAM (server), G_IO_STREAM (client), 8 * SHORT_TEST_LEN);
+  test_flow_run (G_IO_STREAM (client), G_IO_STREAM (server), 8 * TEST_FLOW_LEN);
+  test_flow_run (G_IO_STREAM (server), G_IO_STREAM (client), 8 * TEST_FLOW_LEN);
   test_wire_free (wire);
 }
 
@@ -123,7 +39,7 @@ test_transfer_bad_wire (void)
 
   test_pair (wire, FALSE, &client, &server);
   test_wire_set_bad (wire, 7, 1, 2, 20);
-  run_flow (G_IO_STREAM (client), G_IO_STREAM (server), 64 * SHORT_TEST_LEN);
+  test_flow_run (G_IO_STREAM (client), G_IO_STREAM (server), 64 * TEST_FLOW_LEN);
   test_wire_free (wire);
 }
 
@@ -152,12 +68,12 @@ test_half_close (gconstpointer client_first)
     g_assert_no_error (error);
     g_assert_cmpmem (buffer, (int) n, "abc", 3);
   }
-  assert_end (second);
+  test_assert_end (second);
   g_assert_false (g_output_stream_write_all (g_io_stream_get_output_stream (first), "d", 1, NULL, NULL, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
-  run_flow (second, first, SHORT_TEST_LEN);
+  test_flow_run (second, first, TEST_FLOW_LEN);
   g_io_stream_close (second, NULL, NULL);
-  assert_end (first);
+  test_assert_end (first);
   test_wire_free (wire);
 }
 
@@ -170,13 +86,13 @@ test_close_sends_all (void)
   TestFlow out, in;
 
   test_pair (wire, TRUE, &client, &server);
-  out = (TestFlow) { G_IO_STREAM (client), SHORT_TEST_LEN, 3, 1000, NULL };
-  in = (TestFlow) { G_IO_STREAM (server), SHORT_TEST_LEN, 3, 1000, NULL };
-  write_thread (&out);
+  out = (TestFlow) { G_IO_STREAM (client), TEST_FLOW_LEN, 3, 1000, NULL };
+  in = (TestFlow) { G_IO_STREAM (server), TEST_FLOW_LEN, 3, 1000, NULL };
+  test_flow_write (&out);
   g_assert_no_error (out.error);
   g_clear_object (&client);     /* closes it; what was written is still on its way */
-  read_and_check (&in);
-  assert_end (G_IO_STREAM (server));
+  test_flow_check (&in);
+  test_assert_end (G_IO_STREAM (server));
   test_wire_free (wire);
 }
 
@@ -302,153 +218,6 @@ test_blocking_read_cancelled (void)
   test_wire_free (wire);
 }
 
-/* The receiver takes nothing: its window closes at a limit, and opens again. */
-static void
-test_window_closes (void)
-{
-  TestWire *wire = test_wire_new (1280);
-  g_autoptr (TnNetstackStream) client = NULL;
-  g_autoptr (TnNetstackStream) server = NULL;
-  TestFlow out, in;
-  GThread *thread;
-
-  test_pair (wire, FALSE, &client, &server);
-  out = (TestFlow) { G_IO_STREAM (client), 8 * SHORT_TEST_LEN, 9, 65536, NULL };
-  in = (TestFlow) { G_IO_STREAM (server), 8 * SHORT_TEST_LEN, 9, 1000000, NULL };
-  thread = g_thread_new ("writer", write_thread, &out);
-  while (g_pollable_output_stream_is_writable (G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (G_IO_STREAM (client)))))
-    g_thread_yield ();
-  read_and_check (&in);
-  g_thread_join (thread);
-  g_assert_no_error (out.error);
-  test_wire_free (wire);
-}
-
-static gboolean
-note_window (TestHost     *from,
-             const guint8 *packet,
-             gsize         len,
-             gpointer      user_data)
-{
-  struct { int scale; guint64 window; } *seen = user_data;
-  const guint8 *tcp = packet + 20;
-
-  if (from != &from->wire->hosts[1] || packet[9] != 6)
-    return FALSE;
-  if ((tcp[13] & 2) != 0)     /* SYN: its options */
-    {
-      for (gsize i = 20; i + 2 < (gsize) (tcp[12] >> 4) * 4; i += tcp[i] == 1 ? 1 : tcp[i + 1])
-        if (tcp[i] == 3)
-          seen->scale = tcp[i + 2];
-    }
-  else if (seen->scale >= 0)
-    seen->window = MAX (seen->window, (guint64) (tcp[14] << 8 | tcp[15]) << seen->scale);
-  return FALSE;
-}
-
-static void
-test_window_size (void)
-{
-  TestWire *wire = test_wire_new (1280);
-  g_autoptr (TnNetstackStream) client = NULL;
-  g_autoptr (TnNetstackStream) server = NULL;
-  struct { int scale; guint64 window; } seen = { -1, 0 };
-
-  test_wire_set_drop (wire, note_window, &seen);
-  test_pair (wire, FALSE, &client, &server);
-  run_flow (G_IO_STREAM (client), G_IO_STREAM (server), 10000);
-  run_flow (G_IO_STREAM (server), G_IO_STREAM (client), 10000);
-  test_wire_set_drop (wire, NULL, NULL);
-  g_assert_cmpint (seen.scale, >=, 0);
-  g_assert_cmpuint (seen.window, >=, 1024 * 1024);
-  test_wire_free (wire);
-}
-
-typedef struct
-{
-  const TestWire *wire;
-  guint64         to_b;
-  guint64         again;
-  guint32         highest;
-} TestCount;
-
-/* Counts segments with data, and those of them that were sent before. */
-static gboolean
-count_again (TestHost     *from,
-             const guint8 *packet,
-             gsize         len,
-             gpointer      user_data)
-{
-  TestCount *count = user_data;
-  const guint8 *tcp = packet + 20;
-  gsize header = 20 + (gsize) (tcp[12] >> 4) * 4;
-  guint32 seq = (guint32) tcp[4] << 24 | (guint32) tcp[5] << 16 | (guint32) tcp[6] << 8 | tcp[7];
-
-  if (from != &from->wire->hosts[0] || len <= header)
-    return FALSE;
-  count->again += count->to_b > 0 && (gint32) (seq - count->highest) <= 0;
-  if (count->to_b == 0 || (gint32) (seq - count->highest) > 0)
-    count->highest = seq;
-  count->to_b++;
-  return FALSE;
-}
-
-static gpointer
-flow_thread (gpointer data)
-{
-  TestFlow *flows = data;
-
-  run_flow (flows[0].stream, flows[1].stream, flows[0].len);
-  return NULL;
-}
-
-static gboolean
-elapsed_cb (gpointer user_data)
-{
-  *(gboolean *) user_data = TRUE;
-  return G_SOURCE_REMOVE;
-}
-
-/* While the path is full nothing goes out and nothing is taken for lost, however long it lasts; then it goes on at once. */
-static void
-test_blocked (void)
-{
-  TestWire *wire = test_wire_new (1280);
-  g_autoptr (TnNetstackStream) client = NULL;
-  g_autoptr (TnNetstackStream) server = NULL;
-  TestCount count = { .wire = wire };
-  TestFlow flows[2];
-  GThread *thread;
-  guint64 before;
-  gboolean elapsed = FALSE;
-  GOutputStream *output;
-
-  test_pair (wire, FALSE, &client, &server);
-  test_wire_set_drop (wire, count_again, &count);
-  run_flow (G_IO_STREAM (client), G_IO_STREAM (server), SHORT_TEST_LEN);
-  test_wire_block (&wire->hosts[0], TEST_IP4_B, TRUE);
-  test_wire_call (wire, (void (*) (gpointer)) g_main_context_wakeup, wire->context);
-  flows[0] = (TestFlow) { .stream = G_IO_STREAM (client), .len = 8 * SHORT_TEST_LEN };
-  flows[1] = (TestFlow) { .stream = G_IO_STREAM (server) };
-  before = count.to_b;
-  thread = g_thread_new ("flow", flow_thread, flows);
-  output = g_io_stream_get_output_stream (G_IO_STREAM (client));
-  while (g_pollable_output_stream_is_writable (G_POLLABLE_OUTPUT_STREAM (output)))
-    g_thread_yield ();
-  /* The claim is about time: longer than several retransmission timeouts. */
-  g_timeout_add (1500, elapsed_cb, &elapsed);
-  while (!elapsed)
-    g_main_context_iteration (NULL, TRUE);
-  test_wire_set_drop (wire, count_again, &count);
-  g_assert_cmpuint (count.to_b, <=, before + 2);
-  test_wire_block (&wire->hosts[0], TEST_IP4_B, FALSE);
-  g_thread_join (thread);
-  test_wire_set_drop (wire, NULL, NULL);
-  g_assert_cmpuint (count.to_b, >, before + 5000);
-  g_assert_cmpuint (count.again, ==, 0);
-  test_wire_free (wire);
-}
-
 static void
 test_splice (void)
 {
@@ -459,24 +228,24 @@ test_splice (void)
   g_autoptr (GOutputStream) sink = g_memory_output_stream_new_resizable ();
   g_autoptr (GAsyncResult) sent = NULL, received = NULL;
   g_autoptr (GError) error = NULL;
-  g_autofree guint8 *data = g_malloc (SHORT_TEST_LEN);
+  g_autofree guint8 *data = g_malloc (TEST_FLOW_LEN);
   guint32 state = 5;
 
-  for (gsize i = 0; i < SHORT_TEST_LEN; i++)
-    data[i] = next_byte (&state);
-  source = g_memory_input_stream_new_from_data (data, SHORT_TEST_LEN, NULL);
+  for (gsize i = 0; i < TEST_FLOW_LEN; i++)
+    data[i] = test_flow_next (&state);
+  source = g_memory_input_stream_new_from_data (data, TEST_FLOW_LEN, NULL);
   test_pair (wire, FALSE, &client, &server);
   g_output_stream_splice_async (g_io_stream_get_output_stream (G_IO_STREAM (client)), source, G_OUTPUT_STREAM_SPLICE_NONE,
                                 G_PRIORITY_DEFAULT, NULL, test_result_cb, &sent);
   g_output_stream_splice_async (sink, g_io_stream_get_input_stream (G_IO_STREAM (server)), G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET,
                                 G_PRIORITY_DEFAULT, NULL, test_result_cb, &received);
   test_wait (&sent);
-  g_assert_cmpint (g_output_stream_splice_finish (g_io_stream_get_output_stream (G_IO_STREAM (client)), sent, &error), ==, SHORT_TEST_LEN);
+  g_assert_cmpint (g_output_stream_splice_finish (g_io_stream_get_output_stream (G_IO_STREAM (client)), sent, &error), ==, TEST_FLOW_LEN);
   g_assert_no_error (error);
   g_io_stream_close (G_IO_STREAM (client), NULL, NULL);
   test_wait (&received);
-  g_assert_cmpint (g_output_stream_splice_finish (sink, received, &error), ==, SHORT_TEST_LEN);
-  g_assert_cmpmem (g_memory_output_stream_get_data (G_MEMORY_OUTPUT_STREAM (sink)), SHORT_TEST_LEN, data, SHORT_TEST_LEN);
+  g_assert_cmpint (g_output_stream_splice_finish (sink, received, &error), ==, TEST_FLOW_LEN);
+  g_assert_cmpmem (g_memory_output_stream_get_data (G_MEMORY_OUTPUT_STREAM (sink)), TEST_FLOW_LEN, data, TEST_FLOW_LEN);
   test_wire_free (wire);
 }
 
@@ -516,7 +285,7 @@ test_steal_fd (gconstpointer reset)
   else
     {
       shutdown (fd, SHUT_WR);
-      assert_end (G_IO_STREAM (server));
+      test_assert_end (G_IO_STREAM (server));
       g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (server)), "last", 4, NULL, NULL, &error);
       g_assert_no_error (error);
       g_clear_object (&server);
@@ -639,9 +408,6 @@ main (int    argc,
   g_test_add_func ("/netstack/stream/stop-while-open", test_stop_while_open);
   g_test_add_func ("/netstack/stream/pollable", test_pollable);
   g_test_add_func ("/netstack/stream/blocking-read-cancelled", test_blocking_read_cancelled);
-  g_test_add_func ("/netstack/stream/window-closes", test_window_closes);
-  g_test_add_func ("/netstack/stream/window-size", test_window_size);
-  g_test_add_func ("/netstack/stream/blocked", test_blocked);
   g_test_add_func ("/netstack/stream/splice", test_splice);
   g_test_add_data_func ("/netstack/stream/steal-fd-end", NULL, test_steal_fd);
   g_test_add_data_func ("/netstack/stream/steal-fd-reset", GINT_TO_POINTER (1), test_steal_fd);
