@@ -62,6 +62,20 @@ struct _TnLwipConn
 void tn_lwip_conn_init_tcp  (TnLwipConn *self);
 void tn_lwip_conn_post      (TnLwipConn *self);     /* lock held */
 
+/* The same, in a turn. */
+void tn_lwip_conn_adopt          (TnLwipConn *self, struct tcp_pcb *pcb);
+void tn_lwip_conn_take_endpoints (TnLwipConn *self);     /* the pcb's */
+void tn_lwip_conn_wake_later     (TnLwipConn *self, GIOCondition condition);     /* readers and writers, once a turn */
+void tn_lwip_conn_end            (TnLwipConn *self);     /* if it is to end, and all has been sent */
+void tn_lwip_conn_abort          (TnLwipConn *self, int code, const char *text);     /* GIOErrorEnum */
+
+/* tn-lwip-conn-send.c */
+void  tn_lwip_conn_push    (TnLwipConn *self);
+err_t tn_lwip_conn_sent_cb (void *arg, struct tcp_pcb *pcb, u16_t len);
+
+/* tn-lwip-conn-connect.c */
+void tn_lwip_conn_fail_connect (TnLwipConn *self, int code, const char *text);     /* of the task, while it connects */
+
 /* tn-lwip-conn-source.c */
 void tn_lwip_conn_wake_sources (TnLwipConn *self, GIOCondition condition);     /* lock held */
 

@@ -4,10 +4,9 @@
 #include "tn-lwip-conn-private.h"
 
 #include "lwip/priv/tcp_priv.h"
-#include "lwip-hooks.h"
 #include "tn-lwip-core.h"
 
-/* Everything here runs in a turn, but for tn_lwip_conn_post() and tn_lwip_conn_connect(). */
+/* A connection's life in lwIP. Everything here runs in a turn, but for tn_lwip_conn_post() and tn_lwip_conn_accepted(). */
 
 /* A peer that vanished is noticed after a quarter of an hour; a phone's radio is woken no more often than that by an idle connection. */
 #define KEEP_IDLE_MS     (10 * 60 * 1000)
@@ -33,9 +32,9 @@ pcb_destroyed_cb (u8_t  id,
 static const struct tcp_ext_arg_callbacks ext_callbacks = { pcb_destroyed_cb, NULL };
 
 /* Readers and writers are woken once for all that happens in one turn. */
-static void
-wake_later (TnLwipConn  *self,
-            GIOCondition condition)
+void
+tn_lwip_conn_wake_later (TnLwipConn  *self,
+                         GIOCondition condition)
 {
   self->wake |= condition;
   if (self->flush_queued)
@@ -96,21 +95,7 @@ fail (TnLwipConn *self,
       self->error_text = text;
     }
   g_mutex_unlock (&self->lock);
-  wake_later (self, G_IO_IN | G_IO_OUT);
-}
-
-static void
-return_connect_error (TnLwipConn *self,
-                      int         code,
-                      const char *text)
-{
-  g_autoptr (GTask) task = g_steal_pointer (&self->connect_task);
-  char remote[TN_IP_ENDPOINT_TEXT_MAX];
-
-  if (g_task_return_error_if_cancelled (task))
-    return;
-  tn_ip_endpoint_print (&self->remote, remote);
-  g_task_return_new_error (task, G_IO_ERROR, code, "cannot connect to %s: %s", remote, text);
+  tn_lwip_conn_wake_later (self, G_IO_IN | G_IO_OUT);
 }
 
 static void
@@ -119,7 +104,7 @@ end_with (TnLwipConn *self,
           const char *text)
 {
   if (self->connect_task != NULL)
-    return_connect_error (self, code, text);
+    tn_lwip_conn_fail_connect (self, code, text);
   fail (self, code, text);
 }
 
@@ -137,7 +122,7 @@ error_cb (void *arg,
   else if (err == ERR_RST)
     end_with (self, G_IO_ERROR_CONNECTION_CLOSED, "reset by peer");
   else if (err == ERR_CLSD)
-    wake_later (self, G_IO_IN | G_IO_OUT);     /* both directions have ended in order */
+    tn_lwip_conn_wake_later (self, G_IO_IN | G_IO_OUT);     /* both directions have ended in order */
   else
     end_with (self, G_IO_ERROR_TIMED_OUT, "no answer for too long");
   if (self->died != NULL)
@@ -145,10 +130,10 @@ error_cb (void *arg,
   unwatch (self);
 }
 
-static void
-abort_with (TnLwipConn *self,
-            int         code,
-            const char *text)
+void
+tn_lwip_conn_abort (TnLwipConn *self,
+                    int         code,
+                    const char *text)
 {
   self->abort_code = code;
   self->abort_text = text;
@@ -166,7 +151,7 @@ stopped_cb (TnLwipNetifUser *user)
 {
   TnLwipConn *self = (TnLwipConn *) ((char *) user - G_STRUCT_OFFSET (TnLwipConn, user));
 
-  abort_with (self, G_IO_ERROR_CLOSED, "the network stack was stopped");
+  tn_lwip_conn_abort (self, G_IO_ERROR_CLOSED, "the network stack was stopped");
 }
 
 /* Until the other side has acknowledged our end, too. */
@@ -185,53 +170,19 @@ lingers_cb (TnLwipNetifUser *user)
 void
 tn_lwip_conn_unreachable (TnLwipConn *self)
 {
-  abort_with (self, G_IO_ERROR_HOST_UNREACHABLE, "host unreachable");
+  tn_lwip_conn_abort (self, G_IO_ERROR_HOST_UNREACHABLE, "host unreachable");
 }
 
 void
 tn_lwip_conn_reset (TnLwipConn *self)
 {
-  abort_with (self, G_IO_ERROR_CLOSED, "closed");
+  tn_lwip_conn_abort (self, G_IO_ERROR_CLOSED, "closed");
 }
 
-/* --- Out --- */
+/* --- The end --- */
 
-/* The window is ours (tn-lwip-pace.h). lwIP's, which knows nothing of what arrived beyond a gap, counts only after a timeout. */
-static void
-open_lwip_window (struct tcp_pcb *pcb)
-{
-  if ((pcb->flags & TF_RTO) == 0)
-    pcb->cwnd = TCP_SND_BUF;
-}
-
-static void
-push (TnLwipConn *self)
-{
-  gboolean more = TRUE;
-
-  while (more && self->pcb != NULL)
-    {
-      guint8 *data;
-      gsize n;
-
-      g_mutex_lock (&self->lock);
-      data = tn_lwip_bytes_at (&self->tx, &self->cursor, &n);
-      more = self->tx.len - self->given > n;
-      g_mutex_unlock (&self->lock);
-      n = MIN (n, MIN (tcp_sndbuf (self->pcb), G_MAXUINT16));
-      if (data == NULL || n == 0 || (n = MIN (n, tn_lwip_pace_room (&self->pace))) == 0)
-        break;
-      if (tcp_write (self->pcb, data, (u16_t) n, more ? TCP_WRITE_FLAG_MORE : 0) != ERR_OK)
-        break;     /* its queue is full: goes on when something has been acknowledged */
-      tn_lwip_pace_sent (&self->pace, n, g_get_monotonic_time ());
-      self->given += n;
-      self->cursor.offset += n;
-      more = TRUE;
-    }
-}
-
-static void
-end (TnLwipConn *self)
+void
+tn_lwip_conn_end (TnLwipConn *self)
 {
   gboolean tx_done, rx_left, closed, tx_shut;
 
@@ -245,7 +196,7 @@ end (TnLwipConn *self)
   if (self->pcb == NULL || !(closed || tx_shut))
     return;
   if (closed && rx_left && !self->rx_ended)     /* RFC 1122 §4.2.2.13: the peer learns that nobody read it */
-    abort_with (self, G_IO_ERROR_CLOSED, "closed");
+    tn_lwip_conn_abort (self, G_IO_ERROR_CLOSED, "closed");
   else if (tx_done && closed && !(self->pcb->flags & TF_RXCLOSED))
     {
       self->pcb->rcv_wnd = TCP_WND_MAX (self->pcb);     /* less of it would mean unread bytes to lwIP, and a reset to the peer */
@@ -253,57 +204,6 @@ end (TnLwipConn *self)
     }
   else if (tx_done && !closed && !self->end_given)
     self->end_given = tcp_shutdown (self->pcb, FALSE, TRUE) == ERR_OK;
-}
-
-static err_t
-sent_cb (void           *arg,
-         struct tcp_pcb *pcb,
-         u16_t           len)
-{
-  TnLwipConn *self = arg;
-  gboolean wake;
-
-  if ((pcb->flags & (TF_RTO | TF_INFR)) == 0)
-    self->recovering = FALSE;
-  else if (!self->recovering)
-    {
-      self->recovering = TRUE;     /* by a timeout, or without selective acknowledgements */
-      tn_lwip_pace_sacked (&self->pace, 0, self->pace.window);
-    }
-  open_lwip_window (pcb);
-  tn_lwip_pace_acked (&self->pace, len, g_get_monotonic_time ());
-  g_mutex_lock (&self->lock);
-  tn_lwip_bytes_skip (&self->tx, len);
-  self->given -= len;
-  if (self->given == 0)
-    self->cursor.chunk = NULL;
-  wake = self->tx.len <= TCP_SND_BUF * 3 / 4;
-  self->tx_full &= !wake;
-  g_mutex_unlock (&self->lock);
-  if (wake)
-    wake_later (self, G_IO_OUT);
-  push (self);
-  end (self);
-  return self->pcb == NULL ? ERR_ABRT : ERR_OK;
-}
-
-/* Called within lwIP's input of the packet, which sends what is to be sent when it is through. */
-void
-tn_lwip_tcp_sack (struct tcp_pcb              *pcb,
-                  const struct tcp_sack_range *ranges,
-                  u8_t                         n_ranges)
-{
-  TnLwipConn *self = tcp_ext_arg_get (pcb, 0);
-  gsize lost;
-
-  if (self == NULL)
-    return;
-  lost = tn_lwip_sack_received (&self->sack, pcb, ranges, n_ranges);
-  if (self->sack.bytes == 0 && self->pace.sacked == 0)
-    return;
-  tn_lwip_pace_sacked (&self->pace, self->sack.bytes, lost);
-  open_lwip_window (pcb);
-  push (self);
 }
 
 /* --- In --- */
@@ -325,7 +225,7 @@ receive_cb (void           *arg,
     tn_lwip_bytes_append (&self->rx, q->payload, q->len);
   g_mutex_unlock (&self->lock);
 
-  wake_later (self, G_IO_IN);
+  tn_lwip_conn_wake_later (self, G_IO_IN);
   if (p != NULL)
     {
       if (discard)
@@ -354,7 +254,7 @@ conn_run (TnLwipJob *job)
   g_mutex_unlock (&self->lock);
 
   if (cancelled && self->connect_task != NULL)
-    abort_with (self, G_IO_ERROR_CANCELLED, "cancelled");
+    tn_lwip_conn_abort (self, G_IO_ERROR_CANCELLED, "cancelled");
   if (backlog_left)
     unwatch (self);
   if (backlog_left && self->pcb != NULL)
@@ -366,8 +266,8 @@ conn_run (TnLwipJob *job)
       tcp_recved (self->pcb, (u16_t) n);
       consumed -= n;
     }
-  push (self);
-  end (self);
+  tn_lwip_conn_push (self);
+  tn_lwip_conn_end (self);
   if (self->pcb != NULL)
     tcp_output (self->pcb);
   tn_lwip_conn_unref (self);
@@ -394,9 +294,9 @@ tn_lwip_conn_init_tcp (TnLwipConn *self)
   tn_lwip_pace_init (&self->pace);
 }
 
-static void
-adopt (TnLwipConn     *self,
-       struct tcp_pcb *pcb)
+void
+tn_lwip_conn_adopt (TnLwipConn     *self,
+                    struct tcp_pcb *pcb)
 {
   self->pcb = pcb;
   self->sack = (TnLwipSack) { .acked = pcb->lastack };
@@ -405,7 +305,7 @@ adopt (TnLwipConn     *self,
   tcp_ext_arg_set (pcb, 0, self);
   tcp_ext_arg_set_callbacks (pcb, 0, &ext_callbacks);
   tcp_recv (pcb, receive_cb);
-  tcp_sent (pcb, sent_cb);
+  tcp_sent (pcb, tn_lwip_conn_sent_cb);
   tcp_err (pcb, error_cb);
   tcp_nagle_disable (pcb);     /* writes are gathered on their way here already */
   ip_set_option (pcb, SOF_KEEPALIVE);
@@ -414,8 +314,8 @@ adopt (TnLwipConn     *self,
   pcb->keep_cnt = KEEP_COUNT;
 }
 
-static void
-take_endpoints (TnLwipConn *self)
+void
+tn_lwip_conn_take_endpoints (TnLwipConn *self)
 {
   self->local = (TnIpEndpoint) { tn_lwip_address_from_lwip (&self->pcb->local_ip), self->pcb->local_port };
   self->remote = (TnIpEndpoint) { tn_lwip_address_from_lwip (&self->pcb->remote_ip), self->pcb->remote_port };
@@ -427,8 +327,8 @@ tn_lwip_conn_new_accepted (TnLwipNetif    *netif,
 {
   TnLwipConn *self = tn_lwip_conn_new (netif);
 
-  adopt (self, pcb);
-  take_endpoints (self);
+  tn_lwip_conn_adopt (self, pcb);
+  tn_lwip_conn_take_endpoints (self);
   tn_lwip_netif_add_user (netif, &self->user);
   return self;
 }
@@ -452,94 +352,4 @@ tn_lwip_conn_accepted (TnLwipConn *self)
   if (!self->failed)
     tn_lwip_conn_post (self);
   g_mutex_unlock (&self->lock);
-}
-
-/* --- Connecting --- */
-
-static void
-close_and_unref (gpointer data)
-{
-  tn_lwip_conn_close (data);
-  tn_lwip_conn_unref (data);
-}
-
-static err_t
-connected_cb (void           *arg,
-              struct tcp_pcb *pcb,
-              err_t           err)
-{
-  TnLwipConn *self = arg;
-  g_autoptr (GTask) task = g_steal_pointer (&self->connect_task);
-
-  take_endpoints (self);
-  g_task_return_pointer (task, tn_lwip_conn_ref (self), close_and_unref);
-  return ERR_OK;
-}
-
-typedef struct
-{
-  TnLwipJob   job;
-  TnLwipConn *conn;     /* a reference */
-} TnLwipConnect;
-
-static err_t
-start_connect (TnLwipConn *self)
-{
-  ip_addr_t remote = tn_lwip_address_to_lwip (&self->remote.address);
-  struct tcp_pcb *pcb;
-
-  if (!tn_lwip_netif_add_user (self->netif, &self->user))
-    return ERR_IF;
-  pcb = tcp_new_ip_type (IP_GET_TYPE (&remote));
-  if (pcb == NULL)
-    return ERR_MEM;
-  tcp_bind_netif (pcb, tn_lwip_netif_get (self->netif));
-  adopt (self, pcb);
-  return tcp_connect (pcb, &remote, self->remote.port, connected_cb);
-}
-
-static void
-connect_run (TnLwipJob *job)
-{
-  TnLwipConnect *call = (TnLwipConnect *) job;
-  TnLwipConn *self = call->conn;
-  gboolean cancelled;
-  err_t err;
-
-  g_mutex_lock (&self->lock);
-  cancelled = self->cancelled;
-  g_mutex_unlock (&self->lock);
-  err = cancelled ? ERR_ABRT : start_connect (self);
-  if (err == ERR_RTE)
-    abort_with (self, G_IO_ERROR_HOST_UNREACHABLE, "there is no own address of its family");
-  else if (err == ERR_IF)
-    abort_with (self, G_IO_ERROR_CLOSED, "the network stack was stopped");
-  else if (err == ERR_ABRT)
-    abort_with (self, G_IO_ERROR_CANCELLED, "cancelled");
-  else if (err == ERR_BUF)
-    abort_with (self, G_IO_ERROR_ADDRESS_IN_USE, "no local port is free");
-  else if (err != ERR_OK)
-    abort_with (self, G_IO_ERROR_FAILED, "out of memory");
-  g_free (call);
-  tn_lwip_conn_unref (self);
-}
-
-void
-tn_lwip_conn_connect (TnLwipConn         *self,
-                      const TnIpEndpoint *remote,
-                      GTask              *task)
-{
-  TnLwipConnect *call = g_new0 (TnLwipConnect, 1);
-
-  self->remote = *remote;
-  self->connect_task = task;
-  call->job.run = connect_run;
-  call->conn = tn_lwip_conn_ref (self);
-  if (tn_lwip_netif_post (self->netif, &call->job))
-    return;
-  self->connect_task = NULL;
-  g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the network stack was stopped");
-  g_object_unref (task);
-  tn_lwip_conn_unref (self);
-  g_free (call);
 }
