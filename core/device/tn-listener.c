@@ -3,7 +3,7 @@
 
 #include "tn-listener-private.h"
 
-#include "tn-cancel-source.h"
+#include "tn-accept-queue.h"
 #include "tn-connection-private.h"
 #include "tn-context.h"
 #include "tn-device-private.h"
@@ -26,19 +26,12 @@ struct _TnListener
   TnNetstackListener  *listener;
   GSocketAddress      *local_address;
   GMainContext        *context;
-  GQueue               waiting;          /* of Waiter: accept calls, in order */
-  GQueue               ready;            /* of TnConnection: accepted when the one who asked had gone */
+  TnAcceptQueue        queue;
   guint                backlog;
   gboolean             active;
   gboolean             accepting;
   gboolean             closed;
 };
-
-typedef struct
-{
-  GTask   *task;
-  GSource *cancelled;     /* nullable */
-} Waiter;
 
 enum { PROP_0, PROP_LOCAL_ADDRESS, PROP_PORT, PROP_BACKLOG, PROP_ACTIVE, N_PROPS };
 enum { SIGNAL_INCOMING, N_SIGNALS };
@@ -48,52 +41,6 @@ static GParamSpec *properties[N_PROPS];
 static guint signals[N_SIGNALS];
 
 static void accept_next (TnListener *self);
-
-/* Gives the task back, which is to be returned. */
-static GTask *
-waiter_free (Waiter *waiter)
-{
-  GTask *task = waiter->task;
-
-  if (waiter->cancelled != NULL)
-    {
-      g_source_destroy (waiter->cancelled);
-      g_source_unref (waiter->cancelled);
-    }
-  g_free (waiter);
-  return task;
-}
-
-static gboolean
-waiter_cancelled_cb (GCancellable *cancellable,
-                     gpointer      user_data)
-{
-  Waiter *waiter = user_data;
-  TnListener *self = g_task_get_source_object (waiter->task);
-  g_autoptr (GTask) task = NULL;
-
-  g_queue_remove (&self->waiting, waiter);
-  task = waiter_free (waiter);
-  g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "accept was cancelled");
-  return G_SOURCE_REMOVE;
-}
-
-/* Everybody who waits gets @error. */
-static void
-fail_waiting (TnListener   *self,
-              const GError *error)
-{
-  GQueue waiting = self->waiting;
-  Waiter *waiter;
-
-  g_queue_init (&self->waiting);
-  while ((waiter = g_queue_pop_head (&waiting)) != NULL)
-    {
-      g_autoptr (GTask) task = waiter_free (waiter);
-
-      g_task_return_error (task, g_error_copy (error));
-    }
-}
 
 static TnConnection *
 make_connection (TnListener       *self,
@@ -112,18 +59,12 @@ static void
 deliver (TnListener   *self,
          TnConnection *connection)
 {
-  Waiter *waiter = g_queue_pop_head (&self->waiting);
-
-  if (waiter != NULL)
-    {
-      g_autoptr (GTask) task = waiter_free (waiter);
-
-      g_task_return_pointer (task, g_object_ref (connection), g_object_unref);
-    }
-  else if (self->active)
+  if (tn_accept_queue_hand_over (&self->queue, connection))
+    return;
+  if (self->active)
     g_signal_emit (self, signals[SIGNAL_INCOMING], 0, connection);
   else
-    g_queue_push_tail (&self->ready, g_object_ref (connection));
+    tn_accept_queue_keep (&self->queue, connection);
 }
 
 /* The netstack's listener has gone by itself, or is out of what it needs. */
@@ -134,7 +75,7 @@ accept_failed (TnListener   *self,
   g_debug ("listener: cannot accept: %s", error->message);
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED))
     tn_listener_close (self);
-  fail_waiting (self, error);
+  tn_accept_queue_fail (&self->queue, error);
 }
 
 static void
@@ -168,18 +109,12 @@ accepted_cb (GObject      *object,
   accept_next (self);
 }
 
-static gboolean
-wants_more (TnListener *self)
-{
-  return !self->closed && !self->accepting && (self->active || !g_queue_is_empty (&self->waiting));
-}
-
 static void
 accept_next (TnListener *self)
 {
   GWeakRef *weak;
 
-  if (!wants_more (self))
+  if (self->closed || self->accepting || !(self->active || tn_accept_queue_is_waited_for (&self->queue)))
     return;
 
   /* Weakly: a listener that nobody holds stops listening. */
@@ -305,8 +240,7 @@ tn_listener_class_init (TnListenerClass *klass)
 static void
 tn_listener_init (TnListener *self)
 {
-  g_queue_init (&self->waiting);
-  g_queue_init (&self->ready);
+  tn_accept_queue_init (&self->queue);
 }
 
 TnListener *
@@ -417,7 +351,6 @@ tn_listener_accept_async (TnListener          *self,
 {
   g_autoptr (GTask) task = NULL;
   TnConnection *ready;
-  Waiter *waiter;
 
   g_return_if_fail (TN_IS_LISTENER (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
@@ -437,22 +370,14 @@ tn_listener_accept_async (TnListener          *self,
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the listener is closed");
       return;
     }
-  ready = g_queue_pop_head (&self->ready);
+  ready = tn_accept_queue_take (&self->queue);
   if (ready != NULL)
     {
       g_task_return_pointer (task, ready, g_object_unref);
       return;
     }
 
-  waiter = g_new0 (Waiter, 1);
-  if (cancellable != NULL)
-    {
-      waiter->cancelled = tn_cancel_source_new (cancellable);
-      g_source_set_callback (waiter->cancelled, G_SOURCE_FUNC (waiter_cancelled_cb), waiter, NULL);
-      g_source_attach (waiter->cancelled, self->context);
-    }
-  waiter->task = g_steal_pointer (&task);
-  g_queue_push_tail (&self->waiting, waiter);
+  tn_accept_queue_wait (&self->queue, g_steal_pointer (&task), self->context);
   accept_next (self);
 }
 
@@ -500,7 +425,7 @@ tn_listener_start (TnListener *self)
   held = g_object_ref (self);
   self->active = TRUE;
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_ACTIVE]);
-  while (self->active && (ready = g_queue_pop_head (&self->ready)) != NULL)
+  while (self->active && (ready = tn_accept_queue_take (&self->queue)) != NULL)
     {
       g_signal_emit (self, signals[SIGNAL_INCOMING], 0, ready);
       g_object_unref (ready);
@@ -547,9 +472,8 @@ tn_listener_close (TnListener *self)
   self->closed = TRUE;
   if (self->listener != NULL)
     TN_NETSTACK_LISTENER_GET_CLASS (self->listener)->close (self->listener);
-  g_queue_clear_full (&self->ready, g_object_unref);
   error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CLOSED, "the listener is closed");
-  fail_waiting (self, error);
+  tn_accept_queue_clear (&self->queue, error);
   tn_listener_stop (self);
 }
 
