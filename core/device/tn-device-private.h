@@ -48,6 +48,9 @@ struct _TnDeviceInterface
   TnNode    *(*identify)         (TnDevice *self, GInetAddress *source, GVariant **capabilities);      /* who sends from @source */
 };
 
+/* What the task of a call gives; for the finish functions that have nothing to add. */
+gpointer tn_device_finish (TnDevice *self, GAsyncResult *result, GError **error);
+
 /* Who sends from @source: the node that has it, or the router it comes through; NULL: unknown. @capabilities: a{sas} or NULL. */
 TnNode *tn_device_identify (TnDevice *self, GInetAddress *source, GVariant **capabilities);
 

@@ -9,18 +9,6 @@
 
 /* What of a TnDevice asks. Text is parsed here: an implementation gets what is well-formed. */
 
-static gpointer
-finish (TnDevice      *self,
-        GAsyncResult  *result,
-        GError       **error)
-{
-  g_return_val_if_fail (TN_IS_DEVICE (self), NULL);
-  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
-  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
-
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 /**
  * tn_device_ping_async:
  * @self: a device
@@ -76,7 +64,7 @@ tn_device_ping_finish (TnDevice      *self,
                        GAsyncResult  *result,
                        GError       **error)
 {
-  return finish (self, result, error);
+  return tn_device_finish (self, result, error);
 }
 
 TnDeviceAnswer *
@@ -183,7 +171,7 @@ tn_device_whois_finish (TnDevice      *self,
                         GVariant     **capabilities,
                         GError       **error)
 {
-  TnDeviceAnswer *answer = finish (self, result, error);
+  TnDeviceAnswer *answer = tn_device_finish (self, result, error);
   TnNode *node;
 
   if (answer == NULL)
@@ -283,7 +271,7 @@ tn_device_resolve_finish (TnDevice      *self,
                           GAsyncResult  *result,
                           GError       **error)
 {
-  return finish (self, result, error);
+  return tn_device_finish (self, result, error);
 }
 
 /**
@@ -326,5 +314,5 @@ tn_device_status_to_json_finish (TnDevice      *self,
                                  GAsyncResult  *result,
                                  GError       **error)
 {
-  return finish (self, result, error);
+  return tn_device_finish (self, result, error);
 }

@@ -9,10 +9,10 @@
 
 /* What of a TnDevice makes connections. Text is parsed here: an implementation gets what is well-formed. */
 
-static gpointer
-finish (TnDevice      *self,
-        GAsyncResult  *result,
-        GError       **error)
+gpointer
+tn_device_finish (TnDevice      *self,
+                  GAsyncResult  *result,
+                  GError       **error)
 {
   g_return_val_if_fail (TN_IS_DEVICE (self), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
@@ -77,7 +77,7 @@ tn_device_connect_to_host_finish (TnDevice      *self,
                                   GAsyncResult  *result,
                                   GError       **error)
 {
-  return finish (self, result, error);
+  return tn_device_finish (self, result, error);
 }
 
 typedef struct
@@ -234,7 +234,7 @@ tn_device_connect_to_connectable_finish (TnDevice      *self,
                                          GAsyncResult  *result,
                                          GError       **error)
 {
-  return finish (self, result, error);
+  return tn_device_finish (self, result, error);
 }
 
 /**
@@ -289,7 +289,7 @@ tn_device_listen_finish (TnDevice      *self,
                          GAsyncResult  *result,
                          GError       **error)
 {
-  return finish (self, result, error);
+  return tn_device_finish (self, result, error);
 }
 
 /**
@@ -344,5 +344,5 @@ tn_device_bind_datagram_finish (TnDevice      *self,
                                 GAsyncResult  *result,
                                 GError       **error)
 {
-  return finish (self, result, error);
+  return tn_device_finish (self, result, error);
 }

@@ -218,6 +218,24 @@ local_address (TnEmbeddedDevice  *self,
   return G_INET_SOCKET_ADDRESS (g_inet_socket_address_new (inet, port));
 }
 
+/* The own address for @task, which remembers the port; NULL: it has returned. */
+static GInetSocketAddress *
+begin_local (GTask      *task,
+             guint16     port,
+             const char *address)
+{
+  TnEmbeddedDevice *self = g_task_get_source_object (task);
+  GInetSocketAddress *local = NULL;
+  GError *error = NULL;
+
+  g_task_set_task_data (task, GUINT_TO_POINTER (port), NULL);
+  if (check_running (self, &error))
+    local = local_address (self, address, port, &error);
+  if (local == NULL)
+    g_task_return_error (task, error);
+  return local;
+}
+
 /* The error of a port that could not be had. */
 static void
 return_port_error (GTask      *task,
@@ -255,15 +273,11 @@ listen_async (TnDevice            *device,
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   g_autoptr (GInetSocketAddress) local = NULL;
-  GError *error = NULL;
 
   g_task_set_source_tag (task, listen_async);
-  g_task_set_task_data (task, GUINT_TO_POINTER (port), NULL);
-  if (!check_running (self, &error) || (local = local_address (self, address, port, &error)) == NULL)
-    {
-      g_task_return_error (task, error);
-      return;
-    }
+  local = begin_local (task, port, address);
+  if (local == NULL)
+    return;
   TN_NETSTACK_GET_IFACE (self->netstack)->listen_async (self->netstack, local, TN_LISTENER_DEFAULT_BACKLOG, cancellable, listening_cb,
                                                         g_steal_pointer (&task));
 }
@@ -294,15 +308,11 @@ bind_datagram_async (TnDevice            *device,
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   g_autoptr (GInetSocketAddress) local = NULL;
-  GError *error = NULL;
 
   g_task_set_source_tag (task, bind_datagram_async);
-  g_task_set_task_data (task, GUINT_TO_POINTER (port), NULL);
-  if (!check_running (self, &error) || (local = local_address (self, address, port, &error)) == NULL)
-    {
-      g_task_return_error (task, error);
-      return;
-    }
+  local = begin_local (task, port, address);
+  if (local == NULL)
+    return;
   TN_NETSTACK_GET_IFACE (self->netstack)->bind_datagram_async (self->netstack, local, cancellable, bound_cb, g_steal_pointer (&task));
 }
 

@@ -3,9 +3,8 @@
 
 #include "tn-ping-result-private.h"
 
-#include <json-glib/json-glib.h>
-
 #include "tn-enum-types.h"
+#include "tn-status-json.h"
 
 /**
  * TnPingResult:
@@ -240,15 +239,6 @@ tn_ping_result_get_path (TnPingResult *self)
   return self->path;
 }
 
-static void
-add_string (JsonBuilder *builder,
-            const char  *name,
-            const char  *value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_string_value (builder, value != NULL ? value : "");
-}
-
 /* Where the field names of the stock client have no answer (TSMP says nothing of the path), they are empty there, too. */
 static void
 add_path (JsonBuilder  *builder,
@@ -259,11 +249,11 @@ add_path (JsonBuilder  *builder,
 
   if (data->endpoint.address.version != 0)
     tn_ip_endpoint_print (&data->endpoint, endpoint);
-  add_string (builder, "Endpoint", data->kind == TN_PATH_KIND_DIRECT ? endpoint : "");
-  add_string (builder, "PeerRelay", data->kind == TN_PATH_KIND_PEER_RELAY ? endpoint : "");
+  tn_json_add_string (builder, "Endpoint", data->kind == TN_PATH_KIND_DIRECT ? endpoint : "");
+  tn_json_add_string (builder, "PeerRelay", data->kind == TN_PATH_KIND_PEER_RELAY ? endpoint : "");
   json_builder_set_member_name (builder, "DERPRegionID");
   json_builder_add_int_value (builder, data->kind == TN_PATH_KIND_RELAY ? data->region : 0);
-  add_string (builder, "DERPRegionCode", data->kind == TN_PATH_KIND_RELAY ? data->region_code : "");
+  tn_json_add_string (builder, "DERPRegionCode", data->kind == TN_PATH_KIND_RELAY ? data->region_code : "");
 }
 
 /**
@@ -288,10 +278,10 @@ tn_ping_result_to_json (TnPingResult *self)
   builder = json_builder_new_immutable ();
   address = g_inet_address_to_string (self->address);
   json_builder_begin_object (builder);
-  add_string (builder, "IP", address);
-  add_string (builder, "NodeIP", tn_node_get_addresses (self->node)[0]);
-  add_string (builder, "NodeName", tn_node_get_name (self->node));
-  add_string (builder, "Err", "");
+  tn_json_add_string (builder, "IP", address);
+  tn_json_add_string (builder, "NodeIP", tn_node_get_addresses (self->node)[0]);
+  tn_json_add_string (builder, "NodeName", tn_node_get_name (self->node));
+  tn_json_add_string (builder, "Err", "");
   json_builder_set_member_name (builder, "LatencySeconds");
   json_builder_add_double_value (builder, (double) self->latency_us / G_USEC_PER_SEC);
   add_path (builder, self->path);

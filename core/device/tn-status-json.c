@@ -83,10 +83,10 @@ tn_json_add_strv (JsonBuilder        *builder,
   json_builder_end_array (builder);
 }
 
-static void
-add_string (JsonBuilder *builder,
-            const char  *name,
-            const char  *value)
+void
+tn_json_add_string (JsonBuilder *builder,
+                    const char  *name,
+                    const char  *value)
 {
   json_builder_set_member_name (builder, name);
   json_builder_add_string_value (builder, value != NULL ? value : "");
@@ -128,7 +128,7 @@ add_time (JsonBuilder *builder,
   g_autoptr (GDateTime) time = time_us != 0 ? g_date_time_new_from_unix_utc (time_us / G_USEC_PER_SEC) : NULL;
   g_autofree char *text = time != NULL ? g_date_time_format (time, "%Y-%m-%dT%H:%M:%SZ") : NULL;
 
-  add_string (builder, name, text != NULL ? text : "0001-01-01T00:00:00Z");
+  tn_json_add_string (builder, name, text != NULL ? text : "0001-01-01T00:00:00Z");
 }
 
 static void
@@ -240,13 +240,13 @@ add_location (JsonBuilder          *builder,
   json_builder_set_member_name (builder, "Location");
   json_builder_begin_object (builder);
   if (location->country != NULL)
-    add_string (builder, "Country", location->country);
+    tn_json_add_string (builder, "Country", location->country);
   if (location->country_code != NULL)
-    add_string (builder, "CountryCode", location->country_code);
+    tn_json_add_string (builder, "CountryCode", location->country_code);
   if (location->city != NULL)
-    add_string (builder, "City", location->city);
+    tn_json_add_string (builder, "City", location->city);
   if (location->city_code != NULL)
-    add_string (builder, "CityCode", location->city_code);
+    tn_json_add_string (builder, "CityCode", location->city_code);
   if (location->latitude < 0 || location->latitude > 0)
     {
       json_builder_set_member_name (builder, "Latitude");
@@ -270,12 +270,12 @@ add_identity (JsonBuilder      *builder,
   char key[TN_KEY_TEXT_MAX];
 
   tn_node_public_key_print (&data->public_key, key);
-  add_string (builder, "ID", data->stable_id);
+  tn_json_add_string (builder, "ID", data->stable_id);
   add_int (builder, "NodeID", data->node_id);
-  add_string (builder, "PublicKey", key);
-  add_string (builder, "HostName", data->hostname);
-  add_string (builder, "DNSName", dns_name);
-  add_string (builder, "OS", data->os);
+  tn_json_add_string (builder, "PublicKey", key);
+  tn_json_add_string (builder, "HostName", data->hostname);
+  tn_json_add_string (builder, "DNSName", dns_name);
+  tn_json_add_string (builder, "OS", data->os);
   add_int (builder, "UserID", data->user != NULL ? tn_user_get_numeric_id (data->user) : 0);
   if (data->sharer_id != 0)
     add_int (builder, "AltSharerUserID", data->sharer_id);
@@ -298,9 +298,9 @@ add_live (JsonBuilder      *builder,
   if (has_endpoint)
     tn_ip_endpoint_print (&live->path.endpoint, endpoint);
   add_strv (builder, "Addrs", data->endpoints);
-  add_string (builder, "CurAddr", live->path.kind == TN_PATH_KIND_DIRECT ? endpoint : "");
-  add_string (builder, "Relay", home_region);
-  add_string (builder, "PeerRelay", live->path.kind == TN_PATH_KIND_PEER_RELAY ? endpoint : "");
+  tn_json_add_string (builder, "CurAddr", live->path.kind == TN_PATH_KIND_DIRECT ? endpoint : "");
+  tn_json_add_string (builder, "Relay", home_region);
+  tn_json_add_string (builder, "PeerRelay", live->path.kind == TN_PATH_KIND_PEER_RELAY ? endpoint : "");
   add_int (builder, "RxBytes", (gint64) live->rx_bytes);
   add_int (builder, "TxBytes", (gint64) live->tx_bytes);
   add_time (builder, "Created", data->created_us);
@@ -327,7 +327,7 @@ add_node (JsonBuilder      *builder,
   add_boolean (builder, "Active", is_peer && last_write_us != 0 && g_get_real_time () - last_write_us < ACTIVE_US);
   add_strv (builder, "PeerAPIURL", data->peer_api_urls);
   add_int (builder, "TaildropTarget", 0);
-  add_string (builder, "NoFileSharingReason", "");
+  tn_json_add_string (builder, "NoFileSharingReason", "");
   add_capabilities (builder, data->capabilities);
   if (data->ssh_host_keys != NULL && data->ssh_host_keys[0] != NULL)
     add_strv (builder, "sshHostKeys", data->ssh_host_keys);
@@ -355,10 +355,10 @@ add_user (JsonBuilder *builder,
   json_builder_set_member_name (builder, tn_user_get_id (user));
   json_builder_begin_object (builder);
   add_int (builder, "ID", tn_user_get_numeric_id (user));
-  add_string (builder, "LoginName", tn_user_get_login_name (user));
-  add_string (builder, "DisplayName", tn_user_get_display_name (user));
+  tn_json_add_string (builder, "LoginName", tn_user_get_login_name (user));
+  tn_json_add_string (builder, "DisplayName", tn_user_get_display_name (user));
   if (tn_user_get_profile_picture_url (user) != NULL)
-    add_string (builder, "ProfilePicURL", tn_user_get_profile_picture_url (user));
+    tn_json_add_string (builder, "ProfilePicURL", tn_user_get_profile_picture_url (user));
   json_builder_end_object (builder);
 }
 
@@ -381,7 +381,7 @@ static void
 add_tailnet (JsonBuilder    *builder,
              const TnStatus *status)
 {
-  add_string (builder, "MagicDNSSuffix", status->dns_suffix);
+  tn_json_add_string (builder, "MagicDNSSuffix", status->dns_suffix);
   json_builder_set_member_name (builder, "CurrentTailnet");
   if (status->tailnet_name == NULL)
     {
@@ -389,8 +389,8 @@ add_tailnet (JsonBuilder    *builder,
       return;
     }
   json_builder_begin_object (builder);
-  add_string (builder, "Name", status->tailnet_name);
-  add_string (builder, "MagicDNSSuffix", status->dns_suffix);
+  tn_json_add_string (builder, "Name", status->tailnet_name);
+  tn_json_add_string (builder, "MagicDNSSuffix", status->dns_suffix);
   add_boolean (builder, "MagicDNSEnabled", status->magic_dns);
   json_builder_end_object (builder);
 }
@@ -422,7 +422,7 @@ add_self (JsonBuilder    *builder,
   const StatusNode *node = status->self_node->len > 0 ? &g_array_index (status->self_node, StatusNode, 0) : NULL;
 
   add_boolean (builder, "HaveNodeKey", node != NULL);
-  add_string (builder, "AuthURL", status->auth_url);
+  tn_json_add_string (builder, "AuthURL", status->auth_url);
   add_addresses (builder, "TailscaleIPs", node != NULL ? node->data : NULL);
   json_builder_set_member_name (builder, "Self");
   if (node != NULL)
@@ -462,9 +462,9 @@ tn_status_to_json (const TnStatus *status)
   g_autoptr (JsonNode) root = NULL;
 
   json_builder_begin_object (builder);
-  add_string (builder, "Version", TN_VERSION);
+  tn_json_add_string (builder, "Version", TN_VERSION);
   add_boolean (builder, "TUN", FALSE);
-  add_string (builder, "BackendState", backend_state (status->state));
+  tn_json_add_string (builder, "BackendState", backend_state (status->state));
   add_self (builder, status);
   json_builder_set_member_name (builder, "Health");
   json_builder_begin_array (builder);

@@ -33,6 +33,7 @@ char     *tn_status_to_json  (const TnStatus *status);
 
 /* An array; NULL is an empty one. */
 void      tn_json_add_strv   (JsonBuilder *builder, const char * const *strings);
+void      tn_json_add_string (JsonBuilder *builder, const char *name, const char *value);     /* a member; NULL: empty */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnStatus, tn_status_free)
 

@@ -9,28 +9,20 @@
 
 #define STRANGER "100.64.1.1"     /* nobody is there: what is sent to it gets lost */
 
-static guint16
-port_of (TnNetstackListener *listener)
-{
-  g_autoptr (GSocketAddress) local = TN_NETSTACK_LISTENER_GET_CLASS (listener)->dup_local_address (listener);
-
-  return g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (local));
-}
-
 /* Three fit: the fourth is not answered until one was accepted. */
 static void
 test_backlog (void)
 {
   TestWire *wire = test_wire_new (1280);
   g_autoptr (TnNetstackListener) listener = test_listen (&wire->hosts[1], "::", 0, 3, NULL);
-  g_autoptr (GInetSocketAddress) address = test_address (TEST_IP4_B, port_of (listener));
+  g_autoptr (GInetSocketAddress) address = test_address (TEST_IP4_B, test_port_of (listener));
   TnNetstackStream *clients[4], *servers[4];
   g_autoptr (GAsyncResult) last = NULL;
   g_autoptr (GError) error = NULL;
 
   for (guint i = 0; i < 3; i++)
     {
-      clients[i] = test_connect (&wire->hosts[0], TEST_IP4_B, port_of (listener), NULL, &error);
+      clients[i] = test_connect (&wire->hosts[0], TEST_IP4_B, test_port_of (listener), NULL, &error);
       g_assert_no_error (error);
     }
   TN_NETSTACK_GET_IFACE (wire->hosts[0].stack)->connect_async (wire->hosts[0].stack, address, NULL, test_result_cb, &last);
@@ -106,20 +98,44 @@ assert_joined (TnNetstackStream *client,
   g_assert_cmpint (byte, ==, 'x');
 }
 
-/* However many were reset in the queue: there is room for others, and the first to be accepted is the first that lives. */
+/* All of them wait at once, and the first to be accepted is the first that lives. */
+static void
+assert_room_for (TestWire           *wire,
+                 TnNetstackListener *listener,
+                 guint               n)
+{
+  g_autoptr (GPtrArray) clients = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < n; i++)
+    {
+      TnNetstackStream *client = test_connect (&wire->hosts[0], TEST_IP4_B, test_port_of (listener), NULL, &error);
+
+      g_assert_no_error (error);
+      g_ptr_array_add (clients, client);
+    }
+  for (guint i = 0; i < n; i++)
+    {
+      g_autoptr (TnNetstackStream) server = test_accept (listener, NULL, &error);
+
+      g_assert_no_error (error);
+      assert_joined (g_ptr_array_index (clients, i), server);
+    }
+}
+
+/* However many were reset in the queue: there is room for others. */
 static void
 test_reset (void)
 {
   TestWire *wire = test_wire_new (1280);
   g_autoptr (TnNetstackListener) listener = test_listen (&wire->hosts[1], "::", 0, 3, NULL);
-  TnNetstackStream *clients[3];
   g_autoptr (GError) error = NULL;
   LastAck last = { .from = &wire->hosts[0] };
 
   test_wire_set_drop (wire, keep_ack, &last);
   for (guint i = 0; i < 12; i++)
     {
-      g_autoptr (TnNetstackStream) dead = test_connect (&wire->hosts[0], TEST_IP4_B, port_of (listener), NULL, &error);
+      g_autoptr (TnNetstackStream) dead = test_connect (&wire->hosts[0], TEST_IP4_B, test_port_of (listener), NULL, &error);
 
       g_assert_no_error (error);
       g_assert_cmpint (test_ping (&wire->hosts[0], TEST_IP4_B, 8, NULL, &error), >, 0);     /* behind its ACK */
@@ -128,19 +144,7 @@ test_reset (void)
       test_wire_inject (&wire->hosts[1], last.packet, last.len);
     }
   test_wire_set_drop (wire, NULL, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (clients); i++)
-    {
-      clients[i] = test_connect (&wire->hosts[0], TEST_IP4_B, port_of (listener), NULL, &error);
-      g_assert_no_error (error);
-    }
-  for (guint i = 0; i < G_N_ELEMENTS (clients); i++)
-    {
-      g_autoptr (TnNetstackStream) server = test_accept (listener, NULL, &error);
-
-      g_assert_no_error (error);
-      assert_joined (clients[i], server);
-      g_object_unref (clients[i]);
-    }
+  assert_room_for (wire, listener, 3);
   test_wire_free (wire);
 }
 
@@ -227,23 +231,9 @@ test_one_source (void)
 {
   TestWire *wire = test_wire_new (1280);
   g_autoptr (TnNetstackListener) listener = test_listen (&wire->hosts[1], "::", 0, 16, NULL);
-  TnNetstackStream *clients[8];
-  g_autoptr (GError) error = NULL;
 
-  g_assert_cmpint (flood (wire, port_of (listener)), ==, 8);
-  for (guint i = 0; i < G_N_ELEMENTS (clients); i++)
-    {
-      clients[i] = test_connect (&wire->hosts[0], TEST_IP4_B, port_of (listener), NULL, &error);
-      g_assert_no_error (error);
-    }
-  for (guint i = 0; i < G_N_ELEMENTS (clients); i++)
-    {
-      g_autoptr (TnNetstackStream) server = test_accept (listener, NULL, &error);
-
-      g_assert_no_error (error);
-      assert_joined (clients[i], server);
-      g_object_unref (clients[i]);
-    }
+  g_assert_cmpint (flood (wire, test_port_of (listener)), ==, 8);
+  assert_room_for (wire, listener, 8);
   test_wire_free (wire);
 }
 
@@ -258,11 +248,11 @@ test_quarter (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (clients); i++)
     {
-      clients[i] = test_connect (&wire->hosts[0], TEST_IP4_B, port_of (listener), NULL, &error);
+      clients[i] = test_connect (&wire->hosts[0], TEST_IP4_B, test_port_of (listener), NULL, &error);
       g_assert_no_error (error);
     }
   g_assert_cmpint (test_ping (&wire->hosts[0], TEST_IP4_B, 8, NULL, &error), >, 0);     /* behind the last ACK */
-  g_assert_cmpint (flood (wire, port_of (listener)), ==, 4);
+  g_assert_cmpint (flood (wire, test_port_of (listener)), ==, 4);
   for (guint i = 0; i < G_N_ELEMENTS (clients); i++)
     g_object_unref (clients[i]);
   test_wire_free (wire);
@@ -309,18 +299,11 @@ test_silent (gconstpointer data)
   guint backlog = GPOINTER_TO_UINT (data);
   TestWire *wire = test_wire_new (1280);
   g_autoptr (TnNetstackListener) listener = test_listen (&wire->hosts[1], "::", 0, backlog, NULL);
-  g_autoptr (TnNetstackStream) client = NULL;
-  g_autoptr (TnNetstackStream) server = NULL;
   Answers answers = { 0 };
-  g_autoptr (GError) error = NULL;
 
-  flood_from_many (wire, port_of (listener), FALSE, &answers);
+  flood_from_many (wire, test_port_of (listener), FALSE, &answers);
   g_assert_cmpint (answers.n_answered, ==, MANY);
-  client = test_connect (&wire->hosts[0], TEST_IP4_B, port_of (listener), NULL, &error);
-  g_assert_no_error (error);
-  server = test_accept (listener, NULL, &error);
-  g_assert_no_error (error);
-  assert_joined (client, server);
+  assert_room_for (wire, listener, 1);
   test_wire_free (wire);
 }
 
@@ -332,7 +315,7 @@ test_patient (gconstpointer data)
   g_autoptr (TnNetstackListener) listener = test_listen (&wire->hosts[1], "::", 0, backlog, NULL);
   Answers answers = { 0 };
 
-  flood_from_many (wire, port_of (listener), TRUE, &answers);
+  flood_from_many (wire, test_port_of (listener), TRUE, &answers);
   g_assert_cmpint (answers.n_answered, ==, (int) backlog);
   for (guint i = 0; i < backlog; i++)     /* the first ones */
     g_assert_true (has_answer (&answers, 1000 + i));
@@ -346,8 +329,6 @@ test_closed (void)
   TestWire *wire = test_wire_new (1280);
   TnNetstackListener *listener = test_listen (&wire->hosts[1], "::", 80, 16, NULL);
   g_autoptr (TnNetstackListener) again = NULL;
-  g_autoptr (TnNetstackStream) client = NULL;
-  g_autoptr (TnNetstackStream) server = NULL;
   g_autoptr (GError) error = NULL;
 
   for (guint16 i = 0; i < 20; i++)
@@ -355,11 +336,7 @@ test_closed (void)
   g_object_unref (listener);
   again = test_listen (&wire->hosts[1], "::", 80, 1, &error);
   g_assert_no_error (error);
-  client = test_connect (&wire->hosts[0], TEST_IP4_B, 80, NULL, &error);
-  g_assert_no_error (error);
-  server = test_accept (again, NULL, &error);
-  g_assert_no_error (error);
-  assert_joined (client, server);
+  assert_room_for (wire, again, 1);
   test_wire_free (wire);
 }
 

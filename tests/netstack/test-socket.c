@@ -4,14 +4,6 @@
 #include "tn-lwip-core.h"
 #include "wire.h"
 
-static guint16
-port_of (TnNetstackListener *listener)
-{
-  g_autoptr (GSocketAddress) local = TN_NETSTACK_LISTENER_GET_CLASS (listener)->dup_local_address (listener);
-
-  return g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (local));
-}
-
 static gpointer
 cancel_thread (gpointer data)
 {
@@ -232,7 +224,7 @@ test_not_accepted_is_reset (void)
   g_autoptr (GError) error = NULL;
   guint8 byte;
 
-  client = test_connect (&wire->hosts[0], TEST_IP6_B, port_of (listener), NULL, &error);
+  client = test_connect (&wire->hosts[0], TEST_IP6_B, test_port_of (listener), NULL, &error);
   g_assert_no_error (error);
   g_clear_object (&listener);
   g_assert_cmpint (g_input_stream_read (g_io_stream_get_input_stream (G_IO_STREAM (client)), &byte, 1, NULL, &error), ==, -1);
@@ -245,7 +237,7 @@ test_many (void)
 {
   TestWire *wire = test_wire_new (1280);
   g_autoptr (TnNetstackListener) listener = test_listen (&wire->hosts[1], "::", 0, 0, NULL);
-  guint16 port = port_of (listener);
+  guint16 port = test_port_of (listener);
 
   for (guint i = 0; i < 3000; i++)
     {

@@ -405,6 +405,14 @@ test_listen (TestHost   *host,
   return TN_NETSTACK_GET_IFACE (host->stack)->listen_finish (host->stack, result, error);
 }
 
+guint16
+test_port_of (TnNetstackListener *listener)
+{
+  g_autoptr (GSocketAddress) local = TN_NETSTACK_LISTENER_GET_CLASS (listener)->dup_local_address (listener);
+
+  return g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (local));
+}
+
 TnNetstackStream *
 test_accept (TnNetstackListener *listener,
              GCancellable       *cancellable,
@@ -479,12 +487,10 @@ test_pair (TestWire          *wire,
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (TnNetstackListener) listener = test_listen (&wire->hosts[1], "0.0.0.0", 0, 0, &error);
-  g_autoptr (GSocketAddress) local = NULL;
   guint16 port;
 
   g_assert_no_error (error);
-  local = TN_NETSTACK_LISTENER_GET_CLASS (listener)->dup_local_address (listener);
-  port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (local));
+  port = test_port_of (listener);
   g_assert_cmpuint (port, !=, 0);
   *client = test_connect (&wire->hosts[0], ip6 ? TEST_IP6_B : TEST_IP4_B, port, NULL, &error);
   g_assert_no_error (error);

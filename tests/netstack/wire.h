@@ -57,6 +57,7 @@ void      test_wire_inject    (TestHost *to, const guint8 *packet, gsize len);
 GInetSocketAddress *test_address    (const char *ip, guint16 port);
 TnNetstackStream   *test_connect    (TestHost *host, const char *ip, guint16 port, GCancellable *cancellable, GError **error);
 TnNetstackListener *test_listen     (TestHost *host, const char *ip, guint16 port, guint backlog, GError **error);
+guint16             test_port_of    (TnNetstackListener *listener);
 TnNetstackStream   *test_accept     (TnNetstackListener *listener, GCancellable *cancellable, GError **error);
 TnNetstackDatagram *test_bind       (TestHost *host, const char *ip, guint16 port, GError **error);
 gboolean            test_send_to    (TnNetstackDatagram *datagram, const char *ip, guint16 port, GBytes *bytes, GError **error);
