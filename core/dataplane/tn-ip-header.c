@@ -3,6 +3,7 @@
 
 #include "tn-ip-header.h"
 
+#include "tn-checksum.h"
 #include "tn-reader.h"
 
 #define TIME_TO_LIVE 64
@@ -14,30 +15,6 @@ enum
   ICMP4_ECHO_REPLY = 0,
   ICMP6_ECHO_REPLY = 129,
 };
-
-guint32
-tn_checksum_add (guint32       sum,
-                 const guint8 *data,
-                 gsize         len)
-{
-  guint64 wide = sum;
-
-  for (; len >= 2; data += 2, len -= 2)
-    wide += tn_get_u16be (data);
-  if (len == 1)
-    wide += (guint64) data[0] << 8;
-  while (wide >> 32 != 0)
-    wide = (wide >> 32) + (wide & 0xffffffff);
-  return (guint32) wide;
-}
-
-guint16
-tn_checksum_finish (guint32 sum)
-{
-  while (sum >> 16 != 0)
-    sum = (sum >> 16) + (sum & 0xffff);
-  return (guint16) ~sum;
-}
 
 static void
 write_ip4 (guint8            *out,

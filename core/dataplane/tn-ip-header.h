@@ -15,10 +15,6 @@ gsize   tn_ip_header_write   (guint8 *out, gsize out_len, const TnIpAddress *src
 /* Identification or flow label of a packet; an answer has the complement. */
 guint32 tn_ip_header_get_id  (const TnParsed *packet);
 
-/* RFC 1071, over @len bytes after those in @sum; not yet complemented. */
-guint32 tn_checksum_add      (guint32 sum, const guint8 *data, gsize len);
-guint16 tn_checksum_finish   (guint32 sum);
-
 /* The answer to an echo request, from its destination to its source. Returns its length; 0: none, or it does not fit. */
 gsize   tn_echo_reply_write  (guint8 *out, gsize out_len, const TnParsed *request) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "tn-checksum.h"
 #include "tn-ip-header.h"
 #include "tn-parse.h"
 #include "wire.h"

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "tn-checksum.h"
 #include "tn-ip-header.h"
 #include "tn-lwip-core.h"
 #include "tn-parse.h"
