@@ -203,8 +203,13 @@ cancel_cb (TnDeviceServer        *self,
            GDBusMethodInvocation *invocation,
            guint                  serial)
 {
+  GDBusConnection *connection = g_dbus_method_invocation_get_connection (invocation);
+
   if (serial != 0)
-    tn_device_server_cancel_calls (self, g_dbus_method_invocation_get_connection (invocation), serial);
+    {
+      tn_device_server_cancel_calls (self, connection, serial);
+      tn_device_server_end_answered (self, connection, serial);      /* the two may have crossed */
+    }
   tn_bus_tailnet1_complete_cancel (self->skeleton, invocation);
   return TRUE;
 }

@@ -46,6 +46,12 @@ GCancellable *tn_device_server_watch (TnDeviceServer *self, GDBusMethodInvocatio
 /* Nobody waits any more for what @connection asked for in the message @serial; 0: in all. */
 void tn_device_server_cancel_calls   (TnDeviceServer *self, GDBusConnection *connection, guint serial);
 
+/* What the answer to the message @serial gave, where the answer was not waited for: descriptors end without us. */
+void tn_device_server_end_answered   (TnDeviceServer *self, GDBusConnection *connection, guint serial);
+
+/* Whether @invocation may be begun: FALSE if its connection waits for too much already, and it has been told so. */
+gboolean tn_device_server_admit      (TnDeviceServer *self, GDBusMethodInvocation *invocation);
+
 /* What @connection has open ends; NULL: what everybody has. */
 void tn_device_server_end_sockets    (TnDeviceServer *self, GDBusConnection *connection);
 

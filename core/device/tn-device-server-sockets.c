@@ -12,6 +12,7 @@ typedef struct
 {
   TnListener      *listener;
   GDBusConnection *owner;          /* not referenced: it goes with it */
+  guint            serial;         /* of the message that asked for it */
 } Listener;
 
 static void
@@ -111,6 +112,7 @@ listening_cb (GObject      *object,
   listener = g_new0 (Listener, 1);
   listener->listener = made;
   listener->owner = g_dbus_method_invocation_get_connection (invocation);
+  listener->serial = g_dbus_message_get_serial (g_dbus_method_invocation_get_message (invocation));
   if (g_dbus_connection_is_closed (listener->owner))
     {
       listener_free (listener);
@@ -251,6 +253,30 @@ is_owned_by (gpointer key,
              gpointer user_data)
 {
   return ((Listener *) value)->owner == user_data;
+}
+
+typedef struct
+{
+  GDBusConnection *connection;
+  guint            serial;
+} Answered;
+
+static gboolean
+is_answer (gpointer key,
+           gpointer value,
+           gpointer user_data)
+{
+  const Answered *answered = user_data;
+
+  return is_owned_by (key, value, answered->connection) && ((Listener *) value)->serial == answered->serial;
+}
+
+void
+tn_device_server_end_answered (TnDeviceServer  *self,
+                               GDBusConnection *connection,
+                               guint            serial)
+{
+  g_hash_table_foreach_remove (self->listeners, is_answer, &(Answered) { connection, serial });
 }
 
 void

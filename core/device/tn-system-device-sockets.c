@@ -3,7 +3,6 @@
 
 #include "tn-system-device-private.h"
 
-#include "tn-cancel-source.h"
 #include "tn-connection-private.h"
 #include "tn-datagram-socket-private.h"
 #include "tn-listener-private.h"
@@ -52,64 +51,25 @@ connect_to_host_async (TnDevice            *device,
   tn_system_device_call (task, "Connect", g_variant_new ("(sq)", host, port), connected_cb);
 }
 
-/* The other side does not learn that a call was cancelled: its answer is waited for, to close what it has opened. The caller is told
- * at once. */
-typedef struct
-{
-  GTask   *task;           /* NULL: it has returned */
-  GSource *cancelled;      /* nullable */
-} Listening;
-
-static void
-stop_watching (Listening *listening)
-{
-  if (listening->cancelled != NULL)
-    g_source_destroy (listening->cancelled);
-  g_clear_pointer (&listening->cancelled, g_source_unref);
-}
-
-static gboolean
-listening_cancelled_cb (GCancellable *cancellable,
-                        gpointer      user_data)
-{
-  Listening *listening = user_data;
-  g_autoptr (GTask) task = g_steal_pointer (&listening->task);
-
-  stop_watching (listening);
-  g_task_return_error_if_cancelled (task);
-  return G_SOURCE_REMOVE;
-}
-
 static void
 listening_cb (GObject      *object,
               GAsyncResult *result,
               gpointer      user_data)
 {
-  g_autofree Listening *listening = user_data;
-  TnBusTailnet1 *proxy = TN_BUS_TAILNET1 (object);
-  g_autoptr (GTask) task = g_steal_pointer (&listening->task);
+  g_autoptr (GTask) task = user_data;
+  TnSystemDevice *self = g_task_get_source_object (task);
   g_autoptr (TnNetstackListener) listener = NULL;
   g_autofree char *local = NULL;
   GError *error = NULL;
-  gboolean made;
   guint id;
 
-  stop_watching (listening);
-  made = tn_bus_tailnet1_call_listen_finish (proxy, &id, &local, result, &error);
-  if (task == NULL || (made && g_task_return_error_if_cancelled (task)))
-    {
-      if (made)
-        tn_bus_tailnet1_call_close_listener (proxy, id, NULL, NULL, NULL);
-      g_clear_error (&error);
-      return;
-    }
-  if (!made)
+  if (!tn_bus_tailnet1_call_listen_finish (TN_BUS_TAILNET1 (object), &id, &local, result, &error))
     {
       tn_system_device_return_error (task, error);
       return;
     }
-  listener = tn_system_device_listener_new (g_task_get_source_object (task), proxy, id, local);
-  g_task_return_pointer (task, tn_listener_new (g_task_get_source_object (task), listener, TN_LISTENER_DEFAULT_BACKLOG), g_object_unref);
+  listener = tn_system_device_listener_new (self, TN_BUS_TAILNET1 (object), id, local);
+  g_task_return_pointer (task, tn_listener_new (TN_DEVICE (self), listener, TN_LISTENER_DEFAULT_BACKLOG), g_object_unref);
 }
 
 static void
@@ -121,22 +81,9 @@ listen_async (TnDevice            *device,
               gpointer             user_data)
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
-  TnBusTailnet1 *proxy = tn_system_device_get_proxy (TN_SYSTEM_DEVICE (device), task);
-  Listening *listening;
 
   g_task_set_source_tag (task, listen_async);
-  if (proxy == NULL || g_task_return_error_if_cancelled (task))
-    return;
-
-  listening = g_new0 (Listening, 1);
-  listening->task = g_steal_pointer (&task);
-  if (cancellable != NULL)
-    {
-      listening->cancelled = tn_cancel_source_new (cancellable);
-      g_source_set_callback (listening->cancelled, G_SOURCE_FUNC (listening_cancelled_cb), listening, NULL);
-      g_source_attach (listening->cancelled, g_task_get_context (listening->task));
-    }
-  tn_bus_tailnet1_call_listen (proxy, port, address != NULL ? address : "", NULL, listening_cb, listening);
+  tn_system_device_call (task, "Listen", g_variant_new ("(qs)", port, address != NULL ? address : ""), listening_cb);
 }
 
 static void

@@ -143,7 +143,7 @@ class Sharing(tap.TailnetCase):
     def test_a_cancelled_listen_leaves_no_port(self):
         async def body(device, peer):
             async def listen_when_free(port):
-                """What was cancelled is closed when its answer has come; who calls meanwhile finds the port taken."""
+                """A cancelled call ends in the node a moment after it ended here; who calls meanwhile finds the port taken."""
                 while True:
                     try:
                         return await device.listen(port)
