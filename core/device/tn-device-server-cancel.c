@@ -3,6 +3,9 @@
 
 #include "tn-device-server-private.h"
 
+/* Unanswered calls of one connection: more than any program waits for at a time, and little enough to be borne by the node. */
+#define CALLS_MAX 256
+
 static void
 forget_call (gpointer  data,
              GObject  *invocation)
@@ -22,6 +25,34 @@ tn_device_server_watch (TnDeviceServer        *self,
   g_hash_table_insert (self->calls, invocation, cancellable);
   g_object_weak_ref (G_OBJECT (invocation), forget_call, g_hash_table_ref (self->calls));
   return cancellable;
+}
+
+/* What ends something is never too much. */
+static gboolean
+is_ending (const char *method)
+{
+  return g_str_equal (method, "Cancel") || g_str_equal (method, "CloseListener") || g_str_equal (method, "Stop");
+}
+
+gboolean
+tn_device_server_admit (TnDeviceServer        *self,
+                        GDBusMethodInvocation *invocation)
+{
+  GDBusConnection *connection = g_dbus_method_invocation_get_connection (invocation);
+  GHashTableIter iter;
+  gpointer key;
+  guint n = 0;
+
+  if (g_hash_table_size (self->calls) < CALLS_MAX || is_ending (g_dbus_method_invocation_get_method_name (invocation)))
+    return TRUE;
+  g_hash_table_iter_init (&iter, self->calls);
+  while (g_hash_table_iter_next (&iter, &key, NULL))
+    n += g_dbus_method_invocation_get_connection (key) == connection;
+  if (n < CALLS_MAX)
+    return TRUE;
+  g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
+                                         "%u calls are unanswered already", n);
+  return FALSE;
 }
 
 /* Who waits for the start leaves it to the others who wait for it, and to the device. */

@@ -212,13 +212,13 @@ tn_device_server_class_init (TnDeviceServerClass *klass)
     g_signal_new ("stop-requested", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
-/* Between tn_device_server_close() and the end of a connection. */
+/* Not between tn_device_server_close() and the end of a connection. */
 static gboolean
 authorize_cb (TnDeviceServer        *self,
               GDBusMethodInvocation *invocation)
 {
   if (self->server != NULL)
-    return TRUE;
+    return tn_device_server_admit (self, invocation);
   g_dbus_method_invocation_return_error_literal (invocation, G_IO_ERROR, G_IO_ERROR_CLOSED, "device is not served any more");
   return FALSE;
 }
