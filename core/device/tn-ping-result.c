@@ -4,7 +4,7 @@
 #include "tn-ping-result-private.h"
 
 #include "tn-enum-types.h"
-#include "tn-status-json.h"
+#include "tn-json-writer.h"
 
 /**
  * TnPingResult:
@@ -241,7 +241,7 @@ tn_ping_result_get_path (TnPingResult *self)
 
 /* Where the field names of the stock client have no answer (TSMP says nothing of the path), they are empty there, too. */
 static void
-add_path (JsonBuilder  *builder,
+add_path (TnJsonWriter *writer,
           const TnPath *path)
 {
   const TnPathData *data = tn_path_get_data (path);
@@ -249,11 +249,10 @@ add_path (JsonBuilder  *builder,
 
   if (data->endpoint.address.version != 0)
     tn_ip_endpoint_print (&data->endpoint, endpoint);
-  tn_json_add_string (builder, "Endpoint", data->kind == TN_PATH_KIND_DIRECT ? endpoint : "");
-  tn_json_add_string (builder, "PeerRelay", data->kind == TN_PATH_KIND_PEER_RELAY ? endpoint : "");
-  json_builder_set_member_name (builder, "DERPRegionID");
-  json_builder_add_int_value (builder, data->kind == TN_PATH_KIND_RELAY ? data->region : 0);
-  tn_json_add_string (builder, "DERPRegionCode", data->kind == TN_PATH_KIND_RELAY ? data->region_code : "");
+  tn_json_writer_string (writer, "Endpoint", data->kind == TN_PATH_KIND_DIRECT ? endpoint : "");
+  tn_json_writer_string (writer, "PeerRelay", data->kind == TN_PATH_KIND_PEER_RELAY ? endpoint : "");
+  tn_json_writer_int (writer, "DERPRegionID", data->kind == TN_PATH_KIND_RELAY ? data->region : 0);
+  tn_json_writer_string (writer, "DERPRegionCode", data->kind == TN_PATH_KIND_RELAY ? data->region_code : "");
 }
 
 /**
@@ -269,24 +268,21 @@ add_path (JsonBuilder  *builder,
 char *
 tn_ping_result_to_json (TnPingResult *self)
 {
-  g_autoptr (JsonBuilder) builder = NULL;
-  g_autoptr (JsonNode) root = NULL;
+  TnJsonWriter writing;
+  TnJsonWriter *writer = &writing;
   g_autofree char *address = NULL;
 
   g_return_val_if_fail (TN_IS_PING_RESULT (self), NULL);
 
-  builder = json_builder_new_immutable ();
+  writing = TN_JSON_WRITER_INIT;
   address = g_inet_address_to_string (self->address);
-  json_builder_begin_object (builder);
-  tn_json_add_string (builder, "IP", address);
-  tn_json_add_string (builder, "NodeIP", tn_node_get_addresses (self->node)[0]);
-  tn_json_add_string (builder, "NodeName", tn_node_get_name (self->node));
-  tn_json_add_string (builder, "Err", "");
-  json_builder_set_member_name (builder, "LatencySeconds");
-  json_builder_add_double_value (builder, (double) self->latency_us / G_USEC_PER_SEC);
-  add_path (builder, self->path);
-  json_builder_end_object (builder);
-
-  root = json_builder_get_root (builder);
-  return json_to_string (root, TRUE);
+  tn_json_writer_begin_object (writer);
+  tn_json_writer_string (writer, "IP", address);
+  tn_json_writer_string (writer, "NodeIP", tn_node_get_addresses (self->node)[0]);
+  tn_json_writer_string (writer, "NodeName", tn_node_get_name (self->node));
+  tn_json_writer_string (writer, "Err", "");
+  tn_json_writer_double (writer, "LatencySeconds", (double) self->latency_us / G_USEC_PER_SEC);
+  add_path (writer, self->path);
+  tn_json_writer_end_object (writer);
+  return tn_json_writer_free (writer);
 }

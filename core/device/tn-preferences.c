@@ -3,9 +3,7 @@
 
 #include "tn-preferences-private.h"
 
-#include <json-glib/json-glib.h>
-
-#include "tn-status-json.h"
+#include "tn-json-writer.h"
 
 /**
  * TnPreferences:
@@ -230,22 +228,16 @@ tn_preferences_get_want_running (TnPreferences *self)
 char *
 tn_preferences_to_json (TnPreferences *self)
 {
-  g_autoptr (JsonBuilder) builder = json_builder_new_immutable ();
-  g_autoptr (JsonNode) root = NULL;
+  TnJsonWriter writing = TN_JSON_WRITER_INIT;
+  TnJsonWriter *writer = &writing;
 
   g_return_val_if_fail (TN_IS_PREFERENCES (self), NULL);
 
-  json_builder_begin_object (builder);
-  json_builder_set_member_name (builder, "ControlURL");
-  json_builder_add_string_value (builder, self->control_url != NULL ? self->control_url : "");
-  json_builder_set_member_name (builder, "WantRunning");
-  json_builder_add_boolean_value (builder, self->want_running);
-  json_builder_set_member_name (builder, "Hostname");
-  json_builder_add_string_value (builder, self->hostname != NULL ? self->hostname : "");
-  json_builder_set_member_name (builder, "AdvertiseTags");
-  tn_json_add_strv (builder, (const char * const *) self->tags);
-  json_builder_end_object (builder);
-
-  root = json_builder_get_root (builder);
-  return json_to_string (root, TRUE);
+  tn_json_writer_begin_object (writer);
+  tn_json_writer_string (writer, "ControlURL", self->control_url);
+  tn_json_writer_boolean (writer, "WantRunning", self->want_running);
+  tn_json_writer_string (writer, "Hostname", self->hostname);
+  tn_json_writer_strv (writer, "AdvertiseTags", (const char *const *) self->tags);
+  tn_json_writer_end_object (writer);
+  return tn_json_writer_free (writer);
 }

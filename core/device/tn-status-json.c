@@ -3,6 +3,8 @@
 
 #include "tn-status-json.h"
 
+#include "tn-json-writer.h"
+
 #define ACTIVE_US (2 * 60 * G_USEC_PER_SEC)     /* ipn/ipnstate/ipnstate.go: PeerStatus.Active */
 
 typedef struct
@@ -73,134 +75,83 @@ tn_status_add_peer (TnStatus         *status,
   append_node (status->nodes, data, live);
 }
 
-void
-tn_json_add_strv (JsonBuilder        *builder,
-                  const char * const *strings)
-{
-  json_builder_begin_array (builder);
-  for (guint i = 0; strings != NULL && strings[i] != NULL; i++)
-    json_builder_add_string_value (builder, strings[i]);
-  json_builder_end_array (builder);
-}
-
-void
-tn_json_add_string (JsonBuilder *builder,
-                    const char  *name,
-                    const char  *value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_string_value (builder, value != NULL ? value : "");
-}
-
-static void
-add_int (JsonBuilder *builder,
-         const char  *name,
-         gint64       value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, value);
-}
-
-static void
-add_boolean (JsonBuilder *builder,
-             const char  *name,
-             gboolean     value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_boolean_value (builder, value);
-}
-
-static void
-add_strv (JsonBuilder *builder,
-          const char  *name,
-          char       **strings)
-{
-  json_builder_set_member_name (builder, name);
-  tn_json_add_strv (builder, (const char * const *) strings);
-}
-
 /* No time is the zero time of Go, as the stock client writes it. */
 static void
-add_time (JsonBuilder *builder,
-          const char  *name,
-          gint64       time_us)
+add_time (TnJsonWriter *writer,
+          const char   *name,
+          gint64        time_us)
 {
   g_autoptr (GDateTime) time = time_us != 0 ? g_date_time_new_from_unix_utc (time_us / G_USEC_PER_SEC) : NULL;
   g_autofree char *text = time != NULL ? g_date_time_format (time, "%Y-%m-%dT%H:%M:%SZ") : NULL;
 
-  tn_json_add_string (builder, name, text != NULL ? text : "0001-01-01T00:00:00Z");
+  tn_json_writer_string (writer, name, text != NULL ? text : "0001-01-01T00:00:00Z");
 }
 
 static void
-add_addresses (JsonBuilder      *builder,
+add_addresses (TnJsonWriter     *writer,
                const char       *name,
                const TnNodeData *node)
 {
-  json_builder_set_member_name (builder, name);
-  json_builder_begin_array (builder);
+  tn_json_writer_name (writer, name);
+  tn_json_writer_begin_array (writer);
   for (guint i = 0; node != NULL && i < node->n_addresses; i++)
     {
       char text[TN_IP_ADDRESS_TEXT_MAX];
 
       tn_ip_address_print (&node->addresses[i], text);
-      json_builder_add_string_value (builder, text);
+      tn_json_writer_value_string (writer, text);
     }
-  json_builder_end_array (builder);
+  tn_json_writer_end_array (writer);
 }
 
 static void
-add_prefixes (JsonBuilder      *builder,
+add_prefixes (TnJsonWriter     *writer,
               const char       *name,
               const TnIpPrefix *prefixes,
               guint             n_prefixes)
 {
   if (n_prefixes == 0)
     return;
-  json_builder_set_member_name (builder, name);
-  json_builder_begin_array (builder);
+  tn_json_writer_name (writer, name);
+  tn_json_writer_begin_array (writer);
   for (guint i = 0; i < n_prefixes; i++)
     {
       char text[TN_IP_PREFIX_TEXT_MAX];
 
       tn_ip_prefix_print (&prefixes[i], text);
-      json_builder_add_string_value (builder, text);
+      tn_json_writer_value_string (writer, text);
     }
-  json_builder_end_array (builder);
+  tn_json_writer_end_array (writer);
 }
 
 /* Values are JSON texts; one that is broken stays a string. null where there are none, as for a nil slice. */
 static void
-add_capability (JsonBuilder *builder,
-                const char  *name,
-                GVariant    *values)
+add_capability (TnJsonWriter *writer,
+                const char   *name,
+                GVariant     *values)
 {
   gsize n_values = g_variant_n_children (values);
 
-  json_builder_set_member_name (builder, name);
+  tn_json_writer_name (writer, name);
   if (n_values == 0)
     {
-      json_builder_add_null_value (builder);
+      tn_json_writer_value_null (writer);
       return;
     }
-  json_builder_begin_array (builder);
+  tn_json_writer_begin_array (writer);
   for (gsize i = 0; i < n_values; i++)
     {
       const char *text;
-      JsonNode *value;
 
       g_variant_get_child (values, i, "&s", &text);
-      value = json_from_string (text, NULL);
-      if (value != NULL)
-        json_builder_add_value (builder, value);
-      else
-        json_builder_add_string_value (builder, text);
+      tn_json_writer_value_json (writer, text);
     }
-  json_builder_end_array (builder);
+  tn_json_writer_end_array (writer);
 }
 
 static void
-add_capabilities (JsonBuilder *builder,
-                  GVariant    *capabilities)
+add_capabilities (TnJsonWriter *writer,
+                  GVariant     *capabilities)
 {
   GVariantIter iter;
   const char *name;
@@ -209,85 +160,83 @@ add_capabilities (JsonBuilder *builder,
   if (capabilities == NULL || g_variant_n_children (capabilities) == 0)
     return;
 
-  json_builder_set_member_name (builder, "Capabilities");
-  json_builder_begin_array (builder);
+  tn_json_writer_name (writer, "Capabilities");
+  tn_json_writer_begin_array (writer);
   g_variant_iter_init (&iter, capabilities);
   while (g_variant_iter_next (&iter, "{&s@as}", &name, &values))
     {
-      json_builder_add_string_value (builder, name);
+      tn_json_writer_value_string (writer, name);
       g_variant_unref (values);
     }
-  json_builder_end_array (builder);
+  tn_json_writer_end_array (writer);
 
-  json_builder_set_member_name (builder, "CapMap");
-  json_builder_begin_object (builder);
+  tn_json_writer_name (writer, "CapMap");
+  tn_json_writer_begin_object (writer);
   g_variant_iter_init (&iter, capabilities);
   while (g_variant_iter_next (&iter, "{&s@as}", &name, &values))
     {
-      add_capability (builder, name, values);
+      add_capability (writer, name, values);
       g_variant_unref (values);
     }
-  json_builder_end_object (builder);
+  tn_json_writer_end_object (writer);
 }
 
 static void
-add_location (JsonBuilder          *builder,
+add_location (TnJsonWriter         *writer,
               const TnNodeLocation *location)
 {
   if (location == NULL)
     return;
 
-  json_builder_set_member_name (builder, "Location");
-  json_builder_begin_object (builder);
+  tn_json_writer_name (writer, "Location");
+  tn_json_writer_begin_object (writer);
   if (location->country != NULL)
-    tn_json_add_string (builder, "Country", location->country);
+    tn_json_writer_string (writer, "Country", location->country);
   if (location->country_code != NULL)
-    tn_json_add_string (builder, "CountryCode", location->country_code);
+    tn_json_writer_string (writer, "CountryCode", location->country_code);
   if (location->city != NULL)
-    tn_json_add_string (builder, "City", location->city);
+    tn_json_writer_string (writer, "City", location->city);
   if (location->city_code != NULL)
-    tn_json_add_string (builder, "CityCode", location->city_code);
+    tn_json_writer_string (writer, "CityCode", location->city_code);
   if (location->latitude < 0 || location->latitude > 0)
     {
-      json_builder_set_member_name (builder, "Latitude");
-      json_builder_add_double_value (builder, location->latitude);
+      tn_json_writer_double (writer, "Latitude", location->latitude);
     }
   if (location->longitude < 0 || location->longitude > 0)
     {
-      json_builder_set_member_name (builder, "Longitude");
-      json_builder_add_double_value (builder, location->longitude);
+      tn_json_writer_double (writer, "Longitude", location->longitude);
     }
   if (location->priority != 0)
-    add_int (builder, "Priority", location->priority);
-  json_builder_end_object (builder);
+    tn_json_writer_int (writer, "Priority", location->priority);
+  tn_json_writer_end_object (writer);
 }
 
 static void
-add_identity (JsonBuilder      *builder,
+add_identity (TnJsonWriter     *writer,
               const TnNodeData *data)
 {
   g_autofree char *dns_name = *data->fqdn != '\0' ? g_strconcat (data->fqdn, ".", NULL) : g_strdup ("");
   char key[TN_KEY_TEXT_MAX];
 
   tn_node_public_key_print (&data->public_key, key);
-  tn_json_add_string (builder, "ID", data->stable_id);
-  add_int (builder, "NodeID", data->node_id);
-  tn_json_add_string (builder, "PublicKey", key);
-  tn_json_add_string (builder, "HostName", data->hostname);
-  tn_json_add_string (builder, "DNSName", dns_name);
-  tn_json_add_string (builder, "OS", data->os);
-  add_int (builder, "UserID", data->user != NULL ? tn_user_get_numeric_id (data->user) : 0);
+  tn_json_writer_string (writer, "ID", data->stable_id);
+  tn_json_writer_int (writer, "NodeID", data->node_id);
+  tn_json_writer_string (writer, "PublicKey", key);
+  tn_json_writer_string (writer, "HostName", data->hostname);
+  tn_json_writer_string (writer, "DNSName", dns_name);
+  tn_json_writer_string (writer, "OS", data->os);
+  tn_json_writer_int (writer, "UserID", data->user != NULL ? tn_user_get_numeric_id (data->user) : 0);
   if (data->sharer_id != 0)
-    add_int (builder, "AltSharerUserID", data->sharer_id);
-  add_addresses (builder, "TailscaleIPs", data);
-  add_prefixes (builder, "AllowedIPs", data->allowed_ips, data->n_allowed_ips);
+    tn_json_writer_int (writer, "AltSharerUserID", data->sharer_id);
+  add_addresses (writer, "TailscaleIPs", data);
+  add_prefixes (writer, "AllowedIPs", data->allowed_ips, data->n_allowed_ips);
   if (data->tags != NULL && data->tags[0] != NULL)
-    add_strv (builder, "Tags", data->tags);
-  add_prefixes (builder, "PrimaryRoutes", data->routes, data->n_routes);
+    tn_json_writer_strv (writer, "Tags", (const char *const *) data->tags);
+  add_prefixes (writer, "PrimaryRoutes", data->routes, data->n_routes);
 }
 
 static void
-add_live (JsonBuilder      *builder,
+add_live (TnJsonWriter     *writer,
           const TnNodeData *data,
           const TnNodeLive *live,
           const char       *home_region)
@@ -297,20 +246,20 @@ add_live (JsonBuilder      *builder,
 
   if (has_endpoint)
     tn_ip_endpoint_print (&live->path.endpoint, endpoint);
-  add_strv (builder, "Addrs", data->endpoints);
-  tn_json_add_string (builder, "CurAddr", live->path.kind == TN_PATH_KIND_DIRECT ? endpoint : "");
-  tn_json_add_string (builder, "Relay", home_region);
-  tn_json_add_string (builder, "PeerRelay", live->path.kind == TN_PATH_KIND_PEER_RELAY ? endpoint : "");
-  add_int (builder, "RxBytes", (gint64) live->rx_bytes);
-  add_int (builder, "TxBytes", (gint64) live->tx_bytes);
-  add_time (builder, "Created", data->created_us);
-  add_time (builder, "LastWrite", live->last_write_us);
-  add_time (builder, "LastSeen", data->online ? 0 : data->last_seen_us);
-  add_time (builder, "LastHandshake", live->last_handshake_us);
+  tn_json_writer_strv (writer, "Addrs", (const char *const *) data->endpoints);
+  tn_json_writer_string (writer, "CurAddr", live->path.kind == TN_PATH_KIND_DIRECT ? endpoint : "");
+  tn_json_writer_string (writer, "Relay", home_region);
+  tn_json_writer_string (writer, "PeerRelay", live->path.kind == TN_PATH_KIND_PEER_RELAY ? endpoint : "");
+  tn_json_writer_int (writer, "RxBytes", (gint64) live->rx_bytes);
+  tn_json_writer_int (writer, "TxBytes", (gint64) live->tx_bytes);
+  add_time (writer, "Created", data->created_us);
+  add_time (writer, "LastWrite", live->last_write_us);
+  add_time (writer, "LastSeen", data->online ? 0 : data->last_seen_us);
+  add_time (writer, "LastHandshake", live->last_handshake_us);
 }
 
 static void
-add_node (JsonBuilder      *builder,
+add_node (TnJsonWriter     *writer,
           const StatusNode *node,
           const char       *home_region,
           gboolean          is_peer)
@@ -318,81 +267,81 @@ add_node (JsonBuilder      *builder,
   const TnNodeData *data = node->data;
   gint64 last_write_us = node->live.last_write_us;
 
-  json_builder_begin_object (builder);
-  add_identity (builder, data);
-  add_live (builder, data, &node->live, home_region);
-  add_boolean (builder, "Online", data->online);
-  add_boolean (builder, "ExitNode", FALSE);
-  add_boolean (builder, "ExitNodeOption", data->exit_node_option);
-  add_boolean (builder, "Active", is_peer && last_write_us != 0 && g_get_real_time () - last_write_us < ACTIVE_US);
-  add_strv (builder, "PeerAPIURL", data->peer_api_urls);
-  add_int (builder, "TaildropTarget", 0);
-  tn_json_add_string (builder, "NoFileSharingReason", "");
-  add_capabilities (builder, data->capabilities);
+  tn_json_writer_begin_object (writer);
+  add_identity (writer, data);
+  add_live (writer, data, &node->live, home_region);
+  tn_json_writer_boolean (writer, "Online", data->online);
+  tn_json_writer_boolean (writer, "ExitNode", FALSE);
+  tn_json_writer_boolean (writer, "ExitNodeOption", data->exit_node_option);
+  tn_json_writer_boolean (writer, "Active", is_peer && last_write_us != 0 && g_get_real_time () - last_write_us < ACTIVE_US);
+  tn_json_writer_strv (writer, "PeerAPIURL", (const char *const *) data->peer_api_urls);
+  tn_json_writer_int (writer, "TaildropTarget", 0);
+  tn_json_writer_string (writer, "NoFileSharingReason", "");
+  add_capabilities (writer, data->capabilities);
   if (data->ssh_host_keys != NULL && data->ssh_host_keys[0] != NULL)
-    add_strv (builder, "sshHostKeys", data->ssh_host_keys);
+    tn_json_writer_strv (writer, "sshHostKeys", (const char *const *) data->ssh_host_keys);
   if (data->sharee)
-    add_boolean (builder, "ShareeNode", TRUE);
-  add_boolean (builder, "InNetworkMap", is_peer || *data->stable_id != '\0');
-  add_boolean (builder, "InMagicSock", is_peer);
-  add_boolean (builder, "InEngine", is_peer && node->live.last_handshake_us != 0);
+    tn_json_writer_boolean (writer, "ShareeNode", TRUE);
+  tn_json_writer_boolean (writer, "InNetworkMap", is_peer || *data->stable_id != '\0');
+  tn_json_writer_boolean (writer, "InMagicSock", is_peer);
+  tn_json_writer_boolean (writer, "InEngine", is_peer && node->live.last_handshake_us != 0);
   if (data->expired)
-    add_boolean (builder, "Expired", TRUE);
+    tn_json_writer_boolean (writer, "Expired", TRUE);
   if (data->key_expiry_us != 0)
-    add_time (builder, "KeyExpiry", data->key_expiry_us);
-  add_location (builder, data->location);
-  json_builder_end_object (builder);
+    add_time (writer, "KeyExpiry", data->key_expiry_us);
+  add_location (writer, data->location);
+  tn_json_writer_end_object (writer);
 }
 
 static void
-add_user (JsonBuilder *builder,
-          GHashTable  *seen,
-          TnUser      *user)
+add_user (TnJsonWriter *writer,
+          GHashTable   *seen,
+          TnUser       *user)
 {
   if (user == NULL || !g_hash_table_add (seen, (gpointer) (guintptr) tn_user_get_id (user)))
     return;
 
-  json_builder_set_member_name (builder, tn_user_get_id (user));
-  json_builder_begin_object (builder);
-  add_int (builder, "ID", tn_user_get_numeric_id (user));
-  tn_json_add_string (builder, "LoginName", tn_user_get_login_name (user));
-  tn_json_add_string (builder, "DisplayName", tn_user_get_display_name (user));
+  tn_json_writer_name (writer, tn_user_get_id (user));
+  tn_json_writer_begin_object (writer);
+  tn_json_writer_int (writer, "ID", tn_user_get_numeric_id (user));
+  tn_json_writer_string (writer, "LoginName", tn_user_get_login_name (user));
+  tn_json_writer_string (writer, "DisplayName", tn_user_get_display_name (user));
   if (tn_user_get_profile_picture_url (user) != NULL)
-    tn_json_add_string (builder, "ProfilePicURL", tn_user_get_profile_picture_url (user));
-  json_builder_end_object (builder);
+    tn_json_writer_string (writer, "ProfilePicURL", tn_user_get_profile_picture_url (user));
+  tn_json_writer_end_object (writer);
 }
 
 static void
-add_users (JsonBuilder    *builder,
+add_users (TnJsonWriter   *writer,
            const TnStatus *status)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
 
-  json_builder_set_member_name (builder, "User");
-  json_builder_begin_object (builder);
+  tn_json_writer_name (writer, "User");
+  tn_json_writer_begin_object (writer);
   for (guint i = 0; i < status->self_node->len; i++)
-    add_user (builder, seen, g_array_index (status->self_node, StatusNode, i).data->user);
+    add_user (writer, seen, g_array_index (status->self_node, StatusNode, i).data->user);
   for (guint i = 0; i < status->nodes->len; i++)
-    add_user (builder, seen, g_array_index (status->nodes, StatusNode, i).data->user);
-  json_builder_end_object (builder);
+    add_user (writer, seen, g_array_index (status->nodes, StatusNode, i).data->user);
+  tn_json_writer_end_object (writer);
 }
 
 static void
-add_tailnet (JsonBuilder    *builder,
+add_tailnet (TnJsonWriter   *writer,
              const TnStatus *status)
 {
-  tn_json_add_string (builder, "MagicDNSSuffix", status->dns_suffix);
-  json_builder_set_member_name (builder, "CurrentTailnet");
+  tn_json_writer_string (writer, "MagicDNSSuffix", status->dns_suffix);
+  tn_json_writer_name (writer, "CurrentTailnet");
   if (status->tailnet_name == NULL)
     {
-      json_builder_add_null_value (builder);
+      tn_json_writer_value_null (writer);
       return;
     }
-  json_builder_begin_object (builder);
-  tn_json_add_string (builder, "Name", status->tailnet_name);
-  tn_json_add_string (builder, "MagicDNSSuffix", status->dns_suffix);
-  add_boolean (builder, "MagicDNSEnabled", status->magic_dns);
-  json_builder_end_object (builder);
+  tn_json_writer_begin_object (writer);
+  tn_json_writer_string (writer, "Name", status->tailnet_name);
+  tn_json_writer_string (writer, "MagicDNSSuffix", status->dns_suffix);
+  tn_json_writer_boolean (writer, "MagicDNSEnabled", status->magic_dns);
+  tn_json_writer_end_object (writer);
 }
 
 /* ipn/backend.go: State.String() */
@@ -416,70 +365,66 @@ backend_state (TnDeviceState state)
 }
 
 static void
-add_self (JsonBuilder    *builder,
+add_self (TnJsonWriter   *writer,
           const TnStatus *status)
 {
   const StatusNode *node = status->self_node->len > 0 ? &g_array_index (status->self_node, StatusNode, 0) : NULL;
 
-  add_boolean (builder, "HaveNodeKey", node != NULL);
-  tn_json_add_string (builder, "AuthURL", status->auth_url);
-  add_addresses (builder, "TailscaleIPs", node != NULL ? node->data : NULL);
-  json_builder_set_member_name (builder, "Self");
+  tn_json_writer_boolean (writer, "HaveNodeKey", node != NULL);
+  tn_json_writer_string (writer, "AuthURL", status->auth_url);
+  add_addresses (writer, "TailscaleIPs", node != NULL ? node->data : NULL);
+  tn_json_writer_name (writer, "Self");
   if (node != NULL)
-    add_node (builder, node, status->home_region, FALSE);
+    add_node (writer, node, status->home_region, FALSE);
   else
     {
       /* Programs look into it without asking. */
       g_autoptr (TnNodeData) nobody = tn_node_data_new ("");
       StatusNode empty = { nobody, TN_NODE_LIVE_INIT };
 
-      add_node (builder, &empty, NULL, FALSE);
+      add_node (writer, &empty, NULL, FALSE);
     }
 }
 
 static void
-add_peers (JsonBuilder    *builder,
+add_peers (TnJsonWriter   *writer,
            const TnStatus *status)
 {
-  json_builder_set_member_name (builder, "Peer");
-  json_builder_begin_object (builder);
+  tn_json_writer_name (writer, "Peer");
+  tn_json_writer_begin_object (writer);
   for (guint i = 0; i < status->nodes->len; i++)
     {
       const StatusNode *node = &g_array_index (status->nodes, StatusNode, i);
       char key[TN_KEY_TEXT_MAX];
 
       tn_node_public_key_print (&node->data->public_key, key);
-      json_builder_set_member_name (builder, key);
-      add_node (builder, node, node->data->home_region_code, TRUE);
+      tn_json_writer_name (writer, key);
+      add_node (writer, node, node->data->home_region_code, TRUE);
     }
-  json_builder_end_object (builder);
+  tn_json_writer_end_object (writer);
 }
 
 char *
 tn_status_to_json (const TnStatus *status)
 {
-  g_autoptr (JsonBuilder) builder = json_builder_new_immutable ();
-  g_autoptr (JsonNode) root = NULL;
+  TnJsonWriter writing = TN_JSON_WRITER_INIT;
+  TnJsonWriter *writer = &writing;
 
-  json_builder_begin_object (builder);
-  tn_json_add_string (builder, "Version", TN_VERSION);
-  add_boolean (builder, "TUN", FALSE);
-  tn_json_add_string (builder, "BackendState", backend_state (status->state));
-  add_self (builder, status);
-  json_builder_set_member_name (builder, "Health");
-  json_builder_begin_array (builder);
+  tn_json_writer_begin_object (writer);
+  tn_json_writer_string (writer, "Version", TN_VERSION);
+  tn_json_writer_boolean (writer, "TUN", FALSE);
+  tn_json_writer_string (writer, "BackendState", backend_state (status->state));
+  add_self (writer, status);
+  tn_json_writer_name (writer, "Health");
+  tn_json_writer_begin_array (writer);
   for (guint i = 0; i < status->health->len; i++)
-    json_builder_add_string_value (builder, g_ptr_array_index (status->health, i));
-  json_builder_end_array (builder);
-  add_tailnet (builder, status);
-  json_builder_set_member_name (builder, "CertDomains");
-  tn_json_add_strv (builder, NULL);
-  json_builder_set_member_name (builder, "ExtraRecords");
-  tn_json_add_strv (builder, NULL);
-  add_peers (builder, status);
-  add_users (builder, status);
-  json_builder_end_object (builder);
-
-  root = json_builder_get_root (builder);
-  return json_to_string (root, TRUE);
+    tn_json_writer_value_string (writer, g_ptr_array_index (status->health, i));
+  tn_json_writer_end_array (writer);
+  add_tailnet (writer, status);
+  tn_json_writer_strv (writer, "CertDomains", NULL);
+  tn_json_writer_strv (writer, "ExtraRecords", NULL);
+  add_peers (writer, status);
+  add_users (writer, status);
+  tn_json_writer_end_object (writer);
+  return tn_json_writer_free (writer);
 }

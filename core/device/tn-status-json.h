@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <json-glib/json-glib.h>
-
 #include "tn-device.h"
 #include "tn-node-data.h"
 
@@ -30,10 +28,6 @@ void      tn_status_set_self (TnStatus *status, const TnNodeData *data, const Tn
 void      tn_status_add_peer (TnStatus *status, const TnNodeData *data, const TnNodeLive *live);
 
 char     *tn_status_to_json  (const TnStatus *status);
-
-/* An array; NULL is an empty one. */
-void      tn_json_add_strv   (JsonBuilder *builder, const char * const *strings);
-void      tn_json_add_string (JsonBuilder *builder, const char *name, const char *value);     /* a member; NULL: empty */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnStatus, tn_status_free)
 

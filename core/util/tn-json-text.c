@@ -559,7 +559,7 @@ tn_json_put_string (GString    *out,
       case '\t': g_string_append (out, "\\t"); break;
       case '\r': g_string_append (out, "\\r"); break;
       default:
-        if ((guchar) *text < 0x20)
+        if ((guchar) *text < 0x20 || *text == 0x7f)
           g_string_append_printf (out, "\\u%04x", (guint) (guchar) *text);
         else
           g_string_append_c (out, *text);

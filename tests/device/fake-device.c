@@ -3,6 +3,8 @@
 
 #include "fake-device.h"
 
+#include <string.h>
+
 #include "tn-error.h"
 
 struct _FakeDevice
@@ -140,6 +142,7 @@ fake_node_new (const char *stable_id,
   TnNodeData *node = tn_node_data_new (stable_id);
 
   tn_node_data_set_dns_name (node, dns_name);
+  memcpy (node->public_key.bytes, stable_id, MIN (strlen (stable_id), TN_KEY_LEN));      /* no two alike */
   node->addresses = g_new0 (TnIpAddress, 1);
   node->n_addresses = 1;
   g_assert_true (tn_ip_address_parse (address, &node->addresses[0]));

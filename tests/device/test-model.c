@@ -516,6 +516,7 @@ test_status (void)
   g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
+  g_autofree char *again = NULL;
   g_autofree char *text = NULL;
   char key[TN_KEY_TEXT_MAX];
   JsonObject *root, *peer;
@@ -533,6 +534,8 @@ test_status (void)
   g_assert_no_error (error);
   json_parser_load_from_data (parser, text, -1, &error);
   g_assert_no_error (error);
+  again = json_to_string (json_parser_get_root (parser), TRUE);
+  g_assert_cmpstr (text, ==, again);      /* laid out as json-glib does */
 
   root = json_node_get_object (json_parser_get_root (parser));
   g_assert_cmpstr (json_object_get_string_member (root, "BackendState"), ==, "Running");
@@ -552,6 +555,41 @@ test_status (void)
   g_assert_cmpstr (json_object_get_string_member (
                      json_object_get_object_member (json_object_get_object_member (root, "User"), "9007199254740993"), "LoginName"),
                    ==, "ada@example.com");
+}
+
+/* In the time and the room that its text takes: a tree of it would be five times that. */
+static void
+test_status_many (void)
+{
+  enum { N_PEERS = 20000 };
+  g_autoptr (FakeDevice) device = make_tailnet ();
+  TnDeviceModel *model = fake_device_get_model (device);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (JsonNode) root = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+  gint64 begin_us;
+
+  for (guint i = 0; i < N_PEERS; i++)
+    {
+      g_autofree char *id = g_strdup_printf ("n%u", i);
+      g_autofree char *name = g_strdup_printf ("n%u.t.example", i);
+      g_autofree char *address = g_strdup_printf ("100.100.%u.%u", i / 256, i % 256);
+      g_autoptr (TnNodeData) node = fake_node_new (id, name, address);
+
+      node->capabilities = g_variant_ref_sink (g_variant_new_parsed ("{'cap/x': ['{\"a\":[1,{\"b\":\"\\u00e9\"}]}']}"));
+      tn_device_model_publish_peer (model, node);
+    }
+  iterate ();
+  begin_us = g_get_monotonic_time ();
+  tn_device_status_to_json_async (TN_DEVICE (device), NULL, result_cb, &result);
+  text = tn_device_status_to_json_finish (TN_DEVICE (device), wait_result (&result), &error);
+  g_assert_no_error (error);
+  g_test_message ("%u peers: %" G_GSIZE_FORMAT " bytes in %" G_GINT64_FORMAT " us", (guint) N_PEERS, strlen (text),
+                  g_get_monotonic_time () - begin_us);
+  root = json_from_string (text, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (json_object_get_size (json_object_get_object_member (json_node_get_object (root), "Peer")), >=, N_PEERS);
 }
 
 int
@@ -574,5 +612,6 @@ main (int    argc,
   g_test_add_func ("/device/calls/whois", test_whois);
   g_test_add_func ("/device/calls/resolve", test_resolve);
   g_test_add_func ("/device/calls/status", test_status);
+  g_test_add_func ("/device/calls/status-many", test_status_many);
   return g_test_run ();
 }
