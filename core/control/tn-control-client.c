@@ -222,7 +222,7 @@ tn_control_client_new (const TnControlConfig   *config,
   self->old_node_key = config->old_node_key;
   self->node_key_is_new = config->node_key_is_new;
   self->disco_key = config->disco_key;
-  self->auth_key = g_strdup (config->auth_key);
+  self->auth_key = tn_secret_strdup (config->auth_key);
   self->ephemeral = config->ephemeral;
   self->hostinfo = config->hostinfo != NULL ? tn_hostinfo_copy (config->hostinfo) : tn_hostinfo_new_for_system ();
   self->endpoints = g_array_new (FALSE, FALSE, sizeof (TnOwnEndpoint));
@@ -240,14 +240,6 @@ tn_control_client_ref (TnControlClient *self)
 {
   g_atomic_ref_count_inc (&self->ref_count);
   return self;
-}
-
-static void
-clear_text (char **text)
-{
-  if (*text != NULL)
-    explicit_bzero (*text, strlen (*text));
-  g_clear_pointer (text, g_free);
 }
 
 static void
@@ -292,7 +284,7 @@ tn_control_client_unref (TnControlClient *self)
   tn_control_url_free (self->url);
   tn_secret_free (self->machine_key);
   tn_secret_free (self->node_key);
-  clear_text (&self->auth_key);
+  tn_secret_str_free (self->auth_key);
   g_rc_box_release (self->n_pings_outside);
   tn_hostinfo_free (self->hostinfo);
   g_array_unref (self->endpoints);
@@ -348,8 +340,8 @@ tn_control_client_login (TnControlClient *self,
 
   if (auth_key != NULL)
     {
-      clear_text (&self->auth_key);
-      self->auth_key = g_strdup (auth_key);
+      tn_secret_str_free (self->auth_key);
+      self->auth_key = tn_secret_strdup (auth_key);
       self->key_known = FALSE;
     }
   g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);

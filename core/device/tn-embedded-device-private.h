@@ -25,7 +25,7 @@ struct _TnEmbeddedDevice
   GMainContext   *main_context;
   gboolean        ephemeral;
 
-  char           *auth_key;              /* nullable; erased when freed */
+  char           *auth_key;              /* nullable; a secret */
   TnDeviceModel  *model;
 
   /* Only in main_context. */

@@ -7,6 +7,7 @@
 
 #include "tn-embedded-device-private.h"
 #include "tn-memory-state-store.h"
+#include "tn-secret.h"
 
 #define DEFAULT_CONTROL_URL "https://controlplane.tailscale.com"      /* tailscale ipn/prefs.go: DefaultControlURL */
 
@@ -57,10 +58,8 @@ static void
 set_auth_key (TnEmbeddedDevice *self,
               const char       *auth_key)
 {
-  if (self->auth_key != NULL)
-    explicit_bzero (self->auth_key, strlen (self->auth_key));
-  g_free (self->auth_key);
-  self->auth_key = g_strdup (auth_key);
+  tn_secret_str_free (self->auth_key);
+  self->auth_key = tn_secret_strdup (auth_key);
 }
 
 static void

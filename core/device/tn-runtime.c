@@ -415,7 +415,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->model = tn_device_model_ref (config->model);
   runtime->hostname = g_strdup (config->hostname);
   runtime->control_url = g_strdup (config->control_url);
-  runtime->auth_key = g_strdup (config->auth_key);
+  runtime->auth_key = tn_secret_strdup (config->auth_key);
   runtime->tags = dup_strv (config->tags);
   runtime->app_name = g_strdup (config->app_name);
   runtime->ephemeral = config->ephemeral;
@@ -461,9 +461,7 @@ tn_runtime_unref (TnRuntime *runtime)
   g_clear_pointer (&runtime->store_limit, g_source_unref);
   g_clear_object (&runtime->tls_database);
   tn_device_model_unref (runtime->model);
-  if (runtime->auth_key != NULL)
-    explicit_bzero (runtime->auth_key, strlen (runtime->auth_key));
-  g_free (runtime->auth_key);
+  tn_secret_str_free (runtime->auth_key);
   g_free (runtime->hostname);
   g_free (runtime->control_url);
   g_free (runtime->app_name);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* A process has three keys a device, so one chunk nearly always does; sodium_malloc() would take four pages a key. */
+/* A process has three keys of one slot a device, so one chunk nearly always does; sodium_malloc() would take four pages a key. */
 #define CHUNK_LEN   4096
 #define SLOTS       (CHUNK_LEN / TN_SECRET_MAX)
 
@@ -40,28 +40,67 @@ chunk_new (void)
   return chunk;
 }
 
-gpointer
-tn_secret_alloc (gsize len)
+static guint64
+mask_of (guint n_slots)
+{
+  return n_slots < SLOTS ? (G_GUINT64_CONSTANT (1) << n_slots) - 1 : G_MAXUINT64;
+}
+
+/* SLOTS: it has no such run. */
+static guint
+find_run (const Chunk *chunk,
+          guint        n_slots)
+{
+  for (guint slot = 0; slot + n_slots <= SLOTS; slot++)
+    if ((chunk->used & mask_of (n_slots) << slot) == 0)
+      return slot;
+  return SLOTS;
+}
+
+static gpointer
+take (guint n_slots)
 {
   Chunk *chunk;
-  guint slot;
-
-  g_assert (len <= TN_SECRET_MAX);
+  guint slot = 0;
 
   G_LOCK (pool);
-  for (chunk = chunks; chunk != NULL && chunk->used == G_MAXUINT64; chunk = chunk->next)
+  for (chunk = chunks; chunk != NULL && (slot = find_run (chunk, n_slots)) == SLOTS; chunk = chunk->next)
     ;
   if (chunk == NULL)
     {
       chunk = chunk_new ();
       chunk->next = chunks;
       chunks = chunk;
+      slot = 0;
     }
-  slot = (guint) __builtin_ctzll (~chunk->used);
-  chunk->used |= G_GUINT64_CONSTANT (1) << slot;
+  chunk->used |= mask_of (n_slots) << slot;
   G_UNLOCK (pool);
 
   return chunk->pages + slot * TN_SECRET_MAX;
+}
+
+static void
+give_back (gpointer secret,
+           guint    n_slots)
+{
+  guint8 *bytes = secret;
+  Chunk *chunk;
+
+  explicit_bzero (secret, n_slots * TN_SECRET_MAX);
+  G_LOCK (pool);
+  for (chunk = chunks; chunk != NULL && !(bytes >= chunk->pages && bytes < chunk->pages + CHUNK_LEN); chunk = chunk->next)
+    ;
+  g_assert (chunk != NULL);
+  chunk->used &= ~(mask_of (n_slots) << ((gsize) (bytes - chunk->pages) / TN_SECRET_MAX));
+  G_UNLOCK (pool);
+}
+
+gpointer
+tn_secret_alloc (gsize len)
+{
+  g_assert (len <= TN_SECRET_MAX);
+
+  return take (1);
 }
 
 gpointer
@@ -74,19 +113,39 @@ tn_secret_dup (gconstpointer secret,
 void
 tn_secret_free (gpointer secret)
 {
-  guint8 *bytes = secret;
-  Chunk *chunk;
+  if (secret != NULL)
+    give_back (secret, 1);
+}
 
-  if (secret == NULL)
+/* 0: more than any key has, which is kept as other texts are. */
+static guint
+slots_of (const char *text)
+{
+  gsize n_slots = strlen (text) / TN_SECRET_MAX + 1;
+
+  return n_slots <= SLOTS ? (guint) n_slots : 0;
+}
+
+char *
+tn_secret_strdup (const char *text)
+{
+  if (text == NULL || slots_of (text) == 0)
+    return g_strdup (text);
+  return memcpy (take (slots_of (text)), text, strlen (text) + 1);
+}
+
+void
+tn_secret_str_free (char *text)
+{
+  if (text == NULL)
     return;
-
-  explicit_bzero (secret, TN_SECRET_MAX);
-  G_LOCK (pool);
-  for (chunk = chunks; chunk != NULL && !(bytes >= chunk->pages && bytes < chunk->pages + CHUNK_LEN); chunk = chunk->next)
-    ;
-  g_assert (chunk != NULL);
-  chunk->used &= ~(G_GUINT64_CONSTANT (1) << ((gsize) (bytes - chunk->pages) / TN_SECRET_MAX));
-  G_UNLOCK (pool);
+  if (slots_of (text) > 0)
+    {
+      give_back (text, slots_of (text));
+      return;
+    }
+  explicit_bzero (text, strlen (text));
+  g_free (text);
 }
 
 typedef struct

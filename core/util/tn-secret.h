@@ -13,6 +13,10 @@ gpointer tn_secret_alloc (gsize len) G_GNUC_WARN_UNUSED_RESULT;
 gpointer tn_secret_dup   (gconstpointer secret, gsize len) G_GNUC_WARN_UNUSED_RESULT;
 void     tn_secret_free  (gpointer secret);       /* NULL is fine */
 
+/* Texts, such as keys to join with; NULL is fine. */
+char    *tn_secret_strdup   (const char *text) G_GNUC_WARN_UNUSED_RESULT;
+void     tn_secret_str_free (char *text);
+
 /* Takes @data, which g_malloc() made; it is erased when the bytes are freed. */
 GBytes  *tn_secret_bytes_new_take (gpointer data, gsize len) G_GNUC_WARN_UNUSED_RESULT;
 

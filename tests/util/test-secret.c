@@ -65,6 +65,38 @@ test_many (void)
     }
 }
 
+/* Of all lengths around those of a slot and of a chunk; none overlaps, and nothing is left. */
+static void
+test_texts (void)
+{
+  static const gsize lens[] = { 0, 1, 62, 63, 64, 65, 127, 128, 1000, 4031, 4032, 4095, 4096, 10000 };
+  char *texts[G_N_ELEMENTS (lens)];
+  char *again;
+
+  for (guint i = 0; i < G_N_ELEMENTS (lens); i++)
+    {
+      g_autofree char *text = g_strnfill (lens[i], (char) ('a' + i));
+
+      texts[i] = tn_secret_strdup (text);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (lens); i++)
+    {
+      g_autofree char *text = g_strnfill (lens[i], (char) ('a' + i));
+
+      g_assert_cmpstr (texts[i], ==, text);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (lens); i++)
+    {
+      tn_secret_str_free (texts[i]);
+      if (lens[i] < 4096)
+        g_assert_true (is_zero ((const guint8 *) texts[i], lens[i]));
+    }
+  again = tn_secret_strdup ("again");
+  tn_secret_str_free (again);
+  g_assert_null (tn_secret_strdup (NULL));
+  tn_secret_str_free (NULL);
+}
+
 static gboolean
 is_locked_and_left_out_of_dumps (const void *address)
 {
@@ -154,6 +186,7 @@ main (int   argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/util/secret/erased", test_erased);
   g_test_add_func ("/util/secret/many", test_many);
+  g_test_add_func ("/util/secret/texts", test_texts);
   g_test_add_func ("/util/secret/locked", test_locked);
   g_test_add_func ("/util/secret/refused", test_refused);
   g_test_add_func ("/util/secret/bytes", test_bytes);
