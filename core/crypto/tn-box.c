@@ -5,6 +5,16 @@
 
 #include <sodium.h>
 
+/* Before any other call, as libsodium wants it: it chooses what is fastest on this processor, and makes its generator of random bytes fit
+ * for several threads. */
+__attribute__ ((constructor)) static void
+init (void)
+{
+  int rc = sodium_init ();
+
+  g_assert (rc >= 0);      /* without random bytes there are no keys */
+}
+
 gboolean
 tn_x25519 (guint8       out[32],
            const guint8 private_key[32],

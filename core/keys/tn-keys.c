@@ -5,6 +5,7 @@
 
 #include <sodium.h>
 
+#include "tn-box.h"
 #include "tn-hex.h"
 
 gboolean
@@ -56,7 +57,7 @@ print_short_disco (const guint8 *bytes,
 static void
 key_generate (guint8 bytes[TN_KEY_LEN])
 {
-  randombytes_buf (bytes, TN_KEY_LEN);
+  tn_random (bytes, TN_KEY_LEN);
   tn_key_clamp (bytes);
 }
 
@@ -73,7 +74,7 @@ key_generate (guint8 bytes[TN_KEY_LEN])
 #define DEFINE_PRIVATE_KEY(Type, prefix, Public)                                               \
   DEFINE_KEY_TEXT (Type, prefix, "privkey:")                                                   \
   void prefix##_generate (Type *key) { key_generate (key->bytes); }                            \
-  void prefix##_get_public (const Type *key, Public *out) { crypto_scalarmult_base (out->bytes, key->bytes); }
+  void prefix##_get_public (const Type *key, Public *out) { tn_x25519_base (out->bytes, key->bytes); }
 
 DEFINE_PUBLIC_KEY (TnMachinePublicKey, tn_machine_public_key, "mkey:", print_short_base64)
 DEFINE_PRIVATE_KEY (TnMachinePrivateKey, tn_machine_private_key, TnMachinePublicKey)
@@ -92,7 +93,7 @@ key_hash (const guint8 bytes[TN_KEY_LEN])
 
   if (g_once_init_enter (&salted))
     {
-      randombytes_buf (salt, sizeof salt);
+      tn_random (salt, sizeof salt);
       g_once_init_leave (&salted, 1);
     }
   crypto_shorthash ((guint8 *) &hash, bytes, TN_KEY_LEN, salt);
@@ -234,5 +235,5 @@ gboolean
 tn_derp_mesh_key_equal (const TnDerpMeshKey *a,
                         const TnDerpMeshKey *b)
 {
-  return sodium_memcmp (a->bytes, b->bytes, TN_KEY_LEN) == 0;
+  return tn_bytes_equal (a->bytes, b->bytes, TN_KEY_LEN);
 }
