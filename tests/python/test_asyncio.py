@@ -116,6 +116,15 @@ class Loops(tap.TailnetCase):
         thread.join()
         self.assertEqual(names, ["bob1"])
 
+    def test_device_of_no_loop(self):
+        device = self.device("alice")
+
+        async def main():
+            with self.assertRaisesRegex(RuntimeError, "EmbeddedDevice does not belong to the running loop"):
+                await device.start()
+
+        self.run_async(main())
+
     def test_fifty_calls_at_once(self):
         async def main():
             async with self.device("alice") as alice, self.device("bob"):

@@ -137,6 +137,12 @@ def _signature(start):
     return inspect.Signature([inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *parameters])
 
 
+def _check_loop(self, pump):
+    """A device whose main context is not the running loop's would never answer."""
+    if pump is not None and isinstance(self, (Tailnet.EmbeddedDevice, Tailnet.SystemDevice)) and self.get_property("main-context") != pump.context:
+        raise RuntimeError(f"this {type(self).__name__} does not belong to the running loop: make it inside of a coroutine")
+
+
 def _coroutine(name, start, finish):
     signature = _signature(start)
 
@@ -145,6 +151,8 @@ def _coroutine(name, start, finish):
         bound.apply_defaults()
         loop = asyncio.get_running_loop()
         future, cancellable = loop.create_future(), Gio.Cancellable()
+        pump = _pump(loop)
+        _check_loop(self, pump)
 
         def settle(value, error):
             if future.done():
@@ -163,7 +171,6 @@ def _coroutine(name, start, finish):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(settle, *outcome)
 
-        pump = _pump(loop)
         begin = start if pump is None else lambda *a: pump.call(start, *a)
         begin(*bound.args, cancellable, done)
         try:
