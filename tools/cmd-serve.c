@@ -9,6 +9,9 @@
 #include "tn-cli-pump.h"
 #include "tn-cli.h"
 
+#define CALLS_MAX 128      /* each holds two descriptors and its buffers */
+#define ACCEPT_PAUSE_MS 250
+
 /* One tailnet port, and where it leads. */
 typedef struct
 {
@@ -18,6 +21,7 @@ typedef struct
   char               *target_text;
   GSocketClient      *client;
   guint               n_open;
+  gboolean            full;          /* the next call is accepted when one has ended */
   gboolean            done;
   GError             *error;
 } Service;
@@ -34,6 +38,8 @@ typedef struct
   guint              n_running;
   gboolean           failed;
 } Call;
+
+static void accept_next (Service *service);
 
 static void
 call_free (Call *call)
@@ -57,6 +63,15 @@ call_free (Call *call)
   g_free (call->caller);
   g_free (call);
   service->n_open--;
+  if (service->full)
+    accept_next (service);
+}
+
+static void
+interrupted_cb (GCancellable *cancellable,
+                gpointer      user_data)
+{
+  g_cancellable_cancel (user_data);
 }
 
 static void
@@ -121,7 +136,31 @@ connected_cb (GObject      *object,
                      call);
 }
 
-static void accept_next (Service *service);
+static gboolean
+accept_again_cb (gpointer user_data)
+{
+  accept_next (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+/* Without descriptors left, say: there will be some when a call ends. */
+static void
+accept_failed (Service *service,
+               GError  *error)      /* taken */
+{
+  g_autofree char *reason = tn_cli_dup_line (error->message);
+
+  if (!tn_listener_is_closed (service->listener) && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      g_printerr (_("tailnet: cannot accept a call: %s\n"), reason);
+      g_timeout_add (ACCEPT_PAUSE_MS, accept_again_cb, service);
+      g_error_free (error);
+      return;
+    }
+  service->error = error;
+  service->done = TRUE;
+  g_main_context_wakeup (NULL);
+}
 
 static void
 accepted_cb (GObject      *object,
@@ -129,13 +168,13 @@ accepted_cb (GObject      *object,
              gpointer      user_data)
 {
   Service *service = user_data;
-  TnConnection *connection = tn_listener_accept_finish (TN_LISTENER (object), result, &service->error);
+  GError *error = NULL;
+  TnConnection *connection = tn_listener_accept_finish (TN_LISTENER (object), result, &error);
   Call *call;
 
   if (connection == NULL)
     {
-      service->done = TRUE;
-      g_main_context_wakeup (NULL);
+      accept_failed (service, error);
       return;
     }
 
@@ -145,7 +184,7 @@ accepted_cb (GObject      *object,
   call->caller = tn_cli_dup_caller (connection);
   call->cancellable = g_cancellable_new ();
   call->interrupted_id =
-    g_cancellable_connect (service->cli->cancellable, G_CALLBACK (g_cancellable_cancel), g_object_ref (call->cancellable), g_object_unref);
+    g_cancellable_connect (service->cli->cancellable, G_CALLBACK (interrupted_cb), g_object_ref (call->cancellable), g_object_unref);
   service->n_open++;
   tn_cli_say (_("%s calls %s\n"), call->caller, service->target_text);
   fflush (stdout);
@@ -156,6 +195,9 @@ accepted_cb (GObject      *object,
 static void
 accept_next (Service *service)
 {
+  service->full = service->n_open >= CALLS_MAX;
+  if (service->full && !g_cancellable_is_cancelled (service->cli->cancellable))
+    return;
   tn_listener_accept_async (service->listener, service->cli->cancellable, accepted_cb, service);
 }
 

@@ -105,10 +105,11 @@ login_required_cb (TnDevice   *device,
                    gpointer    user_data)
 {
   TnCli *cli = user_data;
+  g_autofree char *line = tn_cli_dup_line (url);
 
   if (!cli->timeout_given)      /* from here on it is a person who takes the time */
     tn_cli_end (cli);
-  g_printerr (_("To log in, visit:\n\n    %s\n\n"), url);
+  g_printerr (_("To log in, visit:\n\n    %s\n\n"), line);
 }
 
 static void
