@@ -35,7 +35,7 @@ typedef struct
 typedef struct
 {
   guint64  bytes;
-  double   seconds;             /* of the slowest stream */
+  double   seconds;             /* from the begin of the first stream to the end of the last */
   double   own_cpu;
   double   other_cpu;
   gboolean verified;            /* the sums of all streams agree */
@@ -164,7 +164,7 @@ run_jobs (const Plan  *plan,
       g_autoptr (GTask) task = g_task_new (NULL, plan->cli->cancellable, tn_cli_done_cb, &results[i]);
 
       g_task_set_task_data (task, g_ptr_array_index (jobs, i), NULL);
-      g_task_run_in_thread (task, job_thread);
+      tn_perf_run_in_thread (task, job_thread);
     }
   for (guint i = 0; i < jobs->len; i++)
     {
@@ -238,6 +238,7 @@ run_direction (const Plan  *plan,
   g_autoptr (GPtrArray) jobs = g_ptr_array_new_with_free_func (job_free);
   guint64 n = (guint64) plan->n_streams;
   double own, other;
+  gint64 begin_us;
 
   for (guint64 i = 0; i < n; i++)
     {
@@ -247,8 +248,13 @@ run_direction (const Plan  *plan,
         return FALSE;
       g_ptr_array_add (jobs, job);
     }
-  if (!ask_usage (plan, &own, &other, error) || !run_jobs (plan, jobs, error) ||
-      !ask_usage (plan, &outcome->own_cpu, &outcome->other_cpu, error))
+  if (!ask_usage (plan, &own, &other, error))
+    return FALSE;
+  begin_us = g_get_monotonic_time ();
+  if (!run_jobs (plan, jobs, error))
+    return FALSE;
+  outcome->seconds = (double) (g_get_monotonic_time () - begin_us) / 1e6;
+  if (!ask_usage (plan, &outcome->own_cpu, &outcome->other_cpu, error))
     return FALSE;
 
   outcome->own_cpu -= own;
@@ -259,7 +265,6 @@ run_direction (const Plan  *plan,
       Job *job = g_ptr_array_index (jobs, i);
 
       outcome->bytes += job->received.bytes;
-      outcome->seconds = MAX (outcome->seconds, job->received.seconds);
       if (plan->bytes == 0)
         continue;
       if (!check_arrived (job, error))

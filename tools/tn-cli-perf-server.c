@@ -147,7 +147,7 @@ accepted_cb (GObject      *object,
   server->n_open++;
   task = g_task_new (NULL, server->cli->cancellable, call_done_cb, server);
   g_task_set_task_data (task, call, (GDestroyNotify) call_free);
-  g_task_run_in_thread (task, call_thread);
+  tn_perf_run_in_thread (task, call_thread);
   accept_next (server);
 }
 

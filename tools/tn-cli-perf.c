@@ -55,6 +55,35 @@ tn_perf_request_write (const TnPerfRequest *request,
               request->bytes, request->duration_ms);
 }
 
+/* --- Threads --- */
+
+typedef struct
+{
+  GTask          *task;
+  GTaskThreadFunc func;
+} Run;
+
+static gpointer
+run_main (gpointer data)
+{
+  Run *run = data;
+
+  run->func (run->task, g_task_get_source_object (run->task), g_task_get_task_data (run->task), g_task_get_cancellable (run->task));
+  g_object_unref (run->task);
+  g_free (run);
+  return NULL;
+}
+
+void
+tn_perf_run_in_thread (GTask          *task,
+                       GTaskThreadFunc func)
+{
+  Run *run = g_new (Run, 1);
+
+  *run = (Run) { g_object_ref (task), func };
+  g_thread_unref (g_thread_new ("perf", run_main, run));
+}
+
 /* --- Streams --- */
 
 /* Not all the same, so that nothing on the way can make it shorter; cheap, so that it is not what is measured. */

@@ -45,6 +45,9 @@ gboolean tn_perf_send    (GOutputStream *to, guint64 bytes, guint64 duration_ms,
                           GError **error);
 gboolean tn_perf_receive (GInputStream *from, guint64 bytes, gboolean sum, TnPerfCount *count, GCancellable *cancellable, GError **error);
 
+/* Runs @func for @task in a thread of its own: all streams at once, where GTask's threads are few. */
+void     tn_perf_run_in_thread (GTask *task, GTaskThreadFunc func);
+
 /* One line of JSON, to the end of the stream. */
 gboolean tn_perf_count_write (const TnPerfCount *count, GOutputStream *to, GCancellable *cancellable, GError **error);
 gboolean tn_perf_count_read  (TnPerfCount *count, GInputStream *from, GCancellable *cancellable, GError **error);

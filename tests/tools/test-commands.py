@@ -122,6 +122,8 @@ class Commands(TailnetCase):
             self.assertEqual(report[way]['bytes'], 2 << 20)
             self.assertTrue(report[way]['verified'])
             self.assertEqual(set(report[way]['cpu_seconds']), {'local', 'remote'})
+        report = json.loads(self.new('perf', '--json', '--bytes', '8M', '--streams', '32', '--upload', 'server').stdout)
+        self.assertEqual((report['upload']['bytes'], report['upload']['streams']), (8 << 20, 32))
         report = json.loads(self.new('perf', '--json', '--pingpong', '--time', '0.2', 'server').stdout)
         self.assertLessEqual(report['pingpong']['min_us'], report['pingpong']['p50_us'])
         self.assertEqual(server.stop(), 0)
@@ -158,6 +160,17 @@ class Serve(TailnetCase):
             listener.bind(self.state('socket'))
             listener.listen()
             self.call('unix:' + self.state('socket'), listener)
+
+    def test_interrupted_during_a_call(self):
+        with socket.create_server(('127.0.0.1', 0)) as listener:
+            target = f'127.0.0.1:{listener.getsockname()[1]}'
+            server = Program(self, TAILNET, '-e', *self.access, '-n', 'server', 'serve', '80', target)
+            server.line()
+            Program(self, TAILNET, '-e', *self.access, '-n', 'caller', 'nc', 'server', '80', stdin=PIPE)
+            connection, _ = listener.accept()
+            with connection:
+                self.assertIn('caller', server.line())
+                self.assertEqual(server.stop(), 0)
 
     def test_nobody_there(self):
         server = Program(self, TAILNET, '-e', *self.access, '-n', 'server', 'serve', '80', 'unix:/nowhere', stderr=PIPE)
