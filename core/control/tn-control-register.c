@@ -33,7 +33,10 @@ apply_verdict (TnControlClient *self,
       tn_control_client_new_key (self);
       break;
     case TN_LOGIN_FOLLOW:
-      tn_control_client_retry_reset (self, TN_RETRY_REGISTER);
+      if (self->state == TN_CONTROL_NEEDS_LOGIN)      /* another URL instead of an answer */
+        tn_control_client_retry_in (self, TN_RETRY_REGISTER, G_USEC_PER_SEC);
+      else
+        tn_control_client_retry_reset (self, TN_RETRY_REGISTER);
       tn_control_client_set_state (self, TN_CONTROL_NEEDS_LOGIN, NULL);
       break;
     case TN_LOGIN_FOLLOW_LATER:

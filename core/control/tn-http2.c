@@ -362,16 +362,16 @@ tn_http2_shutdown (TnHttp2      *http2,
                    const GError *error)
 {
   G_GNUC_UNUSED g_autoptr (TnHttp2) hold = tn_http2_ref (http2);
-  GHashTableIter iter;
-  gpointer stream;
 
   if (http2->error == NULL)
     http2->error = g_error_copy (error);
-  for (;;)
+  /* What one of them does when it is closed may close others, or ask for new ones. */
+  while (g_hash_table_size (http2->streams) > 0)
     {
-      g_hash_table_iter_init (&iter, http2->streams);
-      if (!g_hash_table_iter_next (&iter, &stream, NULL))
-        return;
-      tn_http2_stream_close (stream, error);
+      g_autoptr (GList) streams = g_hash_table_get_keys (http2->streams);
+
+      for (GList *l = streams; l != NULL; l = l->next)
+        if (g_hash_table_contains (http2->streams, l->data))
+          tn_http2_stream_close (l->data, error);
     }
 }

@@ -13,6 +13,7 @@
 /* tailscale net/netcheck/netcheck.go */
 #define STUN_LIMIT_MS     3000
 #define REPORT_LIMIT_MS   5000
+#define HTTPS_PROBES_MAX 200      /* regions, of which the world has some tens */
 #define ENOUGH_REGIONS    3
 
 typedef struct
@@ -196,7 +197,7 @@ begin_https (TnNetcheckRun *run)
     soup_session_set_proxy_resolver (run->session, run->proxy_resolver);
 
   run->n_probes = 1;      /* held until all are under way */
-  for (guint i = 0; i < run->map->regions->len; i++)
+  for (guint i = 0; i < run->map->regions->len && run->n_probes <= HTTPS_PROBES_MAX; i++)
     {
       const TnRelayRegion *region = g_ptr_array_index (run->map->regions, i);
       const TnRelayNode *node = node_to_probe (region);
