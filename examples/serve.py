@@ -16,24 +16,39 @@ gi.require_version("Tailnet", "1")
 
 from gi.repository import Tailnet      # noqa: E402
 
+PATIENCE_S = 30      # for one caller
+
+
+async def greet(connection):
+    reader, writer = await connection.open_streams()
+    try:
+        await reader.readuntil(b"\r\n\r\n")
+        text = f"Hello {connection.peer.user.login_name} on {connection.peer.name}\n".encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+        await writer.drain()
+    finally:
+        writer.close()
+
 
 async def answer(connection):
-    reader, writer = await connection.open_streams()
-    await reader.readuntil(b"\r\n\r\n")
-    text = f"Hello {connection.peer.user.login_name} on {connection.peer.name}\n".encode()
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
-    await writer.drain()
-    writer.close()
-    await writer.wait_closed()
+    """One caller, who may be slow, or ask nothing: others need not wait, and what goes wrong ends this call alone."""
+    name = connection.peer.name
+    print(f"{name} calls", flush=True)
+    try:
+        await asyncio.wait_for(greet(connection), PATIENCE_S)
+    except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.TimeoutError) as error:
+        print(f"{name} asked nothing: {error}", flush=True)
 
 
 async def main(name, port):
     device = Tailnet.EmbeddedDevice(hostname=name, control_url=os.environ.get("TS_CONTROL_URL"), auth_key=os.environ.get("TS_AUTHKEY"))
+    calls = set()      # asyncio itself does not hold its tasks
     async with device, await device.listen(int(port)) as listener:
         print(f"http://{device.self_node.fqdn}:{listener.port}/", flush=True)
         async for connection in listener:
-            print(f"{connection.peer.name} calls", flush=True)
-            await answer(connection)
+            call = asyncio.create_task(answer(connection))
+            calls.add(call)
+            call.add_done_callback(calls.discard)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The examples in Python do what they say."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -32,6 +33,24 @@ class Examples(tap.TailnetCase):
         out, error = self.start("fetch.py", "reader", "web", "80").communicate(timeout=tap.PATIENCE_S)
         self.assertEqual((out, error), ("web is web.tail.test, a node of user@example.test\nHello user@example.test on reader\n", ""))
         self.assertEqual(server.stdout.readline(), "reader calls\n")
+
+    def test_serve_goes_on_while_a_caller_is_silent(self):
+        server = self.start("serve.py", "web", "80")
+        server.stdout.readline()
+
+        async def call():
+            async with self.device("silent") as device:
+                await tap.appeared(device, "web")
+                _, writer = await device.open_connection("web", 80)
+                self.assertEqual(await asyncio.to_thread(server.stdout.readline), "silent calls\n")
+                out, error = await asyncio.to_thread(self.start("fetch.py", "reader", "web", "80").communicate, timeout=tap.PATIENCE_S)
+                self.assertEqual((out.splitlines()[-1], error), ("Hello user@example.test on reader", ""))
+                self.assertEqual(await asyncio.to_thread(server.stdout.readline), "reader calls\n")
+                writer.close()
+                self.assertIn("silent asked nothing", await asyncio.to_thread(server.stdout.readline))
+
+        self.run_async(call())
+        self.assertIsNone(server.poll())
 
     def test_fetch_from_nobody(self):
         process = self.start("fetch.py", "reader", "nobody", "80")
