@@ -106,6 +106,8 @@ run (TnCli  *cli,
       if (outcome == PING_HOPELESS || (until_direct && direct))
         break;
     }
+  if (answers > 0 && until_direct && !direct)
+    g_printerr (_("tailnet: no answer came directly\n"));
   return answers > 0 && (!until_direct || direct) ? TN_CLI_DONE : TN_CLI_FAILED;
 }
 

@@ -95,6 +95,16 @@ check_values (TnCli   *cli,
       g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("“” is no folder for --state"));
       return FALSE;
     }
+  if (cli->state_dir != NULL && g_file_test (cli->state_dir, G_FILE_TEST_EXISTS) && !g_file_test (cli->state_dir, G_FILE_TEST_IS_DIR))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("--state wants a folder, and %s is none"), cli->state_dir);
+      return FALSE;
+    }
+  if (cli->hostname != NULL && *cli->hostname == '\0')
+    {
+      g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("“” is no name for --hostname"));
+      return FALSE;
+    }
   for (guint i = 0; cli->tags != NULL && cli->tags[i] != NULL; i++)
     if (!g_str_has_prefix (cli->tags[i], "tag:") || cli->tags[i][strlen ("tag:")] == '\0')
       {
@@ -165,10 +175,10 @@ parse_options (TnCli   *cli,
       tn_cli_version.run (cli, 1, *argv);
       exit (TN_CLI_DONE);
     }
+  take_environment (cli);
   if (!check_values (cli, error))
     return FALSE;
   cli->timeout_given = cli->timeout_s != TN_CLI_NO_TIMEOUT;
-  take_environment (cli);
   if (!check_access (cli, error))
     return FALSE;
   if (*argc > 1 && strcmp ((*argv)[1], "--") == 0)

@@ -178,6 +178,20 @@ is_nobody (TnCli        *cli,
   return g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY) || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_DISCONNECTED);
 }
 
+/* A mistyped folder should not become a node, and ask a server that nobody meant. */
+static gboolean
+check_there_is_one (TnCli   *cli,
+                    GError **error)
+{
+  g_autofree char *key = g_build_filename (cli->state_dir, "machine-key.state", NULL);
+
+  if (cli->patient || cli->auth_key != NULL || cli->control_url != NULL || g_file_test (key, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+               _("there is no node in %s yet: “up” makes one, and so does what is given with --login-server or --auth-key"), cli->state_dir);
+  return FALSE;
+}
+
 /* A node that was joined once is the same one later, without being told again what it is called and where it belongs. */
 static gboolean
 start_own (TnCli   *cli,
@@ -188,6 +202,8 @@ start_own (TnCli   *cli,
   TnDevice *device;
 
   cli->attached = FALSE;
+  if (kept && !check_there_is_one (cli, error))
+    return FALSE;
   if (kept && !tn_cli_settings_load (cli, store, error))
     return FALSE;
   device = make_device (cli, store, error);

@@ -30,6 +30,12 @@ class Settings(TailnetCase):
         self.refuse(1, 'unix.invalid', '-s', self.state('own'), '-l', 'https://unix.invalid', '--timeout', '1', 'ip')
         self.assertEqual(self.own_name(), 'ann')
 
+    def test_no_node(self):
+        self.refuse(1, self.state('typo'), '-s', self.state('typo'), 'ip')
+        self.assertFalse(os.path.exists(self.state('typo')))
+        self.refuse(2, __file__, '-s', __file__, 'ip')
+        self.refuse(2, '--hostname', '-s', self.state('own'), '-n', '', 'ip')
+
     def test_damaged(self):
         self.own_name(*self.access)
         with open(self.settings(), 'r+b') as file:

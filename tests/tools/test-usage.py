@@ -112,7 +112,7 @@ class States(TailnetCase):
     def test_no_folder(self):
         path = self.state('file')
         open(path, 'w').close()
-        self.refuse(1, path, '-s', path, *self.access, 'ip')
+        self.refuse(2, path, '-s', path, *self.access, 'ip')
         self.refuse(1, '/proc/no/folder', '-s', '/proc/no/folder', *self.access, 'ip')
 
     @unittest.skipIf(os.geteuid() == 0 and not shutil.which('setpriv'), 'needs another user, or setpriv')
