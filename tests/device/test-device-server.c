@@ -80,19 +80,25 @@ result_cb (GObject      *object,
   *(GAsyncResult **) place = g_object_ref (result);
 }
 
+/* The server knows it: no message is answered before. */
 static GDBusConnection *
 connect_bus (Fixture *fixture)
 {
   g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GAsyncResult) pinged = NULL;
+  g_autoptr (GVariant) answer = NULL;
   g_autoptr (GError) error = NULL;
   GDBusConnection *connection;
-  guint before = fixture->server->connections->len;
 
   g_dbus_connection_new_for_address (fixture->address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, result_cb, &result);
   WAIT_FOR (result != NULL);
   connection = g_dbus_connection_new_for_address_finish (result, &error);
   g_assert_no_error (error);
-  WAIT_FOR (fixture->server->connections->len == before + 1);
+  g_dbus_connection_call (connection, NULL, "/", "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, result_cb,
+                          &pinged);
+  WAIT_FOR (pinged != NULL);
+  answer = g_dbus_connection_call_finish (connection, pinged, &error);
+  g_assert_no_error (error);
   return connection;
 }
 
