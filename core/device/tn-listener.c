@@ -8,6 +8,9 @@
 #include "tn-context.h"
 #include "tn-device-private.h"
 
+#define RETRY_MIN_MS 50
+#define RETRY_MAX_MS 2000
+
 /**
  * TnListener:
  *
@@ -28,6 +31,8 @@ struct _TnListener
   GMainContext        *context;
   TnAcceptQueue        queue;
   guint                backlog;
+  GSource             *retry;           /* nullable: the last accept failed, and nobody but us asks for the next one */
+  guint                retry_ms;        /* 0: it did not */
   gboolean             active;
   gboolean             accepting;
   gboolean             closed;
@@ -67,7 +72,32 @@ deliver (TnListener   *self,
     tn_accept_queue_keep (&self->queue, connection);
 }
 
-/* The netstack's listener has gone by itself, or is out of what it needs. */
+static void
+forget_retry (TnListener *self)
+{
+  if (self->retry == NULL)
+    return;
+  g_source_destroy (self->retry);
+  g_clear_pointer (&self->retry, g_source_unref);
+}
+
+static gboolean
+retry_cb (gpointer user_data)
+{
+  accept_next (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+retry_later (TnListener *self)
+{
+  self->retry_ms = self->retry_ms == 0 ? RETRY_MIN_MS : MIN (2 * self->retry_ms, RETRY_MAX_MS);
+  self->retry = g_timeout_source_new (self->retry_ms);
+  g_source_set_callback (self->retry, retry_cb, self, NULL);      /* closing takes it away, and so does disposing */
+  g_source_attach (self->retry, self->context);
+}
+
+/* The netstack's listener has gone by itself, for good; or it is out of what it needs, for now. */
 static void
 accept_failed (TnListener   *self,
                const GError *error)
@@ -75,6 +105,8 @@ accept_failed (TnListener   *self,
   g_debug ("listener: cannot accept: %s", error->message);
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED))
     tn_listener_close (self);
+  else if (self->active)
+    retry_later (self);
   tn_accept_queue_fail (&self->queue, error);
 }
 
@@ -104,6 +136,7 @@ accepted_cb (GObject      *object,
       accept_failed (self, error);
       return;
     }
+  self->retry_ms = 0;
   connection = make_connection (self, stream);
   deliver (self, connection);
   accept_next (self);
@@ -116,6 +149,8 @@ accept_next (TnListener *self)
 
   if (self->closed || self->accepting || !(self->active || tn_accept_queue_is_waited_for (&self->queue)))
     return;
+
+  forget_retry (self);
 
   /* Weakly: a listener that nobody holds stops listening. */
   self->accepting = TRUE;
@@ -449,6 +484,7 @@ tn_listener_stop (TnListener *self)
   if (!self->active)
     return;
   self->active = FALSE;
+  forget_retry (self);
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_ACTIVE]);
 }
 

@@ -204,6 +204,22 @@ fake_listener_push (FakeListener *self,
     g_queue_push_tail (&self->streams, stream);
 }
 
+void
+fake_listener_fail (FakeListener *self,
+                    GIOErrorEnum  code)
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->waiting);
+
+  g_assert_nonnull (task);
+  g_task_return_new_error (task, G_IO_ERROR, code, "failed");
+}
+
+gboolean
+fake_listener_is_accepting (FakeListener *self)
+{
+  return self->waiting != NULL;
+}
+
 gboolean
 fake_listener_is_closed (FakeListener *self)
 {

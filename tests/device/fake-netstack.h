@@ -18,6 +18,8 @@ G_DECLARE_FINAL_TYPE (FakeListener, fake_listener, FAKE, LISTENER, TnNetstackLis
 
 FakeListener *fake_listener_new       (guint16 port);
 void          fake_listener_push      (FakeListener *self, const char *remote);     /* somebody connects */
+void          fake_listener_fail      (FakeListener *self, GIOErrorEnum code);          /* of the accept that waits */
+gboolean      fake_listener_is_accepting (FakeListener *self);
 gboolean      fake_listener_is_closed (FakeListener *self);
 
 #define FAKE_TYPE_DATAGRAM (fake_datagram_get_type ())

@@ -284,6 +284,44 @@ test_incoming (void)
 }
 
 static void
+iterate_until_accepting (FakeListener *fake)
+{
+  while (!fake_listener_is_accepting (fake))
+    g_main_context_iteration (NULL, TRUE);
+}
+
+/* An active listener tries again, and goes on once the netstack can; one that is stopped meanwhile does not. */
+static void
+test_incoming_failed (void)
+{
+  g_autoptr (FakeDevice) device = make_device ();
+  g_autoptr (FakeListener) fake = NULL;
+  g_autoptr (TnListener) listener = make_listener (device, &fake);
+  guint n_incoming = 0;
+
+  g_signal_connect (listener, "incoming", G_CALLBACK (incoming_cb), &n_incoming);
+  tn_listener_start (listener);
+  for (guint i = 0; i < 3; i++)
+    {
+      fake_listener_fail (fake, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+      iterate_until_accepting (fake);
+    }
+  g_assert_false (tn_listener_is_closed (listener));
+  fake_listener_push (fake, "100.64.0.2");
+  while (n_incoming < 1)
+    g_main_context_iteration (NULL, TRUE);
+
+  iterate_until_accepting (fake);
+  fake_listener_fail (fake, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+  tn_listener_stop (listener);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_false (fake_listener_is_accepting (fake));
+  tn_listener_start (listener);
+  iterate_until_accepting (fake);
+}
+
+static void
 test_listener_closed (void)
 {
   g_autoptr (FakeDevice) device = make_device ();
@@ -411,6 +449,7 @@ main (int    argc,
   g_test_add_func ("/device/listener/accept", test_accept);
   g_test_add_func ("/device/listener/accept-cancelled", test_accept_cancelled);
   g_test_add_func ("/device/listener/incoming", test_incoming);
+  g_test_add_func ("/device/listener/incoming-failed", test_incoming_failed);
   g_test_add_func ("/device/listener/closed", test_listener_closed);
   g_test_add_func ("/device/listener/gone", test_listener_gone);
   g_test_add_func ("/device/datagram/echo", test_datagram);
