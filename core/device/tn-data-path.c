@@ -90,6 +90,39 @@ pipeline_set_blocked (gpointer           user_data,
   TN_OVERLAY_TRANSPORT_GET_IFACE (path->overlay)->set_blocked (path->overlay, destination, blocked);
 }
 
+static const char *
+reason_get_text (guint8 reason)
+{
+  switch (reason)
+    {
+    case TN_TSMP_REASON_ACL:
+      return "its policy does not allow it";
+    case TN_TSMP_REASON_SHIELDS_UP:
+      return "it takes no connections";
+    case TN_TSMP_REASON_NO_FORWARDING:
+      return "it does not forward packets";
+    case TN_TSMP_REASON_HOST_FIREWALL:
+      return "its firewall does not allow it";
+    case TN_TSMP_REASON_UNKNOWN_TRANSIT:
+      return "it does not know the address";
+    default:
+      return "it does not say why";
+    }
+}
+
+/* The pipeline has made sure that the peer may speak for the address. */
+static void
+pipeline_rejected (gpointer            user_data,
+                   const TnTsmpReject *reject)
+{
+  TnDataPath *path = user_data;
+  TnNetstackInterface *iface = TN_IS_NETSTACK (path->overlay) ? TN_NETSTACK_GET_IFACE (path->overlay) : NULL;
+
+  if (reject->proto != TN_PROTO_TCP || reject->maybe_broken || iface == NULL || iface->rejected == NULL)
+    return;
+  iface->rejected (TN_NETSTACK (path->overlay), &reject->src, &reject->dst, reason_get_text (reject->reason));
+}
+
 static gint64
 pipeline_wall_time (gpointer user_data)
 {
@@ -146,6 +179,7 @@ start_cb (gpointer data)
     .to_underlay = tn_data_path_to_underlay,
     .set_blocked = pipeline_set_blocked,
     .pong = tn_data_path_pong,
+    .rejected = pipeline_rejected,
     .wall_time_ns = pipeline_wall_time,
     .random = pipeline_random,
   };

@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 
 /* --- Descriptor: every plugin exports one, the loader reads it before anything else runs --- */
 
-#define TN_PLUGIN_ABI 1
+#define TN_PLUGIN_ABI 2
 #define TN_PLUGIN_DESCRIPTOR_SYMBOL "tn_plugin_descriptor"
 #define TN_PLUGIN_EXPORT __attribute__ ((visibility ("default"))) extern
 
@@ -231,6 +231,10 @@ struct _TnNetstackInterface
   void                (*ping_async)     (TnNetstack *self, GInetAddress *to, guint size, GCancellable *cancellable,
                                          GAsyncReadyCallback callback, gpointer user_data);
   gint64              (*ping_finish)    (TnNetstack *self, GAsyncResult *result, GError **error);
+
+  /* The node that has @remote refuses the TCP connection of ours from @local to it, for @reason: the connect ends at once with
+   * TN_ERROR_BLOCKED. One that is established is not touched, and what is none of ours is ignored. On the data thread. Nullable. */
+  void                (*rejected)       (TnNetstack *self, const TnIpEndpoint *local, const TnIpEndpoint *remote, const char *reason);
 };
 
 G_END_DECLS

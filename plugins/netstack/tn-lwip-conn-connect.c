@@ -3,6 +3,8 @@
 
 #include "tn-lwip-conn-private.h"
 
+#include "tn-error.h"
+
 /* From a task to a connection. Everything here runs in a turn, but for tn_lwip_conn_connect(). */
 
 void
@@ -17,6 +19,19 @@ tn_lwip_conn_fail_connect (TnLwipConn *self,
     return;
   tn_ip_endpoint_print (&self->remote, remote);
   g_task_return_new_error (task, G_IO_ERROR, code, "cannot connect to %s: %s", remote, text);
+}
+
+void
+tn_lwip_conn_blocked (TnLwipConn *self,
+                      const char *reason)
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->connect_task);
+  char remote[TN_IP_ENDPOINT_TEXT_MAX];
+
+  tn_ip_endpoint_print (&self->remote, remote);
+  if (task != NULL && !g_task_return_error_if_cancelled (task))
+    g_task_return_new_error (task, TN_ERROR, TN_ERROR_BLOCKED, "the peer refuses connections to %s: %s", remote, reason);
+  tn_lwip_conn_abort (self, G_IO_ERROR_CONNECTION_REFUSED, "refused by the peer");
 }
 
 static void

@@ -44,6 +44,7 @@ TnLwipConn *tn_lwip_conn_new_accepted (TnLwipNetif *netif, struct tcp_pcb *pcb);
 void        tn_lwip_conn_watch        (TnLwipConn *self, TnLwipConnDied died, gpointer data, GDestroyNotify destroy);     /* until accepted */
 void        tn_lwip_conn_accepted     (TnLwipConn *self);     /* any thread; somebody has it: it leaves the backlog */
 void        tn_lwip_conn_unreachable  (TnLwipConn *self);
+void        tn_lwip_conn_blocked      (TnLwipConn *self, const char *reason);     /* while it connects */
 void        tn_lwip_conn_reset        (TnLwipConn *self);     /* the peer gets to know */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnLwipConn, tn_lwip_conn_unref)

@@ -8,6 +8,7 @@ G_BEGIN_DECLS
 #define TN_LWIP_OUT_BATCHES  8        /* towards the data thread; more, and connections are held back */
 #define TN_LWIP_OUT_SLAB     (64 * 1024)
 #define TN_LWIP_IN_PACKETS   8192     /* on the way to a turn; more are dropped */
+#define TN_LWIP_REJECTS      64       /* the same */
 
 struct _TnLwipNetif
 {
@@ -33,6 +34,7 @@ struct _TnLwipNetif
 
   guint               n_blocked;              /* atomic */
   guint               n_in;                   /* atomic: packets on the way to a turn */
+  guint               n_rejects;              /* atomic: on the way to a turn */
   guint               dropped;                /* atomic */
 
   /* Of whoever has the turn. */

@@ -23,6 +23,8 @@ TnLwipNetif *tn_lwip_netif_start       (TnOverlayTransport *overlay, const TnOve
 void         tn_lwip_netif_stop        (TnLwipNetif *self);     /* no callback follows; sockets fail */
 void         tn_lwip_netif_write       (TnLwipNetif *self, TnPacketBatch *batch);
 void         tn_lwip_netif_set_blocked (TnLwipNetif *self, const TnIpAddress *destination, gboolean blocked);
+/* The connection from @local to @remote is not let in there, for @reason: it fails if it is still being made. */
+void         tn_lwip_netif_reject      (TnLwipNetif *self, const TnIpEndpoint *local, const TnIpEndpoint *remote, const char *reason);
 gboolean     tn_lwip_netif_is_lingering (TnLwipNetif *self);     /* waits for a turn */
 /* More than the stack can have: the first ones. */
 void         tn_lwip_netif_configure   (TnLwipNetif *self, const TnIpPrefix *addresses, guint n_addresses);

@@ -367,6 +367,18 @@ tn_lwip_netstack_ping_finish (TnNetstack   *netstack,
 }
 
 static void
+tn_lwip_netstack_rejected (TnNetstack         *netstack,
+                           const TnIpEndpoint *local,
+                           const TnIpEndpoint *remote,
+                           const char         *reason)
+{
+  TnLwipNetstack *self = TN_LWIP_NETSTACK (netstack);
+
+  if (self->netif != NULL)
+    tn_lwip_netif_reject (self->netif, local, remote, reason);
+}
+
+static void
 tn_lwip_netstack_netstack_init (TnNetstackInterface *iface)
 {
   iface->connect_async = tn_lwip_netstack_connect_async;
@@ -377,6 +389,7 @@ tn_lwip_netstack_netstack_init (TnNetstackInterface *iface)
   iface->bind_datagram_finish = tn_lwip_netstack_bind_datagram_finish;
   iface->ping_async = tn_lwip_netstack_ping_async;
   iface->ping_finish = tn_lwip_netstack_ping_finish;
+  iface->rejected = tn_lwip_netstack_rejected;
 }
 
 static void

@@ -53,6 +53,19 @@ endpoint_matches (const TnIpEndpoint *endpoint,
   return endpoint->port == port && tn_ip_address_equal (&endpoint->address, &other);
 }
 
+/* The connection from @from to @to that is being made. NULL: none. */
+static TnLwipConn *
+find_pending (TnLwipNetif        *self,
+              const TnIpEndpoint *from,
+              const TnIpEndpoint *to)
+{
+  for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
+    if (pcb->state == SYN_SENT && pcb->netif_idx == netif_get_index (&self->netif) &&
+        endpoint_matches (from, &pcb->local_ip, pcb->local_port) && endpoint_matches (to, &pcb->remote_ip, pcb->remote_port))
+      return pcb->callback_arg;
+  return NULL;
+}
+
 /* RFC 1122 §4.2.3.9: while a connection is being made such a message ends it; later it is advice, and not taken. */
 void
 tn_lwip_unreachable_input (TnLwipNetif  *self,
@@ -62,15 +75,59 @@ tn_lwip_unreachable_input (TnLwipNetif  *self,
   gsize head = packet[0] >> 4 == 4 ? (gsize) (packet[0] & 15) * 4 : 40;
   guint8 unreachable = packet[0] >> 4 == 4 ? ICMP_DUR : ICMP6_TYPE_DUR;
   TnLwipQuote quote;
+  TnLwipConn *conn;
 
   if (len < head || len - head < 8 || packet[head] != unreachable || !parse_quote (packet + head + 8, len - head - 8, &quote))
     return;
-  for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
-    if (pcb->state == SYN_SENT && pcb->netif_idx == netif_get_index (&self->netif) &&
-        endpoint_matches (&quote.from, &pcb->local_ip, pcb->local_port) &&
-        endpoint_matches (&quote.to, &pcb->remote_ip, pcb->remote_port))
-      {
-        tn_lwip_conn_unreachable (pcb->callback_arg);
-        return;
-      }
+  conn = find_pending (self, &quote.from, &quote.to);
+  if (conn != NULL)
+    tn_lwip_conn_unreachable (conn);
+}
+
+typedef struct
+{
+  TnLwipJob    job;
+  TnLwipNetif *netif;      /* a reference */
+  TnLwipQuote  quote;
+  char        *reason;
+} TnLwipReject;
+
+static void
+reject_free (TnLwipReject *reject)
+{
+  g_atomic_int_dec_and_test ((gint *) &reject->netif->n_rejects);
+  tn_lwip_netif_unref (reject->netif);
+  g_free (reject->reason);
+  g_free (reject);
+}
+
+static void
+reject_run (TnLwipJob *job)
+{
+  TnLwipReject *reject = (TnLwipReject *) job;
+  TnLwipConn *conn = reject->netif->added ? find_pending (reject->netif, &reject->quote.from, &reject->quote.to) : NULL;
+
+  if (conn != NULL)
+    tn_lwip_conn_blocked (conn, reject->reason);
+  reject_free (reject);
+}
+
+void
+tn_lwip_netif_reject (TnLwipNetif        *self,
+                      const TnIpEndpoint *local,
+                      const TnIpEndpoint *remote,
+                      const char         *reason)
+{
+  TnLwipReject *reject;
+
+  if (g_atomic_int_get (&self->n_rejects) >= TN_LWIP_REJECTS)
+    return;
+  g_atomic_int_inc (&self->n_rejects);
+  reject = g_new0 (TnLwipReject, 1);
+  reject->job.run = reject_run;
+  reject->netif = tn_lwip_netif_ref (self);
+  reject->quote = (TnLwipQuote) { *local, *remote };
+  reject->reason = g_strdup (reason);
+  if (!tn_lwip_netif_post (self, &reject->job))
+    reject_free (reject);
 }

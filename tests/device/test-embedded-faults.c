@@ -276,6 +276,39 @@ test_filter_changed (void)
   talk_end (&talk);
 }
 
+/* Who is not let in hears so at once, and from whom: no connection times out for it. */
+static void
+test_connect_blocked (void)
+{
+  g_autoptr (TnDevice) ada = NULL;
+  g_autoptr (TnDevice) bob = NULL;
+  g_autoptr (TnNode) peer = NULL;
+  g_autoptr (TnConnection) client = NULL;
+  g_autoptr (TnConnection) server = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *address = NULL;
+
+  g_assert_true (tn_testkit_control_set_packet_filter_json (
+    control (), "[{\"SrcIPs\":[\"*\"],\"DstPorts\":[{\"IP\":\"*\",\"Ports\":{\"First\":80,\"Last\":80}}]}]", &error));
+  ada = kit_device_join (tailnet, "ada");
+  bob = kit_device_join (tailnet, "bob");
+  peer = kit_wait_peer (ada, "bob");
+  kit_pair (ada, bob, "bob", 80, &client, &server);
+  g_assert_null (kit_connect (ada, "bob", 81, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_BLOCKED);
+  address = g_strdup_printf ("%s:81", tn_node_get_addresses (peer)[0]);
+  g_assert_nonnull (strstr (error->message, "bob port 81"));
+  g_assert_nonnull (strstr (error->message, address));
+  g_assert_nonnull (strstr (error->message, "policy"));
+  kit_echo (client, server, "still there");
+  g_assert_true (tn_testkit_control_set_packet_filter_json (control (), NULL, NULL));
+  g_clear_object (&client);
+  g_clear_object (&server);
+  g_clear_object (&peer);
+  kit_free (g_steal_pointer (&ada));
+  kit_free (g_steal_pointer (&bob));
+}
+
 static void
 test_peer_removed (void)
 {
@@ -405,6 +438,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-faults/relay-restarted", test_relay_restarted);
   g_test_add_func ("/device/embedded-faults/control-restarted", test_control_restarted);
   g_test_add_func ("/device/embedded-faults/filter-changed", test_filter_changed);
+  g_test_add_func ("/device/embedded-faults/connect-blocked", test_connect_blocked);
   g_test_add_func ("/device/embedded-faults/peer-removed", test_peer_removed);
   g_test_add_func ("/device/embedded-faults/stops-by-itself", test_stops_by_itself);
   g_test_add_func ("/device/embedded-faults/restart-at-once", test_restart_at_once);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "tn-error.h"
 #include "tn-lwip-core.h"
 #include "wire.h"
 
@@ -122,6 +123,75 @@ test_unreachable (void)
   test_wait (&result);
   g_assert_null (TN_NETSTACK_GET_IFACE (wire->hosts[0].stack)->connect_finish (wire->hosts[0].stack, result, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_HOST_UNREACHABLE);
+  test_wire_free (wire);
+}
+
+typedef struct
+{
+  TnNetstack  *stack;
+  TnIpEndpoint local;
+  TnIpEndpoint remote;
+  const char  *reason;
+} Reject;
+
+static void
+reject (gpointer data)
+{
+  Reject *call = data;
+
+  TN_NETSTACK_GET_IFACE (call->stack)->rejected (call->stack, &call->local, &call->remote, call->reason);
+}
+
+static TnIpEndpoint
+endpoint_of (GSocketAddress *address)
+{
+  g_autoptr (GSocketAddress) owned = address;
+  GInetSocketAddress *inet = G_INET_SOCKET_ADDRESS (owned);
+
+  return (TnIpEndpoint) { tn_ip_address_from_inet (g_inet_socket_address_get_address (inet)), g_inet_socket_address_get_port (inet) };
+}
+
+/* Of the flows that a peer may name only the very one that is being made ends. */
+static void
+test_rejected (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  TestHost *host = &wire->hosts[0];
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GInetSocketAddress) address = test_address (TEST_IP4_B, 80);
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  g_autoptr (GError) error = NULL;
+  _Alignas (8) guint8 syn[40] = { 0 };
+  Reject call = { .stack = host->stack, .reason = "another flow" };
+  char buffer[2];
+
+  test_pair (wire, FALSE, &client, &server);
+  call.local = endpoint_of (TN_NETSTACK_STREAM_GET_CLASS (client)->dup_local_address (client));
+  call.remote = endpoint_of (TN_NETSTACK_STREAM_GET_CLASS (client)->dup_remote_address (client));
+  test_wire_call (wire, reject, &call);
+
+  test_wire_set_drop (wire, copy_syn, syn);
+  TN_NETSTACK_GET_IFACE (host->stack)->connect_async (host->stack, address, NULL, test_result_cb, &result);
+  while (g_atomic_int_get ((int *) (void *) (syn + 32)) == 0)
+    g_thread_yield ();
+  test_wire_set_drop (wire, NULL, NULL);
+  call.local.port = (guint16) (syn[21] << 8 | syn[22]);
+  call.remote.port = 81;
+  test_wire_call (wire, reject, &call);
+  test_wire_call (wire, reject, &(Reject) { host->stack, call.remote, call.local, call.reason });
+  call.remote.port = 80;
+  call.reason = "its policy";
+  test_wire_call (wire, reject, &call);
+  test_wait (&result);
+  g_assert_null (TN_NETSTACK_GET_IFACE (host->stack)->connect_finish (host->stack, result, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_BLOCKED);
+  g_assert_nonnull (strstr (error->message, TEST_IP4_B ":80: its policy"));
+  g_clear_error (&error);
+
+  g_assert_true (g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (client)), "hi", 2, NULL, NULL, &error));
+  g_assert_true (g_input_stream_read_all (g_io_stream_get_input_stream (G_IO_STREAM (server)), buffer, 2, NULL, NULL, &error));
+  g_assert_cmpmem (buffer, 2, "hi", 2);
   test_wire_free (wire);
 }
 
@@ -471,6 +541,7 @@ main (int    argc,
   g_test_add_data_func ("/netstack/connect/refused-ip6", TEST_IP6_B, test_refused);
   g_test_add_func ("/netstack/connect/cancelled", test_connect_cancelled);
   g_test_add_func ("/netstack/connect/unreachable", test_unreachable);
+  g_test_add_func ("/netstack/connect/rejected", test_rejected);
   g_test_add_func ("/netstack/connect/many", test_many);
   g_test_add_func ("/netstack/listener/errors", test_listen_errors);
   g_test_add_func ("/netstack/listener/cancelled", test_listen_cancelled);

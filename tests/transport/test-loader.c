@@ -141,7 +141,7 @@ typedef struct
 } Broken;
 
 static const Broken broken[] = {
-  { "abi", "made for plugin interface 4711, this is 1" },
+  { "abi", "made for plugin interface 4711, this is " G_STRINGIFY (TN_PLUGIN_ABI) },
   { "size", "its descriptor has 8 bytes" },
   { "name", "no valid name" },
   { "licence", "names no licence" },
