@@ -209,7 +209,7 @@ local_address (TnEmbeddedDevice  *self,
   named = tn_device_model_lookup_peer (self->model, text);
   if (own == NULL || named != own)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s is no address of this node", text);
+      g_set_error (error, TN_ERROR, TN_ERROR_NO_ROUTE, "%s is no address of this node", text);
       return NULL;
     }
   if (!tn_ip_address_parse (text, &address) && !choose_address (self, own, text, &address, error))

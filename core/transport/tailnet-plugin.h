@@ -219,7 +219,8 @@ struct _TnNetstackInterface
                                          GAsyncReadyCallback callback, gpointer user_data);
   TnNetstackStream   *(*connect_finish) (TnNetstack *self, GAsyncResult *result, GError **error);
 
-  /* An address of "any" (0.0.0.0 or ::) listens on all own addresses of both families. Port 0 picks one. @backlog: 0 = default. */
+  /* An address of "any" (0.0.0.0 or ::) listens on all own addresses of both families; one that is not an own one is TN_ERROR_NO_ROUTE.
+   * Port 0 picks one. @backlog: 0 = default. */
   void                (*listen_async)   (TnNetstack *self, GInetSocketAddress *local, guint backlog, GCancellable *cancellable,
                                          GAsyncReadyCallback callback, gpointer user_data);
   TnNetstackListener *(*listen_finish)  (TnNetstack *self, GAsyncResult *result, GError **error);

@@ -22,7 +22,7 @@ G_BEGIN_DECLS
  * @TN_ERROR_KEY_EXPIRED: the node key has expired
  * @TN_ERROR_CONTROL: the control server answered with an error, whose words are in the message
  * @TN_ERROR_NO_SUCH_PEER: no peer has this name or address
- * @TN_ERROR_NO_ROUTE: no peer routes this address
+ * @TN_ERROR_NO_ROUTE: no peer routes this address; or it is none of the own ones, where one of these is wanted
  * @TN_ERROR_BLOCKED: a policy forbids it
  * @TN_ERROR_MALFORMED: bytes or text from outside break their format
  * @TN_ERROR_UNSUPPORTED: the other side or this build does not have it

@@ -4,6 +4,7 @@
 #include "tn-lwip-listener.h"
 
 #include "lwip/tcp.h"
+#include "tn-error.h"
 #include "tn-lwip-backlog.h"
 #include "tn-lwip-conn.h"
 #include "tn-lwip-stream.h"
@@ -72,7 +73,7 @@ tn_lwip_set_bind_error (GError            **error,
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "cannot %s %s: the network stack is stopped", what, text);
       break;
     case ERR_RTE:
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "cannot %s %s: not an own address", what, text);
+      g_set_error (error, TN_ERROR, TN_ERROR_NO_ROUTE, "cannot %s %s: not an own address", what, text);
       break;
     default:
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "cannot %s %s: network stack error %d", what, text, lwip_error);

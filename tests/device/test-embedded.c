@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "device-kit.h"
@@ -336,8 +337,6 @@ test_no_way (Fixture       *fixture,
     { "2001:db8::1", TN_ERROR, TN_ERROR_NO_ROUTE, "2001:db8::1" },
     { "bob", G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED, "bob port 81" },
   };
-  g_autoptr (TnListener) foreign = NULL;
-  g_autoptr (GError) refused = NULL;
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
@@ -347,8 +346,122 @@ test_no_way (Fixture       *fixture,
       g_assert_error (error, cases[i].domain, cases[i].code);
       g_assert_nonnull (strstr (error->message, cases[i].text));
     }
-  foreign = kit_listen (fixture->ada, 80, "192.0.2.1", &refused);
-  g_assert_error (refused, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+}
+
+/* --- Over the bus it is the same --- */
+
+typedef struct
+{
+  char           *directory;
+  TnDeviceServer *server;
+  TnDevice       *device;
+} Shared;
+
+static void
+share_begin (Shared   *shared,
+             TnDevice *device)
+{
+  g_autoptr (GError) error = NULL;
+
+  shared->directory = g_dir_make_tmp ("tailnet-XXXXXX", &error);
+  g_assert_no_error (error);
+  shared->server = tn_device_server_new (device);
+  g_assert_true (tn_device_server_listen (shared->server, shared->directory, &error));
+  shared->device = TN_DEVICE (tn_system_device_new_for_directory (shared->directory));
+  g_assert_true (kit_start (shared->device, &error));
+}
+
+static void
+share_end (Shared *shared)
+{
+  tn_device_server_close (shared->server);
+  kit_wait_state (shared->device, TN_DEVICE_STATE_STOPPED);
+  g_object_unref (shared->server);
+  g_object_unref (shared->device);
+  g_assert_cmpint (g_rmdir (shared->directory), ==, 0);
+  g_free (shared->directory);
+}
+
+static void
+check_foreign (TnDevice   *device,
+               const char *address)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (kit_listen (device, 80, address, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_NO_ROUTE);
+  g_assert_nonnull (strstr (error->message, address));
+  g_clear_error (&error);
+  tn_device_bind_datagram_async (device, 80, address, NULL, kit_result_cb, &result);
+  g_assert_null (tn_device_bind_datagram_finish (device, kit_wait (&result), &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_NO_ROUTE);
+  g_assert_nonnull (strstr (error->message, address));
+}
+
+static void
+test_foreign_address (Fixture       *fixture,
+                      gconstpointer  data)
+{
+  g_autoptr (TnNode) bob = kit_wait_peer (fixture->ada, "bob");
+  Shared shared;
+
+  share_begin (&shared, fixture->ada);
+  for (guint i = 0; i < 2; i++)
+    {
+      check_foreign (i == 0 ? fixture->ada : shared.device, "192.0.2.1");
+      check_foreign (i == 0 ? fixture->ada : shared.device, tn_node_get_addresses (bob)[0]);
+    }
+  share_end (&shared);
+}
+
+static void
+check_preferences (TnDevice   *device,
+                   const char *control_url,
+                   gboolean    want_running)
+{
+  g_autoptr (TnPreferences) preferences = tn_device_dup_preferences (device);
+
+  g_assert_nonnull (preferences);
+  g_assert_cmpstr (tn_preferences_get_control_url (preferences), ==, control_url);
+  g_assert_cmpstr (tn_preferences_get_hostname (preferences), ==, "eve");
+  g_assert_cmpstr (tn_preferences_get_tags (preferences)[0], ==, "tag:one");
+  g_assert_null (tn_preferences_get_tags (preferences)[1]);
+  g_assert_cmpint (tn_preferences_get_want_running (preferences), ==, want_running);
+}
+
+static gboolean
+wants_to_run (gpointer device)
+{
+  g_autoptr (TnPreferences) preferences = tn_device_dup_preferences (device);
+
+  return tn_preferences_get_want_running (preferences);
+}
+
+static void
+test_preferences (Fixture       *fixture,
+                  gconstpointer  data)
+{
+  const char *control_url = tn_embedded_device_get_control_url (TN_EMBEDDED_DEVICE (fixture->ada));
+  const char *const tags[] = { "tag:one", NULL };
+  TnDevice *device = g_object_new (TN_TYPE_EMBEDDED_DEVICE, "hostname", "eve", "control-url", control_url, "tags", tags, NULL);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  Shared shared;
+
+  /* Without a key nobody lets it in. */
+  check_preferences (device, control_url, FALSE);
+  tn_device_start_async (device, NULL, kit_result_cb, &result);
+  kit_wait_state (device, TN_DEVICE_STATE_NEEDS_LOGIN);
+  check_preferences (device, control_url, TRUE);
+  kit_stop (device);
+  g_assert_false (tn_device_start_finish (device, kit_wait (&result), &error));
+  check_preferences (device, control_url, FALSE);
+  g_object_unref (device);
+
+  share_begin (&shared, fixture->ada);
+  kit_wait_for ("the preferences of the other device", wants_to_run, shared.device);
+  share_end (&shared);
 }
 
 /* --- Datagrams --- */
@@ -524,6 +637,8 @@ main (int    argc,
   ADD ("ipv6", test_ipv6);
   ADD ("incoming", test_incoming);
   ADD ("no-way", test_no_way);
+  ADD ("foreign-address", test_foreign_address);
+  ADD ("preferences", test_preferences);
   ADD ("datagrams", test_datagrams);
   ADD ("datagram-at-once", test_datagram_at_once);
   ADD ("cancel", test_cancel);

@@ -212,7 +212,10 @@ test_listen_errors (void)
   g_assert_nonnull (strstr (error->message, TEST_IP4_A ":80"));
   g_clear_error (&error);
   g_assert_null (test_listen (host, "1.2.3.4", 80, 0, &error));
-  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_error (error, TN_ERROR, TN_ERROR_NO_ROUTE);
+  g_clear_error (&error);
+  g_assert_null (test_bind (host, "1.2.3.4", 80, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_NO_ROUTE);
   g_clear_error (&error);
   other_host = test_listen (&wire->hosts[1], "0.0.0.0", 80, 0, &error);     /* a port of its own */
   g_assert_no_error (error);
