@@ -314,7 +314,7 @@ tn_device_dup_dns_suffix (TnDevice *self)
  *
  * Gets how the device is set up.
  *
- * Returns: (nullable) (transfer full): the preferences
+ * Returns: (nullable) (transfer full): the preferences, or %NULL as long as they are not known: another process has them
  *
  * Since: 0.1
  */

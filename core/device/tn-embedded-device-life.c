@@ -55,6 +55,7 @@ publish_stopped (TnEmbeddedDevice *self,
   TnDeviceFacts facts = { .state = TN_DEVICE_STATE_STOPPED, .error = error };
 
   self->state = TN_DEVICE_STATE_STOPPED;
+  tn_embedded_device_publish_preferences (self, FALSE);
   tn_device_model_publish_facts (self->model, &facts);
   tn_device_model_flush (self->model);
 }
@@ -402,6 +403,7 @@ tn_embedded_device_start_async (TnDevice            *device,
     }
 
   self->start_task = g_steal_pointer (&task);
+  tn_embedded_device_publish_preferences (self, TRUE);
   watch_cancellable (self, cancellable);
   if (self->runtime != NULL)
     return;

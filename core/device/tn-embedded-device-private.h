@@ -42,6 +42,9 @@ struct _TnEmbeddedDevice
   TnDeviceState   state;
 };
 
+/* From any thread. */
+void     tn_embedded_device_publish_preferences (TnEmbeddedDevice *self, gboolean want_running);
+
 /* tn-embedded-device-life.c */
 void     tn_embedded_device_close_down    (TnEmbeddedDevice *self);      /* of a device that has a runtime or waits for one */
 void     tn_embedded_device_start_async   (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

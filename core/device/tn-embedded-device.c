@@ -62,10 +62,21 @@ set_auth_key (TnEmbeddedDevice *self,
   self->auth_key = tn_secret_strdup (auth_key);
 }
 
+void
+tn_embedded_device_publish_preferences (TnEmbeddedDevice *self,
+                                        gboolean          want_running)
+{
+  g_autoptr (TnPreferences) preferences = tn_preferences_new (self->control_url, self->hostname, (const char *const *) self->tags,
+                                                              want_running);
+
+  tn_device_model_publish_preferences (self->model, preferences);
+}
+
 static void
 tn_embedded_device_constructed (GObject *object)
 {
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (object);
+  g_autoptr (GMainContext) own_context = g_main_context_ref_thread_default ();
 
   G_OBJECT_CLASS (tn_embedded_device_parent_class)->constructed (object);
 
@@ -80,13 +91,16 @@ tn_embedded_device_constructed (GObject *object)
       self->control_url = g_strdup (DEFAULT_CONTROL_URL);
     }
   if (self->main_context == NULL)
-    self->main_context = g_main_context_ref_thread_default ();
+    self->main_context = g_main_context_ref (own_context);
   if (self->state_store == NULL)
     {
       self->state_store = tn_memory_state_store_new ();
       self->ephemeral = TRUE;      /* nobody can be this node again: it must not stay behind in the tailnet */
     }
   self->model = tn_device_model_new (TN_DEVICE (self), self->main_context);
+  tn_embedded_device_publish_preferences (self, FALSE);
+  if (self->main_context == own_context)
+    tn_device_model_flush (self->model);      /* else they show as soon as that context runs */
 }
 
 static void
