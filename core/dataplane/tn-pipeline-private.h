@@ -23,6 +23,7 @@ typedef struct
   guint8            disco_shared[32];
   gboolean          disco_shared_known;
   gboolean          shadowed;               /* a later peer has the same key, and the tunnel */
+  GList             talking_link;           /* in talking while it has a tunnel; data is the state itself then, else NULL */
   guint             home_region;
   guint             heard_region;           /* relay region it was last heard from, 0: none */
   gint64            latency_us;
@@ -67,6 +68,7 @@ struct _TnPipeline
   TnFilterState     jailed_state;
   GHashTable       *peers_by_id;            /* gint64 * in the state -> TnPeerState, owned */
   GHashTable       *peers_by_key;           /* TnNodePublicKey * in the state -> TnPeerState */
+  GQueue            talking;                /* of TnPeerState: these have a tunnel, a few of many */
   guint             n_shadowed;             /* peers behind another with the same key: not in peers_by_key */
   TnHoldPool       *hold_pool;
   GPtrArray        *blocked;                /* of TnPeerState, in turn */

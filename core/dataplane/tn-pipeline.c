@@ -31,6 +31,27 @@ peer_state_free (gpointer data)
   g_free (peer);
 }
 
+/* @tunnel_peer: nullable. */
+static void
+set_tunnel_peer (TnPipeline   *pipeline,
+                 TnPeerState  *peer,
+                 TnTunnelPeer *tunnel_peer)
+{
+  GList *link = &peer->talking_link;
+
+  peer->tunnel_peer = tunnel_peer;
+  if (tunnel_peer != NULL && link->data == NULL)
+    {
+      link->data = peer;
+      g_queue_push_tail_link (&pipeline->talking, link);
+    }
+  else if (tunnel_peer == NULL && link->data != NULL)
+    {
+      g_queue_unlink (&pipeline->talking, link);
+      link->data = NULL;
+    }
+}
+
 /* --- What the tunnel asks --- */
 
 /* An initiation names a key without a tunnel: peers get theirs on first use. */
@@ -52,10 +73,10 @@ tunnel_event (gpointer      user_data,
   TnPeerState *peer = tn_tunnel_peer_get_user_data (tunnel_peer);
 
   if (event == TN_TUNNEL_EVENT_CREATED)
-    peer->tunnel_peer = tunnel_peer;
+    set_tunnel_peer (pipeline, peer, tunnel_peer);
   else if (event == TN_TUNNEL_EVENT_IDLE)
     {
-      peer->tunnel_peer = NULL;
+      set_tunnel_peer (pipeline, peer, NULL);
       tn_tunnel_remove_peer (pipeline->tunnel, tunnel_peer);
     }
 }
@@ -85,7 +106,7 @@ tn_pipeline_ensure_tunnel (TnPipeline  *pipeline,
   TnTunnelPeerConfig config = { .user_data = peer };
 
   if (G_UNLIKELY (peer->tunnel_peer == NULL) && tn_pipeline_peer_by_key (pipeline, &peer->key) == peer)
-    peer->tunnel_peer = tn_tunnel_add_peer (pipeline->tunnel, &peer->key, &config, pipeline->now_us);
+    set_tunnel_peer (pipeline, peer, tn_tunnel_add_peer (pipeline->tunnel, &peer->key, &config, pipeline->now_us));
   return peer->tunnel_peer;
 }
 
@@ -210,8 +231,11 @@ static void
 leave_tunnel (TnPipeline  *pipeline,
               TnPeerState *peer)
 {
-  if (peer->tunnel_peer != NULL)
-    tn_tunnel_remove_peer (pipeline->tunnel, g_steal_pointer (&peer->tunnel_peer));
+  TnTunnelPeer *tunnel_peer = peer->tunnel_peer;
+
+  set_tunnel_peer (pipeline, peer, NULL);
+  if (tunnel_peer != NULL)
+    tn_tunnel_remove_peer (pipeline->tunnel, tunnel_peer);
   tn_hold_queue_clear (&peer->held);
   tn_pipeline_unblock (pipeline, peer);
 }
@@ -379,13 +403,11 @@ tn_pipeline_expire (TnPipeline *pipeline,
 GArray *
 tn_pipeline_dup_infos (TnPipeline *pipeline)
 {
-  GArray *infos = g_array_new (FALSE, FALSE, sizeof (TnPipelinePeerInfo));
-  GHashTableIter iter;
-  TnPeerState *peer;
+  GArray *infos = g_array_sized_new (FALSE, FALSE, sizeof (TnPipelinePeerInfo), pipeline->talking.length);
 
-  g_hash_table_iter_init (&iter, pipeline->peers_by_id);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &peer))
+  for (const GList *link = pipeline->talking.head; link != NULL; link = link->next)
     {
+      const TnPeerState *peer = link->data;
       TnPipelinePeerInfo info = {
         .id = peer->id,
         .path = peer->path,
@@ -393,8 +415,6 @@ tn_pipeline_dup_infos (TnPipeline *pipeline)
         .path_since_wall_ns = peer->path_since_wall_ns,
       };
 
-      if (peer->tunnel_peer == NULL)
-        continue;
       tn_tunnel_peer_get_stats (peer->tunnel_peer, &info.stats);
       g_array_append_val (infos, info);
     }

@@ -724,6 +724,34 @@ test_same_key (void)
   settle (world);
 }
 
+/* Both forget a tunnel that nobody uses, and make it again. */
+static void
+test_idle (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+
+  for (guint i = 1; i <= 2; i++)
+    {
+      send_udp (a, b, 1);
+      settle (world);
+      g_assert_cmpuint (b->received->len, ==, i);
+      g_assert_cmpuint (count_infos (a), ==, 1);
+      g_assert_cmpuint (count_infos (b), ==, 1);
+      while (count_infos (a) + count_infos (b) > 0)
+        {
+          gint64 deadlines[] = { tn_pipeline_deadline (a->pipeline), tn_pipeline_deadline (b->pipeline) };
+
+          world->now_us = deadlines[0] < 0 || (deadlines[1] >= 0 && deadlines[1] < deadlines[0]) ? deadlines[1] : deadlines[0];
+          g_assert_cmpint (world->now_us, >, 0);
+          tn_pipeline_expire (a->pipeline, world->now_us);
+          tn_pipeline_expire (b->pipeline, world->now_us);
+          settle (world);
+        }
+    }
+}
+
 int
 main (int   argc,
       char *argv[])
@@ -747,5 +775,6 @@ main (int   argc,
   g_test_add_func ("/dataplane/pipeline/no-home-yet", test_no_home_yet);
   g_test_add_func ("/dataplane/pipeline/key-change", test_key_change);
   g_test_add_func ("/dataplane/pipeline/same-key", test_same_key);
+  g_test_add_func ("/dataplane/pipeline/idle", test_idle);
   return g_test_run ();
 }
