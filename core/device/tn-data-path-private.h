@@ -27,6 +27,7 @@ struct _TnDataPath
   GSource             *live;             /* NULL: nothing happened since it was told last */
   gboolean             overlay_started;
   guint                n_started;        /* of the underlays */
+  GHashTable          *regions;          /* set of regions of which something was told: a link, or a problem */
   GSource             *linger;           /* stopping, as soon as closed connections are through */
   gint64               linger_until_us;
   GHashTable          *pings;            /* guint64 * in it -> Ping */

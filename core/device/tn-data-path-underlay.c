@@ -77,6 +77,7 @@ underlay_link_state (gpointer             user_data,
 {
   TnDataPath *path = user_data;
 
+  g_hash_table_add (path->regions, GUINT_TO_POINTER (region));
   path->callbacks.link_state (path->user_data, region, state, error);
 }
 
@@ -88,6 +89,7 @@ underlay_health (gpointer             user_data,
 {
   TnDataPath *path = user_data;
 
+  g_hash_table_add (path->regions, GUINT_TO_POINTER (region));
   path->callbacks.relay_health (path->user_data, region, problem);
 }
 
@@ -132,6 +134,22 @@ tn_data_path_stop_underlays (TnDataPath *path)
     }
 }
 
+/* A transport that is stopped tells nothing any more: what it told has to be taken back for it. */
+static void
+take_back_links (TnDataPath *path)
+{
+  GHashTableIter iter;
+  gpointer region;
+
+  g_hash_table_iter_init (&iter, path->regions);
+  while (g_hash_table_iter_next (&iter, &region, NULL))
+    {
+      path->callbacks.link_state (path->user_data, GPOINTER_TO_UINT (region), TN_UNDERLAY_LINK_DOWN, NULL);
+      path->callbacks.relay_health (path->user_data, GPOINTER_TO_UINT (region), NULL);
+    }
+  g_hash_table_remove_all (path->regions);
+}
+
 /* A new key is a new identity towards the relays, too: they are left and joined again. */
 static gboolean
 node_key_cb (gpointer data)
@@ -145,6 +163,7 @@ node_key_cb (gpointer data)
   memcpy (path->node_key, ((TnDataPathCall *) data)->data, sizeof *path->node_key);
   tn_pipeline_set_node_key (path->pipeline, path->node_key);
   tn_data_path_stop_underlays (path);
+  take_back_links (path);
   if (!tn_data_path_start_underlays (path, &error))
     path->callbacks.failed (path->user_data, error);
   tn_data_path_settle (path);

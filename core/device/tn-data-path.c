@@ -281,6 +281,7 @@ tn_data_path_new (const TnDataPathConfig    *config,
   path->node_key = tn_secret_dup (config->node_key, sizeof *path->node_key);
   path->disco_key = tn_secret_dup (config->disco_key, sizeof *path->disco_key);
   path->pings = tn_data_path_new_pings ();
+  path->regions = g_hash_table_new (NULL, NULL);
   tn_data_path_call (path, start_cb, NULL, NULL);
   return path;
 }
@@ -300,6 +301,7 @@ tn_data_path_unref (TnDataPath *path)
 
   g_assert (path->pipeline == NULL);      /* its owner stops it */
   g_hash_table_unref (path->pings);
+  g_hash_table_unref (path->regions);
   g_ptr_array_unref (path->underlays);
   g_object_unref (path->overlay);
   g_clear_object (&path->tls_database);
