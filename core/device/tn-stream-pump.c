@@ -3,13 +3,10 @@
 
 #include "tn-stream-pump.h"
 
-#include <errno.h>
-#include <glib-unix.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tn-socket-pair.h"
 #include "tn-thread.h"
 
 #define BUFFER_LEN (64 * 1024)
@@ -192,63 +189,6 @@ start_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* Two ends of a TCP connection over loopback: unlike a pair of local sockets it can carry a reset. */
-static gboolean
-make_tcp_pair (int fds[2])
-{
-  struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl (INADDR_LOOPBACK) } };
-  struct sockaddr_in own, other;
-  socklen_t len = sizeof address, own_len = sizeof own, other_len = sizeof other;
-  int listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int on = 1;
-
-  fds[0] = -1;
-  fds[1] = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (listener < 0 || fds[1] < 0 || bind (listener, (struct sockaddr *) &address, sizeof address) != 0 ||
-      listen (listener, 1) != 0 || getsockname (listener, (struct sockaddr *) &address, &len) != 0 ||
-      connect (fds[1], (struct sockaddr *) &address, sizeof address) != 0 ||
-      getsockname (fds[1], (struct sockaddr *) &own, &own_len) != 0)
-    goto out;
-
-  /* Somebody else on this host may have been faster. */
-  for (;;)
-    {
-      fds[0] = accept4 (listener, (struct sockaddr *) &other, &other_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-      if (fds[0] < 0 || (other.sin_port == own.sin_port && other.sin_addr.s_addr == own.sin_addr.s_addr))
-        break;
-      close (fds[0]);
-    }
-  if (fds[0] >= 0)
-    {
-      setsockopt (fds[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      setsockopt (fds[1], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      g_unix_set_fd_nonblocking (fds[1], TRUE, NULL);
-    }
-
-out:
-  if (listener >= 0)
-    close (listener);
-  if (fds[0] < 0 && fds[1] >= 0)
-    close (fds[1]);
-  return fds[0] >= 0;
-}
-
-static gboolean
-make_pair (int      fds[2],
-           GError **error)
-{
-  /* Where there is no loopback, a reset shows as an end. */
-  if (!make_tcp_pair (fds) && socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
-    {
-      int saved_errno = errno;
-
-      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), "cannot make a pair of sockets: %s",
-                   g_strerror (saved_errno));
-      return FALSE;
-    }
-  return TRUE;
-}
-
 int
 tn_stream_pump_start (TnNetstackStream *stream,
                       GError          **error)
@@ -257,7 +197,7 @@ tn_stream_pump_start (TnNetstackStream *stream,
   Pump *pump;
   int fds[2];
 
-  if (!make_pair (fds, error))
+  if (!tn_socket_pair_new (fds, error))
     return -1;
 
   socket = g_socket_new_from_fd (fds[0], error);

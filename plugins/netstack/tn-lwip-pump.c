@@ -2,15 +2,13 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib-unix.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "tn-lwip-core.h"
 #include "tn-lwip-stream.h"
+#include "tn-socket-pair.h"
 
 /* Joins a connection to a descriptor that somebody else has the other end of. It runs in the core's thread, between the connection's
  * buffers and the descriptor's. */
@@ -234,62 +232,6 @@ start_cb (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* --- The pair of descriptors --- */
-
-/* TCP over loopback: a pair of Unix sockets has no way to tell the other end that a connection was reset. The peer's name is
- * checked, since anybody on the machine may connect to the port while it is open. */
-static gboolean
-loopback_pair (int fds[2])
-{
-  struct sockaddr_in listening = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
-  struct sockaddr_in own, other;
-  socklen_t len = sizeof listening;
-  int listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-  fds[0] = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  fds[1] = -1;
-  if (listener < 0 || fds[0] < 0 || bind (listener, (struct sockaddr *) &listening, len) != 0 || listen (listener, 8) != 0 ||
-      getsockname (listener, (struct sockaddr *) &listening, &len) != 0 ||
-      connect (fds[0], (struct sockaddr *) &listening, len) != 0 || getsockname (fds[0], (struct sockaddr *) &own, &len) != 0)
-    goto out;
-  do
-    {
-      if (fds[1] >= 0)
-        close (fds[1]);
-      len = sizeof other;
-      fds[1] = accept4 (listener, (struct sockaddr *) &other, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    }
-  while (fds[1] >= 0 && (other.sin_port != own.sin_port || other.sin_addr.s_addr != own.sin_addr.s_addr));
-
-out:
-  if (listener >= 0)
-    close (listener);
-  if (fds[0] >= 0 && fds[1] < 0)
-    {
-      close (fds[0]);
-      fds[0] = -1;
-    }
-  return fds[1] >= 0;
-}
-
-static gboolean
-make_pair (int      fds[2],
-           GError **error)
-{
-  int one = 1;
-
-  if (loopback_pair (fds))
-    {
-      setsockopt (fds[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-      setsockopt (fds[1], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-      return TRUE;
-    }
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0)     /* no loopback here: a reset looks like an end */
-    return g_unix_set_fd_nonblocking (fds[1], TRUE, error);
-  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "cannot make a pair of sockets: %s", g_strerror (errno));
-  return FALSE;
-}
-
 /* The thread stays for as long as the pump has something to do, whatever becomes of the interface. */
 int
 tn_lwip_pump_start (TnLwipConn *conn,
@@ -299,7 +241,7 @@ tn_lwip_pump_start (TnLwipConn *conn,
   TnLwipPump *self;
   int fds[2];
 
-  if (!make_pair (fds, error))
+  if (!tn_socket_pair_new (fds, error))
     return -1;
   self = g_new0 (TnLwipPump, 1);
   self->conn = tn_lwip_conn_ref (conn);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -169,6 +170,63 @@ test_steal_fd_reset (void)
   g_assert_cmpint (read_fd (fd, buffer, sizeof buffer), ==, -1);
   g_assert_cmpint (errno, ==, ECONNRESET);
   close (fd);
+}
+
+/* Others on this host who connect first. */
+#define STRANGERS_MAX 64
+
+int __real_listen (int fd, int backlog);
+int __wrap_listen (int fd, int backlog);
+
+static guint n_strangers;      /* 0: none */
+static int strangers[STRANGERS_MAX];
+
+int
+__wrap_listen (int fd,
+               int backlog)
+{
+  struct sockaddr_in address;
+  socklen_t len = sizeof address;
+  int result = __real_listen (fd, backlog);
+
+  for (guint i = 0; i < n_strangers; i++)
+    {
+      strangers[i] = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+      g_assert_cmpint (getsockname (fd, (struct sockaddr *) &address, &len), ==, 0);
+      if (connect (strangers[i], (struct sockaddr *) &address, sizeof address) != 0)
+        g_assert_cmpint (errno, ==, EINPROGRESS);
+    }
+  return result;
+}
+
+/* Whoever they are: they do not get the connection, and hold nobody up, however many they are. */
+static void
+test_steal_fd_strangers (void)
+{
+  static const guint cases[] = { 1, 2, STRANGERS_MAX };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GSocketConnection) other_end = NULL;
+      g_autoptr (TnConnection) connection = make_connection (&other_end);
+      GOutputStream *out = g_io_stream_get_output_stream (G_IO_STREAM (other_end));
+      g_autoptr (GError) error = NULL;
+      char buffer[8];
+      int fd, domain;
+      socklen_t len = sizeof domain;
+
+      n_strangers = cases[i];
+      fd = tn_connection_steal_fd (connection, &error);
+      n_strangers = 0;
+      g_assert_no_error (error);
+      g_assert_cmpint (getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &domain, &len), ==, 0);
+      g_assert_cmpint (domain, ==, cases[i] < STRANGERS_MAX ? AF_INET : AF_UNIX);
+      g_assert_true (g_output_stream_write_all (out, "hello", 5, NULL, NULL, &error));
+      g_assert_cmpint (read_fd (fd, buffer, sizeof buffer), ==, 5);
+      close (fd);
+      for (guint j = 0; j < cases[i]; j++)
+        close (strangers[j]);
+    }
 }
 
 /* --- Listeners --- */
@@ -446,6 +504,7 @@ main (int    argc,
   g_test_add_func ("/device/connection/streams", test_connection);
   g_test_add_func ("/device/connection/steal-fd", test_steal_fd);
   g_test_add_func ("/device/connection/steal-fd-reset", test_steal_fd_reset);
+  g_test_add_func ("/device/connection/steal-fd-strangers", test_steal_fd_strangers);
   g_test_add_func ("/device/listener/accept", test_accept);
   g_test_add_func ("/device/listener/accept-cancelled", test_accept_cancelled);
   g_test_add_func ("/device/listener/incoming", test_incoming);

@@ -2,6 +2,8 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -263,6 +265,8 @@ test_steal_fd (gconstpointer reset)
   fd = TN_NETSTACK_STREAM_GET_CLASS (client)->steal_fd (client, &error);
   g_assert_no_error (error);
   g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (fcntl (fd, F_GETFL) & O_NONBLOCK, !=, 0);
+  g_assert_true (g_unix_set_fd_nonblocking (fd, FALSE, &error));      /* for what follows */
   g_assert_cmpint (TN_NETSTACK_STREAM_GET_CLASS (client)->steal_fd (client, &error), ==, -1);
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
   g_clear_error (&error);
