@@ -7,6 +7,7 @@
 #include "tn-connection-private.h"
 #include "tn-context.h"
 #include "tn-device-private.h"
+#include "tn-system-device-stream.h"
 
 #define RETRY_MIN_MS 50
 #define RETRY_MAX_MS 2000
@@ -53,11 +54,12 @@ make_connection (TnListener       *self,
 {
   g_autoptr (GSocketAddress) remote = TN_NETSTACK_STREAM_GET_CLASS (stream)->dup_remote_address (stream);
   g_autoptr (TnNode) peer = NULL;
+  g_autoptr (GVariant) granted = tn_system_device_stream_dup_grants (stream);
   g_autoptr (GVariant) capabilities = NULL;
 
   if (G_IS_INET_SOCKET_ADDRESS (remote))
     peer = tn_device_identify (self->device, g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (remote)), &capabilities);
-  return tn_connection_new (stream, peer, capabilities);
+  return tn_connection_new (stream, peer, granted != NULL ? granted : capabilities);
 }
 
 static void

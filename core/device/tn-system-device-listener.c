@@ -5,7 +5,6 @@
 
 #include <gio/gunixfdlist.h>
 
-#include "tn-ip.h"
 #include "tn-system-device-stream.h"
 
 #define TN_TYPE_SYSTEM_DEVICE_LISTENER (tn_system_device_listener_get_type ())
@@ -14,7 +13,6 @@ G_DECLARE_FINAL_TYPE (TnSystemDeviceListener, tn_system_device_listener, TN, SYS
 struct _TnSystemDeviceListener
 {
   TnNetstackListener parent_instance;
-  TnSystemDevice    *device;
   TnBusTailnet1     *proxy;
   guint              id;
   GSocketAddress    *local;
@@ -22,23 +20,6 @@ struct _TnSystemDeviceListener
 };
 
 G_DEFINE_FINAL_TYPE (TnSystemDeviceListener, tn_system_device_listener, TN_TYPE_NETSTACK_LISTENER)
-
-/* What the policy grants who is at @remote, for tn_device_identify(). */
-static void
-note_grants (TnSystemDevice *self,
-             GSocketAddress *remote,
-             GVariant       *grants)
-{
-  TnIpAddress address;
-
-  if (!G_IS_INET_SOCKET_ADDRESS (remote))
-    return;
-  address = tn_ip_address_from_inet (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (remote)));
-  if (g_variant_n_children (grants) > 0)
-    g_hash_table_replace (self->grants, g_memdup2 (&address, sizeof address), g_variant_ref (grants));
-  else
-    g_hash_table_remove (self->grants, &address);
-}
 
 static GSocketAddress *
 tn_system_device_listener_dup_local_address (TnNetstackListener *listener)
@@ -58,7 +39,6 @@ accepted_cb (GObject      *object,
   g_autoptr (GVariant) handle = NULL;
   g_autoptr (GVariant) grants = NULL;
   g_autoptr (GUnixFDList) fds = NULL;
-  g_autoptr (GSocketAddress) address = NULL;
   TnNetstackStream *stream;
   g_autofree char *local = NULL;
   g_autofree char *remote = NULL;
@@ -76,8 +56,7 @@ accepted_cb (GObject      *object,
       tn_system_device_return_error (task, error);
       return;
     }
-  address = tn_system_device_parse_address (remote);
-  note_grants (self->device, address, grants);
+  tn_system_device_stream_set_grants (stream, grants);
   g_task_return_pointer (task, stream, g_object_unref);
 }
 
@@ -119,7 +98,6 @@ tn_system_device_listener_finalize (GObject *object)
   TnSystemDeviceListener *self = TN_SYSTEM_DEVICE_LISTENER (object);
 
   tn_system_device_listener_close (TN_NETSTACK_LISTENER (self));
-  g_clear_object (&self->device);
   g_clear_object (&self->proxy);
   g_clear_object (&self->local);
   g_clear_object (&self->closed);
@@ -145,14 +123,12 @@ tn_system_device_listener_init (TnSystemDeviceListener *self)
 }
 
 TnNetstackListener *
-tn_system_device_listener_new (TnSystemDevice *device,
-                               TnBusTailnet1  *proxy,
-                               guint           id,
-                               const char     *local)
+tn_system_device_listener_new (TnBusTailnet1 *proxy,
+                               guint          id,
+                               const char    *local)
 {
   TnSystemDeviceListener *self = g_object_new (TN_TYPE_SYSTEM_DEVICE_LISTENER, NULL);
 
-  self->device = g_object_ref (device);
   self->proxy = g_object_ref (proxy);
   self->id = id;
   self->local = tn_system_device_parse_address (local);

@@ -19,7 +19,6 @@ struct _TnSystemDevice
   /* Only in main_context. */
   TnBusTailnet1 *proxy;            /* NULL: not connected */
   GCancellable  *loading;          /* of what goes on by itself */
-  GHashTable    *grants;           /* address -> a{sas}, as of its last connection */
   gboolean       reloading;        /* the list of peers is being asked for */
   gboolean       stale;            /* and once more after that */
   gboolean       stop_asked;       /* the end of the connection is no surprise */

@@ -57,7 +57,7 @@ listening_cb (GObject      *object,
               gpointer      user_data)
 {
   g_autoptr (GTask) task = user_data;
-  TnSystemDevice *self = g_task_get_source_object (task);
+  TnDevice *self = g_task_get_source_object (task);
   g_autoptr (TnNetstackListener) listener = NULL;
   g_autofree char *local = NULL;
   GError *error = NULL;
@@ -68,8 +68,8 @@ listening_cb (GObject      *object,
       tn_system_device_return_error (task, error);
       return;
     }
-  listener = tn_system_device_listener_new (self, TN_BUS_TAILNET1 (object), id, local);
-  g_task_return_pointer (task, tn_listener_new (TN_DEVICE (self), listener, TN_LISTENER_DEFAULT_BACKLOG), g_object_unref);
+  listener = tn_system_device_listener_new (TN_BUS_TAILNET1 (object), id, local);
+  g_task_return_pointer (task, tn_listener_new (self, listener, TN_LISTENER_DEFAULT_BACKLOG), g_object_unref);
 }
 
 static void

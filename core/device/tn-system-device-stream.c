@@ -18,6 +18,7 @@ struct _TnSystemDeviceStream
   GSocketConnection *connection;
   GSocketAddress    *local;          /* nullable */
   GSocketAddress    *remote;         /* nullable */
+  GVariant          *grants;         /* nullable */
 };
 
 G_DEFINE_FINAL_TYPE (TnSystemDeviceStream, tn_system_device_stream, TN_TYPE_NETSTACK_STREAM)
@@ -93,6 +94,7 @@ tn_system_device_stream_finalize (GObject *object)
   g_clear_object (&self->connection);
   g_clear_object (&self->local);
   g_clear_object (&self->remote);
+  g_clear_pointer (&self->grants, g_variant_unref);
   G_OBJECT_CLASS (tn_system_device_stream_parent_class)->finalize (object);
 }
 
@@ -148,6 +150,25 @@ tn_system_device_stream_new (int          fd,
   self->local = tn_system_device_parse_address (local);
   self->remote = tn_system_device_parse_address (remote);
   return TN_NETSTACK_STREAM (self);
+}
+
+void
+tn_system_device_stream_set_grants (TnNetstackStream *stream,
+                                    GVariant         *grants)
+{
+  TnSystemDeviceStream *self = TN_SYSTEM_DEVICE_STREAM (stream);
+
+  g_clear_pointer (&self->grants, g_variant_unref);
+  if (g_variant_n_children (grants) > 0)
+    self->grants = g_variant_ref (grants);
+}
+
+GVariant *
+tn_system_device_stream_dup_grants (TnNetstackStream *stream)
+{
+  if (!TN_IS_SYSTEM_DEVICE_STREAM (stream) || TN_SYSTEM_DEVICE_STREAM (stream)->grants == NULL)
+    return NULL;
+  return g_variant_ref (TN_SYSTEM_DEVICE_STREAM (stream)->grants);
 }
 
 int

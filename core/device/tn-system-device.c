@@ -275,7 +275,6 @@ tn_system_device_finalize (GObject *object)
 
   g_clear_pointer (&self->model, tn_device_model_unref);
   g_clear_pointer (&self->main_context, g_main_context_unref);
-  g_clear_pointer (&self->grants, g_hash_table_unref);
   g_free (self->directory);
   G_OBJECT_CLASS (tn_system_device_parent_class)->finalize (object);
 }
@@ -360,7 +359,6 @@ tn_system_device_class_init (TnSystemDeviceClass *klass)
 static void
 tn_system_device_init (TnSystemDevice *self)
 {
-  self->grants = g_hash_table_new_full (tn_ip_address_hash, (GEqualFunc) tn_ip_address_equal, g_free, (GDestroyNotify) g_variant_unref);
 }
 
 /* --- Interface: what is known is the model's --- */
@@ -379,18 +377,15 @@ tn_system_device_peers_with_route (TnDevice     *device,
   return tn_device_model_peers_with_route (TN_SYSTEM_DEVICE (device)->model, address);
 }
 
+/* What the policy grants has to be asked for: see whois. */
 static TnNode *
 tn_system_device_identify (TnDevice      *device,
                            GInetAddress  *source,
                            GVariant     **capabilities)
 {
-  TnSystemDevice *self = TN_SYSTEM_DEVICE (device);
-  TnIpAddress address = tn_ip_address_from_inet (source);
-  GVariant *grants = g_hash_table_lookup (self->grants, &address);
-
   if (capabilities != NULL)
-    *capabilities = grants != NULL ? g_variant_ref (grants) : NULL;
-  return tn_device_model_identify (self->model, source);
+    *capabilities = NULL;
+  return tn_device_model_identify (TN_SYSTEM_DEVICE (device)->model, source);
 }
 
 static void

@@ -17,6 +17,8 @@ struct _HeldDevice
   guint          n_held;
   const char    *last;
   FakeListener  *listener;
+  GVariant      *grants;
+  guint          n_shown;
 };
 
 enum { PROP_0, PROP_FIRST };
@@ -233,7 +235,7 @@ held_device_identify (TnDevice      *device,
                       GVariant     **capabilities)
 {
   if (capabilities != NULL)
-    *capabilities = NULL;
+    *capabilities = HELD_DEVICE (device)->grants != NULL ? g_variant_ref (HELD_DEVICE (device)->grants) : NULL;
   return tn_device_model_identify (HELD_DEVICE (device)->model, source);
 }
 
@@ -267,6 +269,7 @@ held_device_dispose (GObject *object)
 static void
 held_device_finalize (GObject *object)
 {
+  g_clear_pointer (&HELD_DEVICE (object)->grants, g_variant_unref);
   g_clear_pointer (&HELD_DEVICE (object)->model, tn_device_model_unref);
   G_OBJECT_CLASS (held_device_parent_class)->finalize (object);
 }
@@ -277,6 +280,8 @@ held_device_get_property (GObject    *object,
                           GValue     *value,
                           GParamSpec *pspec)
 {
+  if (g_str_equal (pspec->name, "preferences"))
+    HELD_DEVICE (object)->n_shown++;
   if (!tn_device_model_get_property (HELD_DEVICE (object)->model, PROP_FIRST, prop_id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
 }
@@ -338,6 +343,21 @@ const char *
 held_device_get_last (HeldDevice *self)
 {
   return self->last;
+}
+
+void
+held_device_set_grants (HeldDevice *self,
+                        GVariant   *grants)
+{
+  g_variant_ref_sink (grants);
+  g_clear_pointer (&self->grants, g_variant_unref);
+  self->grants = grants;
+}
+
+guint
+held_device_count_shown (HeldDevice *self)
+{
+  return self->n_shown;
 }
 
 FakeListener *

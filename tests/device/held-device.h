@@ -15,6 +15,8 @@ TnDeviceModel *held_device_get_model    (HeldDevice *self);
 void           held_device_hold         (HeldDevice *self, gboolean hold);
 guint          held_device_count        (HeldDevice *self);      /* calls that are held */
 const char    *held_device_get_last     (HeldDevice *self);      /* name of the last call */
+void           held_device_set_grants   (HeldDevice *self, GVariant *grants);      /* a{sas}, of everybody */
+guint          held_device_count_shown  (HeldDevice *self);      /* how often somebody looked at its preferences */
 FakeListener  *held_device_get_listener (HeldDevice *self);      /* the last one; nullable */
 
 G_END_DECLS

@@ -194,6 +194,58 @@ test_sockets (Pair          *pair,
   g_assert_nonnull (tn_datagram_socket_get_local_address (socket));
 }
 
+static TnConnection *
+accept_one (Pair       *pair,
+            TnListener *listener)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  TnConnection *connection;
+
+  tn_listener_accept_async (listener, NULL, result_cb, &result);
+  fake_listener_push (held_device_get_listener (pair->held), "100.64.0.2");
+  connection = tn_listener_accept_finish (listener, wait_result (&result), &error);
+  g_assert_no_error (error);
+  return connection;
+}
+
+/* What the policy grants is a matter of the connection: the next one, and a later question, may have another answer. */
+static void
+test_grants (Pair          *pair,
+             gconstpointer  unused)
+{
+  g_autoptr (GInetAddress) address = g_inet_address_new_from_string ("100.64.0.2");
+  g_autoptr (GAsyncResult) listening = NULL;
+  g_autoptr (TnListener) listener = NULL;
+  g_autoptr (TnConnection) first = NULL;
+  g_autoptr (TnConnection) second = NULL;
+  g_autoptr (TnConnection) third = NULL;
+  g_autoptr (TnNode) node = NULL;
+  g_autoptr (GVariant) later = NULL;
+  g_autoptr (GError) error = NULL;
+
+  tn_device_listen_async (pair->device, 80, NULL, NULL, result_cb, &listening);
+  listener = tn_device_listen_finish (pair->device, wait_result (&listening), &error);
+  g_assert_no_error (error);
+  held_device_set_grants (pair->held, g_variant_new_parsed ("{'example.com/one': ['1']}"));
+  first = accept_one (pair, listener);
+  held_device_set_grants (pair->held, g_variant_new_parsed ("{'example.com/two': ['2']}"));
+  second = accept_one (pair, listener);
+  held_device_set_grants (pair->held, g_variant_new_parsed ("@a{sas} {}"));
+  third = accept_one (pair, listener);
+  g_assert_true (g_variant_lookup (tn_connection_get_capabilities (first), "example.com/one", "as", NULL));
+  g_assert_true (g_variant_lookup (tn_connection_get_capabilities (second), "example.com/two", "as", NULL));
+  g_assert_cmpuint (g_variant_n_children (tn_connection_get_capabilities (second)), ==, 1);
+  g_assert_cmpuint (g_variant_n_children (tn_connection_get_capabilities (third)), ==, 0);
+
+  held_device_set_grants (pair->held, g_variant_new_parsed ("{'example.com/one': ['1']}"));
+  g_clear_object (&first);
+  first = accept_one (pair, listener);
+  node = tn_device_identify (pair->device, address, &later);
+  g_assert_cmpstr (tn_node_get_stable_id (node), ==, "db");
+  g_assert_null (later);
+}
+
 /* --- What changes by itself --- */
 
 static void
@@ -614,6 +666,7 @@ main (int    argc,
     { "stop", test_stop },
     { "questions", test_questions },
     { "sockets", test_sockets },
+    { "grants", test_grants },
     { "changes", test_changes },
     { "cancelled", test_cancelled },
     { "cancelled-alone", test_cancelled_alone },
