@@ -24,11 +24,15 @@ struct _TnDeviceServer
   gboolean      starting;          /* because one of these asked */
   GPtrArray    *close_tasks;       /* of GTask */
   guint         n_farewells;       /* connections that are being closed */
+  GSource      *facts_changed;     /* nullable: what the bus shows is about to be brought up to date */
   GSource      *peers_changed;     /* nullable: the signal is on its way */
 };
 
 /* Answers who waits for a start; @error: nullable. */
 void tn_device_server_end_starts     (TnDeviceServer *self, const GError *error);
+
+/* What has changed and is not shown yet, at once. */
+void tn_device_server_show_changes   (TnDeviceServer *self);
 
 /* tn-device-server-facts.c: what the bus shows without being asked. */
 void tn_device_server_show_all       (TnDeviceServer *self);

@@ -27,12 +27,14 @@ enum { FAREWELL_MS = 1000 };
 G_DEFINE_FINAL_TYPE (TnDeviceServer, tn_device_server, G_TYPE_OBJECT)
 static guint signals[N_SIGNALS];
 
+/* Whoever hears that the device runs sees it, too. */
 void
 tn_device_server_end_starts (TnDeviceServer *self,
                              const GError   *error)
 {
   g_autoptr (GPtrArray) starts = g_steal_pointer (&self->starts);
 
+  tn_device_server_show_changes (self);
   self->starts = g_ptr_array_new ();
   for (guint i = 0; i < starts->len; i++)
     if (error == NULL)
@@ -62,11 +64,42 @@ end_starts (TnDeviceServer *self)
 }
 
 static void
-notify_cb (TnDeviceServer *self,
-           GParamSpec     *pspec)
+forget_source (GSource **place)
 {
+  if (*place != NULL)
+    g_source_destroy (*place);
+  g_clear_pointer (place, g_source_unref);
+}
+
+void
+tn_device_server_show_changes (TnDeviceServer *self)
+{
+  if (self->facts_changed == NULL)
+    return;
+  forget_source (&self->facts_changed);
   tn_device_server_show_all (self);
+}
+
+static gboolean
+facts_changed_cb (gpointer data)
+{
+  TnDeviceServer *self = data;
+
+  tn_device_server_show_changes (self);
   end_starts (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* Many properties change at once. As soon as what waits already: calls are answered after it. */
+static void
+notify_cb (TnDeviceServer *self)
+{
+  if (self->facts_changed != NULL)
+    return;
+  self->facts_changed = g_idle_source_new ();
+  g_source_set_priority (self->facts_changed, G_PRIORITY_DEFAULT);
+  g_source_set_callback (self->facts_changed, facts_changed_cb, self, NULL);
+  g_source_attach (self->facts_changed, self->context);
 }
 
 static gboolean
@@ -163,9 +196,8 @@ tn_device_server_dispose (GObject *object)
       g_signal_handlers_disconnect_by_data (tn_device_get_health (self->device), self);
       g_signal_handlers_disconnect_by_data (self->device, self);
     }
-  if (self->peers_changed != NULL)
-    g_source_destroy (self->peers_changed);
-  g_clear_pointer (&self->peers_changed, g_source_unref);
+  forget_source (&self->facts_changed);
+  forget_source (&self->peers_changed);
   g_clear_object (&self->device);
   G_OBJECT_CLASS (tn_device_server_parent_class)->dispose (object);
 }
@@ -260,9 +292,17 @@ tn_device_server_new (TnDevice *device)
   g_signal_connect_swapped (device, "notify", G_CALLBACK (notify_cb), self);
   g_signal_connect_swapped (tn_device_get_peers (device), "items-changed", G_CALLBACK (peers_cb), self);
   g_signal_connect_swapped (tn_device_get_health (device), "items-changed", G_CALLBACK (tn_device_server_show_health), self);
-  notify_cb (self, NULL);
+  tn_device_server_show_all (self);
   tn_device_server_show_health (self);
   return self;
+}
+
+static void
+close_directory (TnDeviceServer *self)
+{
+  if (self->directory_fd >= 0)
+    close (self->directory_fd);
+  self->directory_fd = -1;
 }
 
 /**
@@ -299,6 +339,7 @@ tn_device_server_listen (TnDeviceServer  *self,
   self->server = g_dbus_server_new_sync (address, G_DBUS_SERVER_FLAGS_AUTHENTICATION_REQUIRE_SAME_USER, guid, NULL, NULL, error);
   if (self->server == NULL)
     {
+      close_directory (self);
       g_prefix_error (error, "cannot serve others in %s: ", directory);
       return FALSE;
     }
@@ -420,9 +461,7 @@ tn_device_server_close (TnDeviceServer *self)
       g_signal_handlers_disconnect_by_data (connection, self);
       say_farewell (self, connection);
     }
-  if (self->directory_fd >= 0)
-    close (self->directory_fd);
-  self->directory_fd = -1;
+  close_directory (self);
 }
 
 /**

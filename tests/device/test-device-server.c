@@ -119,6 +119,56 @@ ping (GDBusConnection *connection,
   call (connection, "Ping", g_variant_new ("(suu)", "db", 0, 0), result);
 }
 
+/* --- What it shows --- */
+
+static void
+test_notifies_together (Fixture       *fixture,
+                        gconstpointer  unused)
+{
+  guint before = held_device_count_shown (fixture->held);
+  TnDeviceModel *model = held_device_get_model (fixture->held);
+
+  for (guint i = 0; i < 10; i++)
+    {
+      g_autofree char *url = g_strdup_printf ("https://login.test/%u", i);
+
+      tn_device_model_publish_facts (model, &(TnDeviceFacts) { .state = TN_DEVICE_STATE_NEEDS_LOGIN, .auth_url = url });
+      tn_device_model_flush (model);
+    }
+  g_assert_cmpuint (held_device_count_shown (fixture->held), ==, before);
+  WAIT_FOR (held_device_count_shown (fixture->held) > before);
+  g_assert_cmpuint (held_device_count_shown (fixture->held), ==, before + 1);
+  g_assert_cmpstr (tn_bus_tailnet1_get_auth_url (fixture->server->skeleton), ==, "https://login.test/9");
+  g_assert_cmpuint (tn_bus_tailnet1_get_state (fixture->server->skeleton), ==, TN_DEVICE_STATE_NEEDS_LOGIN);
+}
+
+/* In a folder whose name is too long for a socket it needs a descriptor, which it keeps only while it serves. */
+static void
+test_cannot_listen (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *directory = g_dir_make_tmp ("tailnet-XXXXXX", &error);
+  g_autofree char *name = g_strnfill (120, 'x');
+  g_autofree char *inner = g_build_filename (directory, name, NULL);
+  g_autofree char *path = g_build_filename (inner, TN_BUS_SOCKET_NAME, NULL);
+  g_autoptr (HeldDevice) held = held_device_new ();
+  g_autoptr (TnDeviceServer) server = tn_device_server_new (TN_DEVICE (held));
+
+  g_assert_cmpint (g_mkdir_with_parents (path, 0700), ==, 0);      /* in the way */
+  g_assert_false (tn_device_server_listen (server, inner, &error));
+  g_assert_nonnull (error);
+  g_assert_cmpint (server->directory_fd, ==, -1);
+  g_clear_error (&error);
+  g_assert_cmpint (g_rmdir (path), ==, 0);
+  g_assert_true (tn_device_server_listen (server, inner, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (server->directory_fd, >=, 0);
+  tn_device_server_close (server);
+  g_assert_cmpint (server->directory_fd, ==, -1);
+  g_assert_cmpint (g_rmdir (inner), ==, 0);
+  g_assert_cmpint (g_rmdir (directory), ==, 0);
+}
+
 /* --- Calls without end --- */
 
 static void
@@ -314,6 +364,8 @@ main (int    argc,
       char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add ("/device/server/notifies-together", Fixture, NULL, set_up, test_notifies_together, tear_down);
+  g_test_add_func ("/device/server/cannot-listen", test_cannot_listen);
   g_test_add ("/device/server/calls-bounded", Fixture, NULL, set_up, test_calls_bounded, tear_down);
   g_test_add ("/device/server/closes-at-once", Fixture, NULL, set_up, test_closes_at_once, tear_down);
   return g_test_run ();
