@@ -112,12 +112,14 @@ class Talk(tap.TailnetCase):
         async def body(alice, bob):
             here, there = await alice.bind_datagram(0), await bob.bind_datagram(5353)
             for payload in (b"one", b"", b"three" * 200):
-                await here.send_to_host("bob", 5353, GLib.Bytes.new(payload))
+                await here.send_to_host("bob", 5353, payload)
                 data, source = await there.receive_from()
                 self.assertEqual(data.get_data() or b"", payload)
                 await there.send_to(source, GLib.Bytes.new(payload[::-1]))
                 data, source = await here.receive_from()
                 self.assertEqual(data.get_data() or b"", payload[::-1])
+                here.send_to_host_nowait("bob", 5353, memoryview(payload))      # the tunnel is there now
+                self.assertEqual((await there.receive_from())[0].get_data() or b"", payload)
 
         self.pair(body)
 

@@ -143,12 +143,19 @@ def _check_loop(self, pump):
         raise RuntimeError(f"this {type(self).__name__} does not belong to the running loop: make it inside of a coroutine")
 
 
+def _to_bytes(payload):
+    """GLib.Bytes of whatever Python has for bytes."""
+    return GLib.Bytes.new(bytes(payload)) if isinstance(payload, (bytes, bytearray, memoryview)) else payload
+
+
 def _coroutine(name, start, finish):
     signature = _signature(start)
 
     async def method(self, *args, **kwargs):
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
+        if "payload" in bound.arguments:
+            bound.arguments["payload"] = _to_bytes(bound.arguments["payload"])
         loop = asyncio.get_running_loop()
         future, cancellable = loop.create_future(), Gio.Cancellable()
         pump = _pump(loop)
@@ -201,8 +208,16 @@ def _add_properties(cls):
 
 
 # What sends at once or not at all keeps a name for it, so that the plain one can wait, as everything does here.
+def _nowait(send):
+    def method(self, *args):
+        return send(self, *args[:-1], _to_bytes(args[-1]))
+
+    method.__doc__ = f"{send.__name__}() in C: raises Gio.IOErrorEnum.WOULD_BLOCK where there is no room."
+    return method
+
+
 for _name in ("send_to", "send_to_host"):
-    setattr(Tailnet.DatagramSocket, f"{_name}_nowait", getattr(Tailnet.DatagramSocket, _name))
+    setattr(Tailnet.DatagramSocket, f"{_name}_nowait", _nowait(getattr(Tailnet.DatagramSocket, _name)))
     delattr(Tailnet.DatagramSocket, _name)
 for _cls in (Tailnet.Device, Tailnet.Listener, Tailnet.DatagramSocket, Tailnet.Connection, Tailnet.StateStore):
     _add_coroutines(_cls)
