@@ -101,10 +101,17 @@ struct _TnControlClient
   TnHttp2Stream          *logout_stream;
   GSource                *logout_timer;
   GSource                *done_source;
-  TnControlDoneFunc       done;
-  gpointer                done_data;
+  GArray                 *waiters;           /* of TnControlWaiter: who hears of the end */
   GError                 *done_error;
 };
+
+/* Who asked for the end. */
+typedef struct
+{
+  TnControlDoneFunc done;
+  gpointer          data;
+  gboolean          wants_error;      /* of a logout */
+} TnControlWaiter;
 
 /* Does whatever can be done next. Every event ends with it. */
 void tn_control_client_advance (TnControlClient *self);

@@ -232,6 +232,7 @@ tn_control_client_new (const TnControlConfig   *config,
   self->register_body = g_byte_array_new ();
   self->map_buffer = g_byte_array_new ();
   self->changes = tn_netmap_changes_new ();
+  self->waiters = g_array_new (FALSE, FALSE, sizeof (TnControlWaiter));
   return self;
 }
 
@@ -290,6 +291,7 @@ tn_control_client_unref (TnControlClient *self)
   g_array_unref (self->endpoints);
   g_clear_object (&self->proxy_resolver);
   g_clear_object (&self->tls_database);
+  g_array_unref (self->waiters);
   g_byte_array_unref (self->register_body);
   g_byte_array_unref (self->map_buffer);
   g_clear_pointer (&self->netmap, tn_netmap_free);
@@ -375,12 +377,16 @@ done_cb (gpointer user_data)
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
   g_autoptr (GError) error = g_steal_pointer (&self->done_error);
-  TnControlDoneFunc done = self->done;
+  g_autoptr (GArray) waiters = g_steal_pointer (&self->waiters);
 
   g_clear_pointer (&self->done_source, g_source_unref);
-  self->done = NULL;
-  if (done != NULL)
-    done (self, error, self->done_data);
+  self->waiters = g_array_new (FALSE, FALSE, sizeof (TnControlWaiter));
+  for (guint i = 0; i < waiters->len; i++)
+    {
+      const TnControlWaiter *waiter = &g_array_index (waiters, TnControlWaiter, i);
+
+      waiter->done (self, waiter->wants_error ? error : NULL, waiter->data);
+    }
   return G_SOURCE_REMOVE;
 }
 
@@ -406,16 +412,19 @@ logout_timeout_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+/* Whoever asks while there is an end already waits for that one. */
 static void
 begin_end (TnControlClient   *self,
            gboolean           logout,
            TnControlDoneFunc  done,
            gpointer           user_data)
 {
+  const TnControlWaiter waiter = { done, user_data, logout };
   g_autoptr (GError) error = NULL;
 
-  self->done = done;
-  self->done_data = user_data;
+  g_array_append_val (self->waiters, waiter);
+  if (self->waiters->len > 1)
+    return;
   if (!logout || self->connection == NULL || !self->registered)
     {
       if (logout)

@@ -472,8 +472,11 @@ logout_cb (GObject      *object,
   g_autoptr (GTask) task = user_data;
   GError *error = NULL;
 
+  /* The keys are forgotten, and nobody is connected any more: without an answer, too, this is the end. */
   if (!g_task_propagate_boolean (G_TASK (result), &error))
     {
+      if (self->runtime != NULL)
+        tn_embedded_device_close_down (self);
       g_task_return_error (task, error);
       return;
     }

@@ -318,29 +318,6 @@ test_key_expires (void)
   kit_stop (device);
 }
 
-static void
-test_logout (void)
-{
-  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
-  g_autoptr (TnDevice) device = kit_device_new (tailnet, "leaving", store, TRUE);
-  g_autoptr (GAsyncResult) result = NULL;
-  g_autoptr (GAsyncResult) again = NULL;
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (kit_start (device, &error));
-  tn_device_logout_async (device, NULL, kit_result_cb, &result);
-  g_assert_true (tn_device_logout_finish (device, kit_wait (&result), &error));
-  g_assert_no_error (error);
-  g_assert_cmpint (tn_device_get_state (device), ==, TN_DEVICE_STATE_STOPPED);
-
-  /* Another node, and without a key nobody lets it in. */
-  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), NULL);
-  tn_device_start_async (device, NULL, kit_result_cb, &again);
-  kit_wait_state (device, TN_DEVICE_STATE_NEEDS_LOGIN);
-  kit_stop (device);
-  g_assert_false (tn_device_start_finish (device, kit_wait (&again), &error));
-}
-
 /* --- Ephemeral: gone with the stop, not once the server misses it --- */
 
 static void
@@ -581,7 +558,6 @@ main (int    argc,
   g_test_add_func ("/device/embedded-life/login-ends", test_login_ends);
   g_test_add_func ("/device/embedded-life/approval", test_approval);
   g_test_add_func ("/device/embedded-life/key-expires", test_key_expires);
-  g_test_add_func ("/device/embedded-life/logout", test_logout);
   g_test_add_func ("/device/embedded-life/ephemeral", test_ephemeral);
   g_test_add_func ("/device/embedded-life/same-address", test_same_address);
   g_test_add_func ("/device/embedded-life/drop", test_drop);
