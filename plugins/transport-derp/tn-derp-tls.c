@@ -187,11 +187,16 @@ tn_derp_tls_read (TnDerpTls  *tls,
                   gsize      *len,
                   GError    **error)
 {
+  gsize start;
   gssize n;
 
+  /* A session ticket or new keys end a call without data, though the next record may be here already, and no longer in the socket. */
   do
-    n = gnutls_record_recv (tls->session, out, max);
-  while (n == GNUTLS_E_WARNING_ALERT_RECEIVED);
+    {
+      start = tls->start;
+      n = gnutls_record_recv (tls->session, out, max);
+    }
+  while (n == GNUTLS_E_WARNING_ALERT_RECEIVED || (n == GNUTLS_E_AGAIN && tls->start != tls->end && tls->start != start));
 
   if (n < 0)
     return io_result (tls, n, "cannot read", error);
