@@ -67,6 +67,7 @@ struct _TnRuntime
   gboolean            closed;
 
   GMutex              lock;                /* guards what follows, which any thread may ask for */
+  GHashTable         *relay_problems;      /* region -> what it told last, "" for nothing any more; until the control thread takes it */
   TnFilter           *filter;
   TnRelayMap         *relays;
   TnIpAddress         address4;

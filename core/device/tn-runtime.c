@@ -6,6 +6,8 @@
 #include "tn-context.h"
 #include "tn-error.h"
 
+#define RELAY_PROBLEM_MAX 512
+
 /* --- To the device: every callback crosses into its context --- */
 
 typedef struct
@@ -198,6 +200,12 @@ tn_runtime_close (TnRuntime *runtime)
 
 /* --- Data path: its callbacks come on the data thread --- */
 
+static GHashTable *
+new_problems (void)
+{
+  return g_hash_table_new_full (NULL, NULL, NULL, g_free);
+}
+
 typedef struct
 {
   TnRuntime           *runtime;
@@ -251,10 +259,23 @@ link_state_cb (gpointer data)
 static gboolean
 relay_health_cb (gpointer data)
 {
-  LinkReport *report = data;
-  g_autofree char *code = g_strdup_printf ("relay-health-%u", report->region);
+  TnRuntime *runtime = ((TnRuntimeCall *) data)->runtime;
+  g_autoptr (GHashTable) problems = NULL;
+  GHashTableIter iter;
+  gpointer region, text;
 
-  tn_runtime_set_health (report->runtime, code, TN_HEALTH_SEVERITY_MEDIUM, "Relay reports a problem", report->text);
+  g_mutex_lock (&runtime->lock);
+  problems = g_steal_pointer (&runtime->relay_problems);
+  runtime->relay_problems = new_problems ();
+  g_mutex_unlock (&runtime->lock);
+
+  g_hash_table_iter_init (&iter, problems);
+  while (g_hash_table_iter_next (&iter, &region, &text))
+    {
+      g_autofree char *code = g_strdup_printf ("relay-health-%u", GPOINTER_TO_UINT (region));
+
+      tn_runtime_set_health (runtime, code, TN_HEALTH_SEVERITY_MEDIUM, "Relay reports a problem", *(char *) text != '\0' ? text : NULL);
+    }
   return G_SOURCE_REMOVE;
 }
 
@@ -272,7 +293,17 @@ data_relay_health (gpointer    user_data,
                    guint       region,
                    const char *problem)
 {
-  post_link_report (user_data, relay_health_cb, region, TN_UNDERLAY_LINK_UP, problem);
+  TnRuntime *runtime = user_data;
+  gboolean first;
+
+  /* A relay may tell as often as it likes: only the last of it waits. */
+  g_mutex_lock (&runtime->lock);
+  first = g_hash_table_size (runtime->relay_problems) == 0;
+  g_hash_table_insert (runtime->relay_problems, GUINT_TO_POINTER (region),
+                       problem != NULL ? g_utf8_make_valid (problem, (gssize) strnlen (problem, RELAY_PROBLEM_MAX)) : g_strdup (""));
+  g_mutex_unlock (&runtime->lock);
+  if (first)
+    tn_runtime_call (runtime, relay_health_cb, NULL);
 }
 
 static void
@@ -407,6 +438,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
 
   g_atomic_ref_count_init (&runtime->ref_count);
   g_mutex_init (&runtime->lock);
+  runtime->relay_problems = new_problems ();
   runtime->callbacks = *callbacks;
   runtime->user_data = user_data;
   runtime->control = tn_thread_ref_control ();
@@ -475,6 +507,7 @@ tn_runtime_unref (TnRuntime *runtime)
   tn_secret_free (runtime->disco_key);
   g_main_context_unref (runtime->context);
   tn_thread_unref (runtime->control);
+  g_hash_table_unref (runtime->relay_problems);
   g_mutex_clear (&runtime->lock);
   g_free (runtime);
 }
