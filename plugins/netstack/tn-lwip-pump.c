@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@ typedef struct
   int             fd;
   GSource        *fd_in;            /* each NULL when its direction does not wait for it */
   GSource        *fd_out;
+  GSource        *fd_gone;          /* once nothing comes from there any more: tells that nobody reads there, either */
   GSource        *conn_in;
   GSource        *conn_out;
   gsize           pending_start;    /* bytes for the descriptor that it did not take */
@@ -46,6 +49,7 @@ pump_end (TnLwipPump *self,
 
   clear_source (&self->fd_in);
   clear_source (&self->fd_out);
+  clear_source (&self->fd_gone);
   clear_source (&self->conn_in);
   clear_source (&self->conn_out);
   if (reset)
@@ -75,6 +79,15 @@ fd_cb (int          fd,
 }
 
 static gboolean
+fd_gone_cb (int          fd,
+            GIOCondition condition,
+            gpointer     user_data)
+{
+  pump_end (user_data, FALSE);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
 conn_cb (gpointer user_data)
 {
   TnLwipPump *self = user_data;
@@ -97,6 +110,23 @@ watch_fd (TnLwipPump  *self,
   *source = g_unix_fd_source_new (self->fd, condition);
   g_source_set_callback (*source, G_SOURCE_FUNC (fd_cb), self, NULL);
   g_source_attach (*source, tn_lwip_core_context ());
+}
+
+/* Whoever has closed the other end of a loopback connection looks like somebody who only sends no more, until the kernel has forgotten
+ * that end (net.ipv4.tcp_fin_timeout, a minute) and refuses a probe. */
+static void
+watch_reader (TnLwipPump *self)
+{
+  const int on = 1, idle_s = 30, interval_s = 10;
+
+  if (setsockopt (self->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) == 0)
+    {
+      setsockopt (self->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+      setsockopt (self->fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    }
+  self->fd_gone = g_unix_fd_source_new (self->fd, 0);
+  g_source_set_callback (self->fd_gone, G_SOURCE_FUNC (fd_gone_cb), self, NULL);
+  g_source_attach (self->fd_gone, tn_lwip_core_context ());
 }
 
 static void
@@ -203,6 +233,7 @@ pump_from_fd (TnLwipPump *self)
       if (n == 0)
         {
           self->from_fd_ended = TRUE;
+          watch_reader (self);
           tn_lwip_conn_shutdown (self->conn, FALSE, TRUE, NULL);
         }
       else if (!tn_lwip_conn_write_all (self->conn, buffer, (gsize) n))
