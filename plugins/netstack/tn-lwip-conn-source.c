@@ -5,9 +5,10 @@
 
 typedef struct
 {
-  GSource      source;
-  TnLwipConn  *conn;          /* a reference */
-  GIOCondition condition;     /* G_IO_IN or G_IO_OUT */
+  GSource       source;
+  TnLwipConn   *conn;          /* a reference */
+  GIOCondition  condition;     /* G_IO_IN or G_IO_OUT */
+  GMainContext *context;       /* atomic; NULL until the first time that it is prepared */
 } TnLwipConnSource;
 
 static gboolean
@@ -20,8 +21,12 @@ static gboolean
 source_prepare (GSource *source,
                 int     *timeout)
 {
+  TnLwipConnSource *self = (TnLwipConnSource *) source;
+
+  if (self->context == NULL)      /* before it is looked whether it is ready: what comes later finds it */
+    g_atomic_pointer_set (&self->context, g_main_context_ref (g_source_get_context (source)));
   *timeout = -1;
-  return is_ready ((TnLwipConnSource *) source);
+  return is_ready (self);
 }
 
 static gboolean
@@ -36,13 +41,12 @@ source_dispatch (GSource     *source,
                  GSourceFunc  callback,
                  gpointer     user_data)
 {
-  g_source_set_ready_time (source, -1);
   if (!is_ready ((TnLwipConnSource *) source) || callback == NULL)
     return G_SOURCE_CONTINUE;
   return callback (user_data);
 }
 
-/* While it still counts as alive: a source whose last reference is gone must not be woken. */
+/* Under the lock that whoever wakes it has: its memory is there until then. */
 static void
 source_dispose (GSource *source)
 {
@@ -56,7 +60,10 @@ source_dispose (GSource *source)
 static void
 source_finalize (GSource *source)
 {
-  tn_lwip_conn_unref (((TnLwipConnSource *) source)->conn);
+  TnLwipConnSource *self = (TnLwipConnSource *) source;
+
+  g_clear_pointer (&self->context, g_main_context_unref);
+  tn_lwip_conn_unref (self->conn);
 }
 
 /* For g_source_set_dummy_callback(), which g_pollable_source_new_full() calls: the pollable source has the caller's. */
@@ -90,6 +97,7 @@ tn_lwip_conn_create_source (TnLwipConn  *self,
   return source;
 }
 
+/* Not g_source_set_ready_time(): a source that is about to be disposed of has no reference any more for a moment. */
 void
 tn_lwip_conn_wake_sources (TnLwipConn  *self,
                            GIOCondition condition)
@@ -98,7 +106,9 @@ tn_lwip_conn_wake_sources (TnLwipConn  *self,
     {
       TnLwipConnSource *source = g_ptr_array_index (self->sources, i);
 
-      if ((source->condition & condition) != 0)
-        g_source_set_ready_time (&source->source, 0);
+      GMainContext *context = g_atomic_pointer_get (&source->context);
+
+      if ((source->condition & condition) != 0 && context != NULL)
+        g_main_context_wakeup (context);
     }
 }
