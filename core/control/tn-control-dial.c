@@ -11,6 +11,7 @@
 #include "tn-error.h"
 #include "tn-proxy.h"
 #include "tn-secret.h"
+#include "tn-shown.h"
 
 #define UPGRADE_PATH     "/ts2021"
 #define UPGRADE_PROTOCOL "tailscale-control-protocol"
@@ -172,24 +173,28 @@ check_head (const char  *head,
 {
   g_autoptr (SoupMessageHeaders) headers = soup_message_headers_new (SOUP_MESSAGE_HEADERS_RESPONSE);
   g_autofree char *reason = NULL;
+  g_autofree char *shown = NULL;
   SoupHTTPVersion version;
   const char *upgrade;
   guint status;
 
   if (!soup_headers_parse_response (head, (int) len, headers, &version, &status, &reason))
     {
-      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "answer to the upgrade is not HTTP: \"%.40s\"", head);
+      shown = tn_shown (head, 40);
+      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "answer to the upgrade is not HTTP: “%s”", shown);
       return FALSE;
     }
   if (status != SOUP_STATUS_SWITCHING_PROTOCOLS)
     {
-      g_set_error (error, TN_ERROR, TN_ERROR_CONTROL, "upgrade answered with status %u %s", status, reason);
+      shown = tn_shown (reason, 200);
+      g_set_error (error, TN_ERROR, TN_ERROR_CONTROL, "upgrade answered with status %u %s", status, shown);
       return FALSE;
     }
   upgrade = soup_message_headers_get_one (headers, "Upgrade");
   if (g_strcmp0 (upgrade, UPGRADE_PROTOCOL) != 0)
     {
-      g_set_error (error, TN_ERROR, TN_ERROR_CONTROL, "upgraded to \"%s\", expected " UPGRADE_PROTOCOL, upgrade != NULL ? upgrade : "");
+      shown = tn_shown (upgrade, 200);
+      g_set_error (error, TN_ERROR, TN_ERROR_CONTROL, "upgraded to “%s”, expected " UPGRADE_PROTOCOL, shown);
       return FALSE;
     }
   return TRUE;

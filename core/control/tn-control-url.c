@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tn-error.h"
+#include "tn-shown.h"
 
 #define HTTPS_DELAY_MS 500      /* tailscale control/controlhttp: how long plain HTTP may try alone */
 
@@ -54,7 +55,9 @@ tn_control_url_parse (const char  *text,
       (!g_str_equal (scheme, "https") && !g_str_equal (scheme, "http")) || g_uri_get_query (uri) != NULL ||
       g_uri_get_fragment (uri) != NULL || g_uri_get_userinfo (uri) != NULL)
     {
-      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "control server address \"%.200s\": not an http or https URL of a host", text);
+      g_autofree char *shown = tn_shown (text, 200);
+
+      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "control server address “%s”: not an http or https URL of a host", shown);
       return NULL;
     }
 
@@ -69,8 +72,10 @@ tn_control_url_parse (const char  *text,
   url->is_private = is_private_host (url->host);
   if (!url->tls && !url->is_private && !allow_plain)
     {
-      g_set_error (error, TN_ERROR, TN_ERROR_BLOCKED, "control server address \"%.200s\": plain http to a host that is neither loopback nor private",
-                   text);
+      g_autofree char *shown = tn_shown (text, 200);
+
+      g_set_error (error, TN_ERROR, TN_ERROR_BLOCKED, "control server address “%s”: plain http to a host that is neither loopback nor private",
+                   shown);
       return NULL;
     }
   choose_routes (url, g_uri_get_port (uri));

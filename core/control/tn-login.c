@@ -6,6 +6,7 @@
 #include <libsoup/soup.h>
 
 #include "tn-error.h"
+#include "tn-shown.h"
 
 #define WAIT_MAX_US      ((gint64) 3600 * G_USEC_PER_SEC)
 #define WAIT_DEFAULT_US  (5 * G_USEC_PER_SEC)      /* and up to as much more */
@@ -85,7 +86,9 @@ tn_login_evaluate (TnLogin     *login,
 
   if (response.error != NULL)
     {
-      g_set_error (error, TN_ERROR, TN_ERROR_AUTH_REJECTED, "control server refused the node: %.200s", response.error);
+      g_autofree char *shown = tn_shown (response.error, 200);
+
+      g_set_error (error, TN_ERROR, TN_ERROR_AUTH_REJECTED, "control server refused the node: %s", shown);
       return TN_LOGIN_REFUSED;
     }
   if (response.node_key_expired)

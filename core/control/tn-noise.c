@@ -210,9 +210,9 @@ tn_noise_finish (const TnNoiseHandshake  *handshake,
 
   if (response[0] == MESSAGE_ERROR)
     {
-      g_autofree char *text = g_utf8_make_valid ((const char *) payload, (gssize) (len - TN_NOISE_HEADER_LEN));
+      g_autofree char *text = g_utf8_make_valid ((const char *) payload, (gssize) MIN (len - TN_NOISE_HEADER_LEN, 200));
 
-      g_set_error (error, TN_ERROR, TN_ERROR_CONTROL, "control server refused the handshake: %.200s", text);
+      g_set_error (error, TN_ERROR, TN_ERROR_CONTROL, "control server refused the handshake: %s", text);
       return FALSE;
     }
   if (len != TN_NOISE_RESPONSE_LEN || tn_noise_response_len (response, error) != len)

@@ -191,7 +191,7 @@ test_url (void)
     { "http://[fd00::1]", TRUE, 1, { 80 } },
     { "http://control.example", FALSE }, { "http://192.0.2.1", FALSE }, { "http://localhost.example", FALSE },
     { "ftp://127.0.0.1", FALSE }, { "control.example", FALSE }, { "", FALSE }, { "https://", FALSE }, { "https://u:p@control.example", FALSE },
-    { "https://control.example?x=1", FALSE },
+    { "https://control.example?x=1", FALSE }, { "caf\xe9", FALSE },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -203,6 +203,7 @@ test_url (void)
         {
           g_assert_null (url);
           g_assert_nonnull (error);
+          g_assert_true (g_utf8_validate (error->message, -1, NULL));      /* it goes over D-Bus, among others */
           continue;
         }
       g_assert_no_error (error);

@@ -4,6 +4,7 @@
 #include "tn-wire-control.h"
 
 #include "tn-error.h"
+#include "tn-shown.h"
 
 #define ZERO_TIME "0001-01-01T00:00:00Z"
 
@@ -39,7 +40,9 @@ tn_wire_control_key_parse (const char          *body,
   text = tn_json_text_dup_string (tn_json_text_member (object, "publicKey"));
   if (text == NULL || !tn_machine_public_key_parse (key, text) || tn_machine_public_key_is_zero (key))
     {
-      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "control key: unexpected publicKey %.80s", text != NULL ? text : "(none)");
+      g_autofree char *shown = tn_shown (text != NULL ? text : "(none)", 80);
+
+      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "control key: unexpected publicKey %s", shown);
       return FALSE;
     }
   return TRUE;
