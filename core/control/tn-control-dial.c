@@ -401,6 +401,17 @@ attempt_start_tls (Attempt *attempt)
   g_tls_connection_handshake_async (G_TLS_CONNECTION (tls), G_PRIORITY_DEFAULT, attempt->cancellable, handshake_cb, attempt_ref (attempt));
 }
 
+/* While somebody takes the time to log in the server says nothing: it is the kernel that finds out that the connection is dead. */
+static void
+set_options (GSocket *socket)
+{
+  g_socket_set_option (socket, IPPROTO_TCP, TCP_NODELAY, 1, NULL);
+  g_socket_set_keepalive (socket, TRUE);
+  g_socket_set_option (socket, IPPROTO_TCP, TCP_KEEPIDLE, 60, NULL);
+  g_socket_set_option (socket, IPPROTO_TCP, TCP_KEEPINTVL, 15, NULL);
+  g_socket_set_option (socket, IPPROTO_TCP, TCP_KEEPCNT, 4, NULL);
+}
+
 static void
 connect_cb (GObject      *object,
             GAsyncResult *result,
@@ -421,7 +432,7 @@ connect_cb (GObject      *object,
     }
   else
     {
-      g_socket_set_option (g_socket_connection_get_socket (connection), IPPROTO_TCP, TCP_NODELAY, 1, NULL);
+      set_options (g_socket_connection_get_socket (connection));
       attempt->stream = G_IO_STREAM (connection);
       if (attempt->route.tls)
         attempt_start_tls (attempt);
