@@ -163,11 +163,7 @@ print_addresses (TnNode   *node,
   else if (text->len > 0)
     g_print ("%s\n", text->str);
   if (text->len == 0)
-    {
-      g_autofree char *name = tn_cli_dup_line (tn_node_get_name (node));
-
-      g_printerr (_("tailnet: %s has no address of that kind\n"), name);
-    }
+    tn_cli_complain (_("tailnet: %s has no address of that kind\n"), tn_node_get_name (node));
   return text->len > 0 ? TN_CLI_DONE : TN_CLI_FAILED;
 }
 
@@ -199,7 +195,7 @@ run_ip (TnCli  *cli,
   node = argc == 2 ? tn_device_lookup_peer (cli->device, argv[1]) : tn_device_dup_self_node (cli->device);
   if (node != NULL)
     return print_addresses (node, ipv4, ipv6, first, cli->json);
-  g_printerr (_("tailnet: no peer is called %s\n"), argc == 2 ? argv[1] : "");
+  tn_cli_complain (_("tailnet: no peer is called %s\n"), argc == 2 ? argv[1] : "");
   return TN_CLI_FAILED;
 }
 

@@ -121,9 +121,7 @@ connected_cb (GObject      *object,
   call->local = g_socket_client_connect_finish (G_SOCKET_CLIENT (object), result, &error);
   if (call->local == NULL)
     {
-      g_autofree char *reason = tn_cli_dup_line (error->message);
-
-      g_printerr (_("tailnet: cannot pass on %s: %s\n"), call->caller, reason);
+      tn_cli_complain (_("tailnet: cannot pass on %s: %s\n"), call->caller, error->message);
       call_free (call);
       return;
     }
@@ -148,11 +146,9 @@ static void
 accept_failed (Service *service,
                GError  *error)      /* taken */
 {
-  g_autofree char *reason = tn_cli_dup_line (error->message);
-
   if (!tn_listener_is_closed (service->listener) && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     {
-      g_printerr (_("tailnet: cannot accept a call: %s\n"), reason);
+      tn_cli_complain (_("tailnet: cannot accept a call: %s\n"), error->message);
       g_timeout_add (ACCEPT_PAUSE_MS, accept_again_cb, service);
       g_error_free (error);
       return;

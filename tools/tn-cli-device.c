@@ -127,7 +127,7 @@ serve_others (TnCli *cli)
   cli->server = tn_device_server_new (cli->device);
   g_signal_connect_swapped (cli->server, "stop-requested", G_CALLBACK (stop_requested_cb), cli);
   if (!tn_device_server_listen (cli->server, cli->state_dir, &error))
-    g_printerr ("tailnet: %s\n", error->message);
+    tn_cli_complain ("tailnet: %s\n", error->message);
 }
 
 static void

@@ -46,21 +46,41 @@ tn_cli_dup_line (const char *text)
   return text != NULL ? dup_escaped (text, FALSE) : g_strdup ("-");
 }
 
+char *
+tn_cli_dup_line_v (const char *format,
+                   va_list     args)
+{
+  g_autofree char *text = g_strdup_vprintf (format, args);
+
+  if (g_str_has_suffix (text, "\n"))
+    text[strlen (text) - 1] = '\0';
+  return dup_escaped (text, FALSE);
+}
+
 void
 tn_cli_say (const char *format,
             ...)
 {
-  g_autofree char *text = NULL;
   g_autofree char *line = NULL;
   va_list args;
 
   va_start (args, format);
-  text = g_strdup_vprintf (format, args);
+  line = tn_cli_dup_line_v (format, args);
   va_end (args);
-  if (g_str_has_suffix (text, "\n"))
-    text[strlen (text) - 1] = '\0';
-  line = tn_cli_dup_line (text);
   g_print ("%s\n", line);
+}
+
+void
+tn_cli_complain (const char *format,
+                 ...)
+{
+  g_autofree char *line = NULL;
+  va_list args;
+
+  va_start (args, format);
+  line = tn_cli_dup_line_v (format, args);
+  va_end (args);
+  g_printerr ("%s\n", line);
 }
 
 /* --- Standard output and error --- */
@@ -113,11 +133,7 @@ log_cb (GLogLevelFlags   level,
   if ((level & (G_LOG_FLAG_FATAL | G_LOG_FLAG_RECURSION)) != 0 || (level & G_LOG_LEVEL_WARNING) == 0 || message == NULL)
     return g_log_writer_default (level, fields, n_fields, user_data);
   if (g_strcmp0 (message, last) != 0)
-    {
-      g_autofree char *line = tn_cli_dup_line (message);
-
-      g_printerr (_("tailnet: warning: %s\n"), line);
-    }
+    tn_cli_complain (_("tailnet: warning: %s\n"), message);
   g_free (last);
   last = g_strdup (message);
   return G_LOG_WRITER_HANDLED;

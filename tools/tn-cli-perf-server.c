@@ -110,7 +110,7 @@ call_done_cb (GObject      *object,
 
   server->n_open--;
   if (!g_task_propagate_boolean (G_TASK (result), &error) && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    g_printerr ("tailnet: %s: %s\n", call->caller, error->message);
+    tn_cli_complain ("tailnet: %s: %s\n", call->caller, error->message);
 }
 
 static void accept_next (Server *server);

@@ -16,7 +16,7 @@ dup_first_health (TnCli *cli)
   GListModel *health = cli->device != NULL ? tn_device_get_health (cli->device) : NULL;
   g_autoptr (TnHealthItem) item = health != NULL ? g_list_model_get_item (health, 0) : NULL;
 
-  return item != NULL ? tn_cli_dup_line (tn_health_item_get_text (item)) : NULL;
+  return item != NULL ? g_strdup (tn_health_item_get_text (item)) : NULL;
 }
 
 int
@@ -24,17 +24,16 @@ tn_cli_fail (TnCli        *cli,
              const GError *error)
 {
   g_autofree char *reason = NULL;
-  g_autofree char *message = tn_cli_dup_line (error->message);
 
   if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    g_printerr ("tailnet: %s\n", message);
+    tn_cli_complain ("tailnet: %s\n", error->message);
   else if (cli->interrupted)
     g_printerr (_("tailnet: interrupted\n"));
   else if (cli->timed_out)
     {
       reason = dup_first_health (cli);
       if (reason != NULL)
-        g_printerr (_("tailnet: gave up after %d s: %s\n"), cli->timeout_s, reason);
+        tn_cli_complain (_("tailnet: gave up after %d s: %s\n"), cli->timeout_s, reason);
       else
         g_printerr (_("tailnet: gave up after %d s without an answer\n"), cli->timeout_s);
     }
@@ -45,14 +44,12 @@ int
 tn_cli_usage (const char *format,
               ...)
 {
-  g_autofree char *text = NULL;
   g_autofree char *line = NULL;
   va_list args;
 
   va_start (args, format);
-  text = g_strdup_vprintf (format, args);
+  line = tn_cli_dup_line_v (format, args);
   va_end (args);
-  line = tn_cli_dup_line (text);
   g_printerr ("tailnet: %s\n", line);
   return TN_CLI_USAGE;
 }

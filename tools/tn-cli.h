@@ -70,8 +70,10 @@ void          tn_cli_end        (TnCli *cli);
 void          tn_cli_watch_output (void);
 gboolean      tn_cli_output_lost  (void);      /* nobody reads, or there is no room */
 
-/* Prints one line, whatever was put into it. */
+/* Prints one line, whatever was put into it: on standard output, on standard error. */
 void          tn_cli_say        (const char *format, ...) G_GNUC_PRINTF (1, 2);
+void          tn_cli_complain   (const char *format, ...) G_GNUC_PRINTF (1, 2);
+char         *tn_cli_dup_line_v (const char *format, va_list args) G_GNUC_PRINTF (1, 0);
 
 /* A text of others as it may stand in a line: its ends of lines are shown as well. "-": there is none. */
 char         *tn_cli_dup_line   (const char *text);

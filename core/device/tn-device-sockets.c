@@ -9,18 +9,6 @@
 
 /* What of a TnDevice makes connections. Text is parsed here: an implementation gets what is well-formed. */
 
-gpointer
-tn_device_finish (TnDevice      *self,
-                  GAsyncResult  *result,
-                  GError       **error)
-{
-  g_return_val_if_fail (TN_IS_DEVICE (self), NULL);
-  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
-  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
-
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 /**
  * tn_device_connect_to_host_async:
  * @self: a device

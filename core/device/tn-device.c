@@ -437,6 +437,18 @@ tn_device_peers_with_route (TnDevice     *self,
   return TN_DEVICE_GET_IFACE (self)->peers_with_route (self, address);
 }
 
+gpointer
+tn_device_finish (TnDevice      *self,
+                  GAsyncResult  *result,
+                  GError       **error)
+{
+  g_return_val_if_fail (TN_IS_DEVICE (self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
 TnNode *
 tn_device_identify (TnDevice      *self,
                     GInetAddress  *source,

@@ -7,7 +7,6 @@
 #include "tn-connection-private.h"
 #include "tn-context.h"
 #include "tn-device-private.h"
-#include "tn-system-device-stream.h"
 
 #define RETRY_MIN_MS 50
 #define RETRY_MAX_MS 2000
@@ -52,9 +51,10 @@ static TnConnection *
 make_connection (TnListener       *self,
                  TnNetstackStream *stream)
 {
-  g_autoptr (GSocketAddress) remote = TN_NETSTACK_STREAM_GET_CLASS (stream)->dup_remote_address (stream);
+  TnNetstackStreamClass *class = TN_NETSTACK_STREAM_GET_CLASS (stream);
+  g_autoptr (GSocketAddress) remote = class->dup_remote_address (stream);
   g_autoptr (TnNode) peer = NULL;
-  g_autoptr (GVariant) granted = tn_system_device_stream_dup_grants (stream);
+  g_autoptr (GVariant) granted = class->dup_grants != NULL ? class->dup_grants (stream) : NULL;
   g_autoptr (GVariant) capabilities = NULL;
 
   if (G_IS_INET_SOCKET_ADDRESS (remote))

@@ -224,22 +224,6 @@ link_report_free (gpointer data)
   g_free (report);
 }
 
-static void
-post_link_report (TnRuntime           *runtime,
-                  GSourceFunc          func,
-                  guint                region,
-                  TnUnderlayLinkState  state,
-                  const char          *text)
-{
-  LinkReport *report = g_new0 (LinkReport, 1);
-
-  report->runtime = tn_runtime_ref (runtime);
-  report->region = region;
-  report->state = state;
-  report->text = g_strdup (text);
-  tn_thread_call (runtime->control, func, report, link_report_free);
-}
-
 static gboolean
 link_state_cb (gpointer data)
 {
@@ -285,7 +269,14 @@ data_link_state (gpointer             user_data,
                  TnUnderlayLinkState  state,
                  const GError        *error)
 {
-  post_link_report (user_data, link_state_cb, region, state, error != NULL ? error->message : NULL);
+  TnRuntime *runtime = user_data;
+  LinkReport *report = g_new0 (LinkReport, 1);
+
+  report->runtime = tn_runtime_ref (runtime);
+  report->region = region;
+  report->state = state;
+  report->text = error != NULL ? g_strdup (error->message) : NULL;
+  tn_thread_call (runtime->control, link_state_cb, report, link_report_free);
 }
 
 static void

@@ -86,6 +86,14 @@ tn_system_device_stream_steal_fd (TnNetstackStream  *stream,
   return fd;
 }
 
+static GVariant *
+tn_system_device_stream_dup_grants (TnNetstackStream *stream)
+{
+  TnSystemDeviceStream *self = TN_SYSTEM_DEVICE_STREAM (stream);
+
+  return self->grants != NULL ? g_variant_ref (self->grants) : NULL;
+}
+
 static void
 tn_system_device_stream_finalize (GObject *object)
 {
@@ -112,6 +120,7 @@ tn_system_device_stream_class_init (TnSystemDeviceStreamClass *klass)
   stream_class->dup_remote_address = tn_system_device_stream_dup_remote_address;
   stream_class->shutdown = tn_system_device_stream_shutdown;
   stream_class->steal_fd = tn_system_device_stream_steal_fd;
+  stream_class->dup_grants = tn_system_device_stream_dup_grants;
 }
 
 static void
@@ -161,14 +170,6 @@ tn_system_device_stream_set_grants (TnNetstackStream *stream,
   g_clear_pointer (&self->grants, g_variant_unref);
   if (g_variant_n_children (grants) > 0)
     self->grants = g_variant_ref (grants);
-}
-
-GVariant *
-tn_system_device_stream_dup_grants (TnNetstackStream *stream)
-{
-  if (!TN_IS_SYSTEM_DEVICE_STREAM (stream) || TN_SYSTEM_DEVICE_STREAM (stream)->grants == NULL)
-    return NULL;
-  return g_variant_ref (TN_SYSTEM_DEVICE_STREAM (stream)->grants);
 }
 
 int

@@ -14,9 +14,6 @@ TnNetstackStream *tn_system_device_stream_new (int fd, const char *local, const 
 /* What the policy granted the node at the other end when it connected: a{sas}. It goes with the stream, for later it may be another. */
 void              tn_system_device_stream_set_grants (TnNetstackStream *stream, GVariant *grants);
 
-/* Nullable. @stream may be of any kind: others have none. */
-GVariant         *tn_system_device_stream_dup_grants (TnNetstackStream *stream);
-
 /* NULL: @text is no address with a port. */
 GSocketAddress   *tn_system_device_parse_address (const char *text);
 

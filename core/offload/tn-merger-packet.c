@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "tn-checksum.h"
 #include "tn-reader.h"
 
 /* --- Which packets can be merged at all: Linux net/ipv4/af_inet.c, inet_gro_receive(); tcp_offload.c, tcp_gro_receive() --- */
@@ -71,33 +70,19 @@ tn_merge_packet_init (TnMergePacket  *packet,
 
 /* --- Checksums --- */
 
-static guint32
-pseudo_sum (const TnMergePacket *packet,
-            gsize                len)
-{
-  guint address_len = packet->ip_len == TN_IP4_HEADER_LEN ? 4 : 16;
-
-  return tn_checksum_add_pseudo (0, packet->data + (address_len == 4 ? 12 : 8), address_len, packet->proto, (guint32) (len - packet->ip_len));
-}
-
 gboolean
 tn_merge_packet_verify (TnMergePacket *packet)
 {
   const guint8 *l4 = packet->data + packet->ip_len;
+  gsize l4_len = packet->len - packet->ip_len;
 
   if (!packet->verified)
-    packet->verified = tn_checksum_finish (tn_checksum_add (pseudo_sum (packet, packet->len), l4, packet->len - packet->ip_len)) == 0 &&
+    packet->verified = tn_checksum_finish (tn_checksum_add (tn_offload_pseudo_sum (packet->data, packet->proto, l4_len), l4, l4_len)) == 0 &&
                        (packet->ip_len != TN_IP4_HEADER_LEN || tn_checksum_finish (tn_checksum_add (0, packet->data, packet->ip_len)) == 0);
   return packet->verified;
 }
 
 /* --- Comparisons --- */
-
-static gsize
-get_addresses (const TnMergePacket *packet)
-{
-  return packet->ip_len == TN_IP4_HEADER_LEN ? 12 : 8;
-}
 
 guint
 tn_merge_packet_hash (const TnMergePacket *packet)
@@ -112,7 +97,7 @@ gboolean
 tn_merge_packet_same_flow (const TnMergePacket *a,
                            const TnMergePacket *b)
 {
-  gsize begin = get_addresses (a);
+  gsize begin = a->ip_len == TN_IP4_HEADER_LEN ? 12 : 8;      /* of the addresses, which the ports follow */
 
   return a->ip_len == b->ip_len && a->proto == b->proto && memcmp (a->data + begin, b->data + begin, a->ip_len + 4 - begin) == 0;
 }
@@ -184,6 +169,7 @@ tn_merge_packet_write (TnMergePacket *packet,
     tn_put_u16be (l4 + 4, (guint16) (len - packet->ip_len));
   else if (psh)
     l4[13] |= TN_TCP_PSH;
-  tn_put_u16be (l4 + tn_offload_checksum_offset (packet->proto), tn_checksum_fold (pseudo_sum (packet, len)));
+  tn_put_u16be (l4 + tn_offload_checksum_offset (packet->proto),
+                tn_checksum_fold (tn_offload_pseudo_sum (packet->data, packet->proto, len - packet->ip_len)));
   write_virtio (packet, segment_size);
 }

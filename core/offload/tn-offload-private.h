@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "tn-checksum.h"
 #include "tn-parse.h"
 
 G_BEGIN_DECLS
@@ -34,6 +35,16 @@ tn_offload_l4_len (guint8        proto,
     return 0;
   l4_len = (l4[12] >> 4) * 4u;
   return l4_len >= TN_OFFLOAD_TCP_LEN && l4_len <= len ? l4_len : 0;
+}
+
+/* Of the pseudo header of a packet with @l4_len bytes behind its IP header. */
+static inline guint32
+tn_offload_pseudo_sum (const guint8 *packet,
+                       guint8        proto,
+                       gsize         l4_len)
+{
+  return packet[0] >> 4 == 4 ? tn_checksum_add_pseudo (0, packet + 12, 4, proto, (guint32) l4_len)
+                             : tn_checksum_add_pseudo (0, packet + 8, 16, proto, (guint32) l4_len);
 }
 
 G_END_DECLS

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "tn-checksum.h"
 #include "tn-offload-private.h"
 #include "tn-reader.h"
 
@@ -75,7 +74,6 @@ measure_headers (TnSegmenter          *segmenter,
   if (l4_len == 0)
     return FALSE;
 
-  segmenter->address_len = version == 4 ? 4 : 16;
   segmenter->ip_len = (guint16) ip_len;
   segmenter->header_len = (guint16) (ip_len + l4_len);
   segmenter->segment_size = header->segment_size;
@@ -112,7 +110,7 @@ write_ip (const TnSegmenter *segmenter,
           guint8            *out,
           gsize              len)
 {
-  if (segmenter->address_len == 16)
+  if (out[0] >> 4 == 6)
     {
       tn_put_u16be (out + 4, (guint16) (len - TN_IP6_HEADER_LEN));
       return;
@@ -143,7 +141,7 @@ write_l4 (const TnSegmenter *segmenter,
     }
 
   tn_put_u16be (l4 + segmenter->checksum_offset, 0);
-  sum = tn_checksum_add_pseudo (0, out + (segmenter->address_len == 4 ? 12 : 8), segmenter->address_len, segmenter->proto, (guint32) l4_len);
+  sum = tn_offload_pseudo_sum (out, segmenter->proto, l4_len);
   sum = tn_checksum_finish (tn_checksum_add (sum, l4, l4_len));
   if (sum == 0 && segmenter->proto == TN_PROTO_UDP)
     sum = 0xffff;      /* 0 would say that there is none (RFC 768) */

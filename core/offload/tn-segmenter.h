@@ -18,7 +18,6 @@ typedef struct
   guint16       header_len;         /* IP and TCP or UDP */
   guint16       segment_size;
   guint16       checksum_offset;
-  guint8        address_len;        /* 4, 16 */
   guint8        proto;              /* 0: one packet, as it is */
 } TnSegmenter;
 

@@ -173,6 +173,7 @@ struct _TnNetstackStreamClass
   GSocketAddress *(*dup_remote_address) (TnNetstackStream *self);
   gboolean        (*shutdown)           (TnNetstackStream *self, gboolean read, gboolean write, GError **error);     /* half-close */
   int             (*steal_fd)           (TnNetstackStream *self, GError **error);     /* nullable; -1: error. The stream is spent */
+  GVariant       *(*dup_grants)         (TnNetstackStream *self);     /* nullable; a{sas} or NULL: by its address */
 };
 
 #define TN_TYPE_NETSTACK_LISTENER (tn_netstack_listener_get_type ())

@@ -105,7 +105,6 @@ tn_lwip_conn_wake_sources (TnLwipConn  *self,
   for (guint i = 0; i < self->sources->len; i++)
     {
       TnLwipConnSource *source = g_ptr_array_index (self->sources, i);
-
       GMainContext *context = g_atomic_pointer_get (&source->context);
 
       if ((source->condition & condition) != 0 && context != NULL)

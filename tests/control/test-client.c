@@ -6,10 +6,9 @@
 #include "tailnet-testkit.h"
 #include "tn-control-client-private.h"
 #include "tn-error.h"
+#include "wait.h"
 
 /* The control client against the test library's server: life cycle, updates, and what a server asks and does wrong. */
-
-#define PATIENCE_S 50
 
 typedef struct
 {
@@ -26,23 +25,6 @@ typedef struct
 } Fixture;
 
 /* --- Waiting --- */
-
-static gboolean
-impatient_cb (gpointer what)
-{
-  g_error ("gave up waiting for %s", (const char *) what);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-wait_for (const char *what, gboolean (*condition) (Fixture *), Fixture *fixture)
-{
-  guint limit = g_timeout_add_seconds (PATIENCE_S, impatient_cb, (gpointer) (guintptr) what);
-
-  while (!condition (fixture))
-    g_main_context_iteration (NULL, TRUE);
-  g_source_remove (limit);
-}
 
 static gboolean
 is_running (Fixture *fixture)

@@ -6,10 +6,9 @@
 
 #include "tailnet-testkit.h"
 #include "tn-control-client-private.h"
+#include "wait.h"
 
 /* A server that asks and asks, and never says that it has the answer: so many answers are under way, and no more. */
-
-#define PATIENCE_S 50
 
 enum { ASKED = 12, UNDER_WAY = 4 };
 
@@ -25,23 +24,6 @@ typedef struct
 } Fixture;
 
 /* --- Waiting --- */
-
-static gboolean
-impatient_cb (gpointer what)
-{
-  g_error ("gave up waiting for %s", (const char *) what);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-wait_for (const char *what, gboolean (*condition) (Fixture *), Fixture *fixture)
-{
-  guint limit = g_timeout_add_seconds (PATIENCE_S, impatient_cb, (gpointer) (guintptr) what);
-
-  while (!condition (fixture))
-    g_main_context_iteration (NULL, TRUE);
-  g_source_remove (limit);
-}
 
 static gboolean
 is_running (Fixture *fixture)
