@@ -244,15 +244,27 @@ tn_device_server_class_init (TnDeviceServerClass *klass)
     g_signal_new ("stop-requested", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
-/* Not between tn_device_server_close() and the end of a connection. */
+/* Before the handler of the call. Not between tn_device_server_close() and the end of a connection. */
 static gboolean
-authorize_cb (TnDeviceServer        *self,
-              GDBusMethodInvocation *invocation)
+refuse_cb (TnDeviceServer        *self,
+           GDBusMethodInvocation *invocation)
 {
   if (self->server != NULL)
-    return tn_device_server_admit (self, invocation);
+    return !tn_device_server_admit (self, invocation);
   g_dbus_method_invocation_return_error_literal (invocation, G_IO_ERROR, G_IO_ERROR_CLOSED, "device is not served any more");
-  return FALSE;
+  return TRUE;
+}
+
+/* Not by "g-authorize-method": GDBus emits that in a thread of its own, and may then leave the call itself in it. */
+static void
+guard_calls (TnDeviceServer *self)
+{
+  guint n = 0;
+  g_autofree guint *ids = g_signal_list_ids (TN_BUS_TYPE_TAILNET1, &n);
+
+  for (guint i = 0; i < n; i++)
+    if (g_str_has_prefix (g_signal_name (ids[i]), "handle-"))
+      g_signal_connect_swapped (self->skeleton, g_signal_name (ids[i]), G_CALLBACK (refuse_cb), self);
 }
 
 static void
@@ -263,7 +275,7 @@ tn_device_server_init (TnDeviceServer *self)
   self->connections = g_ptr_array_new_with_free_func (g_object_unref);
   self->starts = g_ptr_array_new ();
   self->close_tasks = g_ptr_array_new_with_free_func (g_object_unref);
-  g_signal_connect_swapped (self->skeleton, "g-authorize-method", G_CALLBACK (authorize_cb), self);
+  guard_calls (self);
   self->calls = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
   tn_device_server_serve_calls (self);
   tn_device_server_serve_sockets (self);
