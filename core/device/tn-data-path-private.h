@@ -18,6 +18,7 @@ struct _TnDataPath
   guint                mtu;
   TnDataPathCallbacks  callbacks;
   gpointer             user_data;
+  int                  home_heard_s;     /* atomic; boot time, 0: never */
 
   /* From here on of the data thread alone. */
   TnNodePrivateKey    *node_key;         /* both in the secret pool */
@@ -27,6 +28,7 @@ struct _TnDataPath
   GSource             *live;             /* NULL: nothing happened since it was told last */
   gboolean             overlay_started;
   guint                n_started;        /* of the underlays */
+  guint                home;             /* region, 0: none */
   GHashTable          *regions;          /* set of regions of which something was told: a link, or a problem */
   GSource             *linger;           /* stopping, as soon as closed connections are through */
   gint64               linger_until_us;

@@ -93,6 +93,25 @@ underlay_health (gpointer             user_data,
   path->callbacks.relay_health (path->user_data, region, problem);
 }
 
+static void
+underlay_heard (gpointer             user_data,
+                TnUnderlayTransport *transport,
+                guint                region)
+{
+  TnDataPath *path = user_data;
+
+  if (region == path->home)
+    g_atomic_int_set (&path->home_heard_s, (int) (tn_boot_time_us () / G_USEC_PER_SEC));
+}
+
+gint64
+tn_data_path_get_home_heard_us (TnDataPath *path)
+{
+  int heard_s = g_atomic_int_get (&path->home_heard_s);
+
+  return heard_s != 0 ? heard_s * (gint64) G_USEC_PER_SEC : G_MININT64;
+}
+
 gboolean
 tn_data_path_start_underlays (TnDataPath  *path,
                               GError     **error)
@@ -103,6 +122,7 @@ tn_data_path_start_underlays (TnDataPath  *path,
     .path_gone = underlay_path_gone,
     .link_state = underlay_link_state,
     .health = underlay_health,
+    .heard = underlay_heard,
   };
   TnUnderlayConfig config = {
     .context = tn_thread_get_context (path->thread),
@@ -200,9 +220,13 @@ home_cb (gpointer data)
 {
   TnDataPath *path = ((TnDataPathCall *) data)->path;
   TnUnderlayTransport *relay = path->pipeline != NULL ? underlay_for (path, TN_PATH_ADDRESS_RELAY) : NULL;
+  guint region = GPOINTER_TO_UINT (((TnDataPathCall *) data)->data);
 
+  if (region != path->home)
+    g_atomic_int_set (&path->home_heard_s, 0);
+  path->home = region;
   if (relay != NULL)
-    TN_UNDERLAY_TRANSPORT_GET_IFACE (relay)->set_home (relay, GPOINTER_TO_UINT (((TnDataPathCall *) data)->data));
+    TN_UNDERLAY_TRANSPORT_GET_IFACE (relay)->set_home (relay, region);
   return G_SOURCE_REMOVE;
 }
 

@@ -65,6 +65,7 @@ void        tn_data_path_take_update   (TnDataPath *path, TnDataPathUpdate *upda
 void        tn_data_path_set_node_key  (TnDataPath *path, const TnNodePrivateKey *key);
 void        tn_data_path_set_relay_map (TnDataPath *path, TnRelayMap *map);
 void        tn_data_path_set_home      (TnDataPath *path, guint region);
+gint64      tn_data_path_get_home_heard_us (TnDataPath *path);      /* boot time, to the second, of what the home sent last; G_MININT64: nothing */
 void        tn_data_path_rebind        (TnDataPath *path);
 void        tn_data_path_connect_peer  (TnDataPath *path, gint64 id);      /* shakes hands ahead of the first packet */
 

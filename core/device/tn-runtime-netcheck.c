@@ -94,6 +94,16 @@ tn_runtime_relay_changed (TnRuntime *runtime,
     announce_home (runtime, region);
 }
 
+/* Of a relay that we still hear we do not leave because a measurement of it was lost. */
+static gint64
+last_heard (gpointer user_data,
+            guint    region)
+{
+  TnRuntime *runtime = user_data;
+
+  return region == runtime->home ? tn_data_path_get_home_heard_us (runtime->data) : G_MININT64;
+}
+
 static void
 measured (gpointer                user_data,
           TnNetcheckResult *result)
@@ -109,7 +119,7 @@ void
 tn_runtime_update_netcheck (TnRuntime  *runtime,
                             TnRelayMap *relays)
 {
-  static const TnNetcheckHooks hooks = { .home = home_changed, .result = measured };
+  static const TnNetcheckHooks hooks = { .home = home_changed, .result = measured, .last_heard_us = last_heard };
 
   if (runtime->netcheck == NULL)
     {

@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 
 /* --- Descriptor: every plugin exports one, the loader reads it before anything else runs --- */
 
-#define TN_PLUGIN_ABI 2
+#define TN_PLUGIN_ABI 3
 #define TN_PLUGIN_DESCRIPTOR_SYMBOL "tn_plugin_descriptor"
 #define TN_PLUGIN_EXPORT __attribute__ ((visibility ("default"))) extern
 
@@ -61,6 +61,9 @@ typedef struct
 
   /* A relay says what is wrong with us or with itself, for people to read; NULL: all is well again, or the link is gone. Nullable. */
   void (*health)     (gpointer user_data, TnUnderlayTransport *transport, guint region, const char *problem);
+
+  /* Anything at all came from the relay of @region: at most once a second, and before what came is told. Nullable. */
+  void (*heard)      (gpointer user_data, TnUnderlayTransport *transport, guint region);
 } TnUnderlayCallbacks;
 
 typedef struct

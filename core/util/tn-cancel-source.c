@@ -3,12 +3,13 @@
 
 #include "tn-cancel-source.h"
 
-/* What the source and the handler share: either may be gone first. */
+/* What the source and the handler share: either may be gone first. The handler wakes the context, and leaves the source alone: one
+ * that is about to be disposed of has no reference any more for a moment. */
 typedef struct
 {
   gatomicrefcount ref_count;
   GMutex          lock;
-  GSource        *source;      /* NULL: gone */
+  GMainContext   *context;     /* NULL: not prepared yet, or gone */
 } Link;
 
 typedef struct
@@ -16,6 +17,7 @@ typedef struct
   GSource       source;
   GCancellable *cancellable;   /* nullable */
   gulong        handler;
+  gboolean      fired;         /* once for each time that it is cancelled */
   Link         *link;
 } CancelSource;
 
@@ -44,8 +46,8 @@ cancelled_cb (GCancellable *cancellable,
   Link *link = user_data;
 
   g_mutex_lock (&link->lock);
-  if (link->source != NULL)
-    g_source_set_ready_time (link->source, 0);
+  if (link->context != NULL)
+    g_main_context_wakeup (link->context);
   g_mutex_unlock (&link->lock);
 }
 
@@ -57,13 +59,37 @@ closure_cb (gpointer data)
 }
 
 static gboolean
+check (GSource *source)
+{
+  CancelSource *self = (CancelSource *) source;
+  gboolean cancelled = g_cancellable_is_cancelled (self->cancellable);
+
+  self->fired &= cancelled;
+  return cancelled && !self->fired;
+}
+
+static gboolean
+prepare (GSource *source,
+         int     *timeout)
+{
+  Link *link = ((CancelSource *) source)->link;
+
+  g_mutex_lock (&link->lock);
+  if (link->context == NULL)      /* before it is looked whether it is cancelled: what comes later finds it */
+    link->context = g_main_context_ref (g_source_get_context (source));
+  g_mutex_unlock (&link->lock);
+  *timeout = -1;
+  return check (source);
+}
+
+static gboolean
 dispatch (GSource     *source,
           GSourceFunc  callback,
           gpointer     user_data)
 {
   CancelSource *self = (CancelSource *) source;
 
-  g_source_set_ready_time (source, -1);
+  self->fired = TRUE;
   if (callback == NULL || callback == closure_cb)
     return G_SOURCE_CONTINUE;
   return ((GCancellableSourceFunc) (void (*) (void)) callback) (self->cancellable, user_data);
@@ -75,7 +101,7 @@ dispose (GSource *source)
   CancelSource *self = (CancelSource *) source;
 
   g_mutex_lock (&self->link->lock);
-  self->link->source = NULL;
+  g_clear_pointer (&self->link->context, g_main_context_unref);
   g_mutex_unlock (&self->link->lock);
 }
 
@@ -90,7 +116,13 @@ finalize (GSource *source)
   link_unref (self->link);
 }
 
-static GSourceFuncs source_funcs = { .dispatch = dispatch, .finalize = finalize, .closure_callback = closure_cb };
+static GSourceFuncs source_funcs = {
+  .prepare = prepare,
+  .check = check,
+  .dispatch = dispatch,
+  .finalize = finalize,
+  .closure_callback = closure_cb,
+};
 
 GSource *
 tn_cancel_source_new (GCancellable *cancellable)
@@ -103,14 +135,12 @@ tn_cancel_source_new (GCancellable *cancellable)
   self->link = g_new (Link, 1);
   g_atomic_ref_count_init (&self->link->ref_count);
   g_mutex_init (&self->link->lock);
-  self->link->source = source;
+  self->link->context = NULL;
   if (cancellable == NULL)
     return source;
 
   self->cancellable = g_object_ref (cancellable);
   g_atomic_ref_count_inc (&self->link->ref_count);
   self->handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb), self->link, closure_gone_cb, 0);
-  if (g_cancellable_is_cancelled (cancellable))
-    g_source_set_ready_time (source, 0);
   return source;
 }

@@ -41,6 +41,21 @@ tell_writable (TnDerpLink *link)
     self->callbacks.writable (self->user_data, TN_UNDERLAY_TRANSPORT (self), &path);
 }
 
+/* FALSE: the link is gone. */
+static gboolean
+tell_heard (TnDerpLink *link)
+{
+  TnDerpTransport *self = link->transport;
+  gint64 now_us = g_get_monotonic_time ();
+  guint region = link->region;
+
+  if (self->callbacks.heard == NULL || (link->heard_us != 0 && now_us - link->heard_us < G_USEC_PER_SEC))
+    return TRUE;
+  link->heard_us = now_us;
+  self->callbacks.heard (self->user_data, TN_UNDERLAY_TRANSPORT (self), region);
+  return self->context != NULL && g_hash_table_lookup (self->links, GUINT_TO_POINTER (region)) == link;
+}
+
 /* --- Links --- */
 
 static void
@@ -143,6 +158,9 @@ closed_cb (gpointer      user_data,
 
   g_debug ("region %u: %s", region, error->message);
   g_clear_pointer (&link->client, tn_derp_client_close);
+  if (link->up_us != 0 && g_get_monotonic_time () - link->up_us >= self->times.stable_us)
+    link->n_failures = 0;
+  link->up_us = 0;
   link->n_failures++;
   link_set_timer (link, MAX (back_off_us (link), link->wait_us), back_off_cb);
   link->wait_us = 0;
@@ -160,6 +178,8 @@ up_cb (gpointer user_data)
   guint region = link->region;
 
   g_debug ("region %u: up", region);
+  link->up_us = g_get_monotonic_time ();
+  link->heard_us = 0;
   link_clear_timer (link);
   if (region != self->home)
     tn_derp_link_may_idle (link);
@@ -177,7 +197,8 @@ receive_cb (gpointer             user_data,
   TnDerpLink *link = user_data;
   TnDerpTransport *self = link->transport;
 
-  link->n_failures = 0;
+  if (!tell_heard (link))
+    return;
   self->counters.received += batch->n_packets;
   self->callbacks.receive (self->user_data, TN_UNDERLAY_TRANSPORT (self), batch, from);
 }
@@ -195,7 +216,8 @@ frame_cb (gpointer             user_data,
   TnDerpLink *link = user_data;
   TnDerpTransport *self = link->transport;
 
-  link->n_failures = 0;
+  if (!tell_heard (link))
+    return;
   if (message->type == TN_DERP_PEER_GONE && self->callbacks.path_gone != NULL)
     {
       TnPathAddress path = { .kind = TN_PATH_ADDRESS_RELAY, .relay = { link->region, message->key } };

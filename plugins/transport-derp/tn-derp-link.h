@@ -12,9 +12,11 @@ typedef struct
   TnDerpTransport *transport;
   guint            region;
   TnDerpClient    *client;          /* NULL: none now */
-  guint            n_failures;      /* in a row */
+  guint            n_failures;      /* in a row: a relay that takes everyone in and closes at once is one that fails */
+  gint64           up_us;           /* since when it is up, 0: it is not */
   GSource         *timer;           /* ends the back-off, or the idle link */
   gint64           last_write_us;
+  gint64           heard_us;        /* when that something came was told last */
   gint64           wait_us;         /* the relay asked us to stay away so long after this connection */
   gboolean         unhealthy;
 } TnDerpLink;

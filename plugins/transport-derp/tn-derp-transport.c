@@ -21,6 +21,7 @@ static const TnDerpTransportTimes default_times = {
   .idle_us = 60 * G_USEC_PER_SEC,            /* derpInactiveCleanupTime */
   .back_off_us = 10 * 1000,                  /* util/backoff: n * n * 10 ms */
   .back_off_max_us = 5 * G_USEC_PER_SEC,
+  .stable_us = 10 * G_USEC_PER_SEC,
 };
 
 /* --- Interface --- */

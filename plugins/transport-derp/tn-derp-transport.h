@@ -15,6 +15,7 @@ typedef struct
   gint64      idle_us;          /* a region that is not the home, since the last write */
   gint64      back_off_us;      /* after the first failure; grows with the square of their number */
   gint64      back_off_max_us;
+  gint64      stable_us;        /* a connection that lasted so long was none that failed */
 } TnDerpTransportTimes;
 
 typedef struct

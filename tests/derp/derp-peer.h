@@ -57,6 +57,7 @@ struct Peer
   GError             *error;           /* of the last that went down */
   char               *problem;
   guint               n_health;
+  guint               n_heard;
   guint               n_callbacks;
   void              (*on_receive) (Peer *peer);
 };
@@ -138,12 +139,24 @@ peer_health_cb (gpointer             user_data,
   peer->problem = g_strdup (problem);
 }
 
+static void
+peer_heard_cb (gpointer             user_data,
+               TnUnderlayTransport *transport,
+               guint                region)
+{
+  Peer *peer = user_data;
+
+  peer->n_callbacks++;
+  peer->n_heard++;
+}
+
 static const TnUnderlayCallbacks peer_callbacks = {
   .receive = peer_receive_cb,
   .writable = peer_writable_cb,
   .path_gone = peer_path_gone_cb,
   .link_state = peer_link_state_cb,
   .health = peer_health_cb,
+  .heard = peer_heard_cb,
 };
 
 #define UNDERLAY(peer) TN_UNDERLAY_TRANSPORT ((peer)->transport)

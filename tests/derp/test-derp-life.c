@@ -3,6 +3,7 @@
 /* Connections end, and come back; nothing comes after a stop. */
 
 #include "derp-peer.h"
+#include "tn-derp-link.h"
 
 static void
 test_restart (void)
@@ -40,6 +41,40 @@ test_cut (void)
   WAIT_FOR (a->n_up[1] == 2);
   g_assert_cmpuint (b->n_down[1], ==, 0);
   g_assert_error (a->error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED);
+}
+
+static guint
+n_failures (Peer *peer)
+{
+  return ((TnDerpLink *) g_hash_table_lookup (peer->transport->links, GUINT_TO_POINTER (1)))->n_failures;
+}
+
+/* A relay that lets us in and closes is asked less and less often; one that was there for long has not failed before. */
+static void
+test_cut_each_time (void)
+{
+  g_autoptr (TnTestkitDerp) relay = start_relay (1, FALSE);
+  g_autoptr (Peer) a = peer_new ();
+  TnDerpTransportTimes times;
+
+  add_relay (a->map, relay);
+  tn_derp_transport_get_times (a->transport, &times);
+  times.back_off_us = 1000;
+  times.stable_us = G_MAXINT64;
+  tn_derp_transport_set_times (a->transport, &times);
+  peer_start (a, 1);
+  for (guint i = 1; i <= 5; i++)
+    {
+      WAIT_FOR (a->n_up[1] == i && a->n_heard >= i);
+      g_assert_cmpuint (tn_testkit_derp_disconnect (relay, a->text), ==, 1);
+      WAIT_FOR (a->n_down[1] == i);
+      g_assert_cmpuint (n_failures (a), ==, i);
+    }
+  a->transport->times.stable_us = 0;
+  WAIT_FOR (a->n_up[1] == 6 && a->n_heard >= 6);
+  g_assert_cmpuint (tn_testkit_derp_disconnect (relay, a->text), ==, 1);
+  WAIT_FOR (a->n_down[1] == 6);
+  g_assert_cmpuint (n_failures (a), ==, 1);
 }
 
 static void
@@ -294,6 +329,7 @@ main (int   argc,
 
   g_test_add_func ("/derp/life/restart", test_restart);
   g_test_add_func ("/derp/life/cut", test_cut);
+  g_test_add_func ("/derp/life/cut-each-time", test_cut_each_time);
   g_test_add_func ("/derp/life/peer-gone", test_peer_gone);
   g_test_add_func ("/derp/life/map-change", test_map_change);
   g_test_add_func ("/derp/life/health", test_health);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "tn-boot-timer.h"
 #include "tn-data-path.h"
 
 #define REGION 7
@@ -94,6 +95,8 @@ unwell_relay_set_home (TnUnderlayTransport *underlay,
   UnwellRelay *self = UNWELL_RELAY (underlay);
 
   self->callbacks.link_state (self->user_data, underlay, region, TN_UNDERLAY_LINK_UP, NULL);
+  self->callbacks.heard (self->user_data, underlay, region);
+  self->callbacks.heard (self->user_data, underlay, region + 1);
   self->callbacks.health (self->user_data, underlay, region, "unwell");
 }
 
@@ -197,9 +200,12 @@ test_node_key (void)
   config.disco_key = &disco_key;
   g_ptr_array_add (underlays, g_object_new (UNWELL_TYPE_RELAY, NULL));
   path = tn_data_path_new (&config, &callbacks, told);
+  g_assert_cmpint (tn_data_path_get_home_heard_us (path), ==, G_MININT64);
   tn_data_path_set_home (path, REGION);
   assert_told (told, "up 7");
   assert_told (told, "unwell 7");
+  g_assert_cmpint (tn_data_path_get_home_heard_us (path), >, tn_boot_time_us () - WAIT_US);
+  g_assert_cmpint (tn_data_path_get_home_heard_us (path), <=, tn_boot_time_us ());
 
   tn_node_private_key_generate (&node_key);
   tn_data_path_set_node_key (path, &node_key);
