@@ -244,10 +244,12 @@ tn_datagram_socket_send_to_async (TnDatagramSocket    *self,
 static gboolean
 send_finish (TnDatagramSocket  *self,
              GAsyncResult      *result,
+             gpointer           source_tag,
              GError           **error)
 {
   g_return_val_if_fail (TN_IS_DATAGRAM_SOCKET (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == source_tag, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
   return g_task_propagate_boolean (G_TASK (result), error);
@@ -270,7 +272,7 @@ tn_datagram_socket_send_to_finish (TnDatagramSocket  *self,
                                    GAsyncResult      *result,
                                    GError           **error)
 {
-  return send_finish (self, result, error);
+  return send_finish (self, result, tn_datagram_socket_send_to_async, error);
 }
 
 /* An address of @node in the family of the socket. */
@@ -410,7 +412,7 @@ tn_datagram_socket_send_to_host_finish (TnDatagramSocket  *self,
                                         GAsyncResult      *result,
                                         GError           **error)
 {
-  return send_finish (self, result, error);
+  return send_finish (self, result, tn_datagram_socket_send_to_host_async, error);
 }
 
 static void
@@ -497,6 +499,7 @@ tn_datagram_socket_receive_from_finish (TnDatagramSocket  *self,
   GBytes *payload;
 
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == tn_datagram_socket_receive_from_async, NULL);
 
   received = g_task_propagate_pointer (G_TASK (result), error);
   if (received == NULL)

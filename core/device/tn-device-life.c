@@ -6,11 +6,13 @@
 static gboolean
 finish (TnDevice      *self,
         GAsyncResult  *result,
+        gpointer       source_tag,
         GError       **error)
 {
   g_return_val_if_fail (TN_IS_DEVICE (self), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == source_tag, FALSE);
 
   return g_task_propagate_boolean (G_TASK (result), error);
 }
@@ -59,7 +61,7 @@ tn_device_start_finish (TnDevice      *self,
                         GAsyncResult  *result,
                         GError       **error)
 {
-  return finish (self, result, error);
+  return finish (self, result, tn_device_start_async, error);
 }
 
 /**
@@ -103,7 +105,7 @@ tn_device_stop_finish (TnDevice      *self,
                        GAsyncResult  *result,
                        GError       **error)
 {
-  return finish (self, result, error);
+  return finish (self, result, tn_device_stop_async, error);
 }
 
 /**
@@ -147,7 +149,7 @@ tn_device_login_finish (TnDevice      *self,
                         GAsyncResult  *result,
                         GError       **error)
 {
-  return finish (self, result, error);
+  return finish (self, result, tn_device_login_async, error);
 }
 
 /**
@@ -190,5 +192,5 @@ tn_device_logout_finish (TnDevice      *self,
                          GAsyncResult  *result,
                          GError       **error)
 {
-  return finish (self, result, error);
+  return finish (self, result, tn_device_logout_async, error);
 }

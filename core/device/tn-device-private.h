@@ -6,8 +6,9 @@
 G_BEGIN_DECLS
 
 /* What a device implements. All of it is called in the context that the caller is in, with arguments already checked; every _async
- * ends in the caller's thread-default context, exactly once. Its result is a GTask of the device, with what is said beside it:
- * the _finish functions are the same for all of them. Properties come from a TnDeviceModel (tn-device-model.h). */
+ * ends in the caller's thread-default context, exactly once. Its result is a GTask of the device with the public function as its
+ * source tag and with what is said beside it: the _finish functions are the same for all of them. Properties come from a
+ * TnDeviceModel (tn-device-model.h). */
 struct _TnDeviceInterface
 {
   GTypeInterface g_iface;
@@ -49,7 +50,7 @@ struct _TnDeviceInterface
 };
 
 /* What the task of a call gives; for the finish functions that have nothing to add. */
-gpointer tn_device_finish (TnDevice *self, GAsyncResult *result, GError **error);
+gpointer tn_device_finish (TnDevice *self, GAsyncResult *result, gpointer source_tag, GError **error);
 
 /* Who sends from @source: the node that has it, or the router it comes through; NULL: unknown. @capabilities: a{sas} or NULL. */
 TnNode *tn_device_identify (TnDevice *self, GInetAddress *source, GVariant **capabilities);

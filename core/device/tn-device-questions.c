@@ -64,7 +64,7 @@ tn_device_ping_finish (TnDevice      *self,
                        GAsyncResult  *result,
                        GError       **error)
 {
-  return tn_device_finish (self, result, error);
+  return tn_device_finish (self, result, tn_device_ping_async, error);
 }
 
 TnDeviceAnswer *
@@ -171,7 +171,7 @@ tn_device_whois_finish (TnDevice      *self,
                         GVariant     **capabilities,
                         GError       **error)
 {
-  TnDeviceAnswer *answer = tn_device_finish (self, result, error);
+  TnDeviceAnswer *answer = tn_device_finish (self, result, tn_device_whois_async, error);
   TnNode *node;
 
   if (answer == NULL)
@@ -271,7 +271,7 @@ tn_device_resolve_finish (TnDevice      *self,
                           GAsyncResult  *result,
                           GError       **error)
 {
-  return tn_device_finish (self, result, error);
+  return tn_device_finish (self, result, tn_device_resolve_async, error);
 }
 
 /**
@@ -314,5 +314,5 @@ tn_device_status_to_json_finish (TnDevice      *self,
                                  GAsyncResult  *result,
                                  GError       **error)
 {
-  return tn_device_finish (self, result, error);
+  return tn_device_finish (self, result, tn_device_status_to_json_async, error);
 }

@@ -68,7 +68,7 @@ tn_device_connect_to_host_finish (TnDevice      *self,
                                   GAsyncResult  *result,
                                   GError       **error)
 {
-  return tn_device_finish (self, result, error);
+  return tn_device_finish (self, result, tn_device_connect_to_host_async, error);
 }
 
 typedef struct
@@ -225,7 +225,7 @@ tn_device_connect_to_connectable_finish (TnDevice      *self,
                                          GAsyncResult  *result,
                                          GError       **error)
 {
-  return tn_device_finish (self, result, error);
+  return tn_device_finish (self, result, tn_device_connect_to_connectable_async, error);
 }
 
 /**
@@ -280,7 +280,7 @@ tn_device_listen_finish (TnDevice      *self,
                          GAsyncResult  *result,
                          GError       **error)
 {
-  return tn_device_finish (self, result, error);
+  return tn_device_finish (self, result, tn_device_listen_async, error);
 }
 
 /**
@@ -335,5 +335,5 @@ tn_device_bind_datagram_finish (TnDevice      *self,
                                 GAsyncResult  *result,
                                 GError       **error)
 {
-  return tn_device_finish (self, result, error);
+  return tn_device_finish (self, result, tn_device_bind_datagram_async, error);
 }

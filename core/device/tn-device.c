@@ -440,11 +440,13 @@ tn_device_peers_with_route (TnDevice     *self,
 gpointer
 tn_device_finish (TnDevice      *self,
                   GAsyncResult  *result,
+                  gpointer       source_tag,
                   GError       **error)
 {
   g_return_val_if_fail (TN_IS_DEVICE (self), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == source_tag, NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);
 }

@@ -271,7 +271,7 @@ end_early_calls (GPtrArray *calls,
 
       if (runtime == NULL)
         g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
-      else if (g_task_get_source_tag (task) == tn_embedded_device_login_async)
+      else if (g_task_get_source_tag (task) == tn_device_login_async)
         tn_runtime_login (runtime, task);
       else
         tn_runtime_logout (runtime, task);
@@ -385,7 +385,7 @@ tn_embedded_device_start_async (TnDevice            *device,
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, tn_embedded_device_start_async);
+  g_task_set_source_tag (task, tn_device_start_async);
   if (g_task_return_error_if_cancelled (task))
     return;
   /* Cancelling stops the device, after which the task ends. What has been decided is not turned over: running is no error. */
@@ -426,7 +426,7 @@ tn_embedded_device_stop_async (TnDevice            *device,
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
   GTask *task = g_task_new (self, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, tn_embedded_device_stop_async);
+  g_task_set_source_tag (task, tn_device_stop_async);
   /* Once begun it is carried through: a device that is half stopped is of no use to anybody. */
   g_task_set_check_cancellable (task, FALSE);
   if (self->runtime != NULL || self->opening != NULL)
@@ -454,7 +454,7 @@ tn_embedded_device_login_async (TnDevice            *device,
   TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, tn_embedded_device_login_async);
+  g_task_set_source_tag (task, tn_device_login_async);
   if (self->opening != NULL)
     g_ptr_array_add (self->early_calls, g_steal_pointer (&task));
   else if (self->runtime == NULL)
@@ -499,7 +499,7 @@ tn_embedded_device_logout_async (TnDevice            *device,
   GTask *task = g_task_new (self, cancellable, callback, user_data);
   g_autoptr (GTask) logout = NULL;
 
-  g_task_set_source_tag (task, tn_embedded_device_logout_async);
+  g_task_set_source_tag (task, tn_device_logout_async);
   if (self->runtime == NULL && self->opening == NULL)
     {
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "device %s is stopped", self->hostname);

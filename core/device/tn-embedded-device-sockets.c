@@ -169,7 +169,7 @@ connect_to_host_async (TnDevice            *device,
   GError *error = NULL;
   TnIpAddress address;
 
-  g_task_set_source_tag (task, connect_to_host_async);
+  g_task_set_source_tag (task, tn_device_connect_to_host_async);
   target->host = g_strdup (host);
   target->port = port;
   g_task_set_task_data (task, target, (GDestroyNotify) target_free);
@@ -274,7 +274,7 @@ listen_async (TnDevice            *device,
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   g_autoptr (GInetSocketAddress) local = NULL;
 
-  g_task_set_source_tag (task, listen_async);
+  g_task_set_source_tag (task, tn_device_listen_async);
   local = begin_local (task, port, address);
   if (local == NULL)
     return;
@@ -309,7 +309,7 @@ bind_datagram_async (TnDevice            *device,
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   g_autoptr (GInetSocketAddress) local = NULL;
 
-  g_task_set_source_tag (task, bind_datagram_async);
+  g_task_set_source_tag (task, tn_device_bind_datagram_async);
   local = begin_local (task, port, address);
   if (local == NULL)
     return;
@@ -439,7 +439,7 @@ ping_async (TnDevice            *device,
   GError *error = NULL;
   TnIpAddress address;
 
-  g_task_set_source_tag (task, ping_async);
+  g_task_set_source_tag (task, tn_device_ping_async);
   target->host = g_strdup (host);
   target->kind = kind;
   g_task_set_task_data (task, target, (GDestroyNotify) ping_target_free);

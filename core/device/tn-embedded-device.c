@@ -363,7 +363,7 @@ tn_embedded_device_status_to_json_async (TnDevice            *device,
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, tn_embedded_device_status_to_json_async);
+  g_task_set_source_tag (task, tn_device_status_to_json_async);
   tn_device_model_status_to_json (TN_EMBEDDED_DEVICE (device)->model, task);
 }
 

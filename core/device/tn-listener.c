@@ -436,6 +436,7 @@ tn_listener_accept_finish (TnListener    *self,
                            GError       **error)
 {
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == tn_listener_accept_async, NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);
 }

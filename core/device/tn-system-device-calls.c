@@ -58,13 +58,14 @@ connected_cb (GObject      *object,
 static GTask *
 task_new (TnDevice            *device,
           const char          *method,
+          gpointer             source_tag,
           GCancellable        *cancellable,
           GAsyncReadyCallback  callback,
           gpointer             user_data)
 {
   GTask *task = g_task_new (device, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, task_new);
+  g_task_set_source_tag (task, source_tag);
   g_task_set_task_data (task, (gpointer) (guintptr) method, NULL);
   return task;
 }
@@ -72,11 +73,12 @@ task_new (TnDevice            *device,
 static void
 connect_and_call (TnDevice            *device,
                   const char          *method,
+                  gpointer             source_tag,
                   GCancellable        *cancellable,
                   GAsyncReadyCallback  callback,
                   gpointer             user_data)
 {
-  GTask *task = task_new (device, method, cancellable, callback, user_data);
+  GTask *task = task_new (device, method, source_tag, cancellable, callback, user_data);
   g_autoptr (GTask) connecting = g_task_new (device, cancellable, connected_cb, task);
 
   tn_system_device_connect (TN_SYSTEM_DEVICE (device), connecting);
@@ -88,7 +90,7 @@ start_async (TnDevice            *device,
              GAsyncReadyCallback  callback,
              gpointer             user_data)
 {
-  connect_and_call (device, "Start", cancellable, callback, user_data);
+  connect_and_call (device, "Start", tn_device_start_async, cancellable, callback, user_data);
 }
 
 static void
@@ -97,7 +99,7 @@ stop_async (TnDevice            *device,
             GAsyncReadyCallback  callback,
             gpointer             user_data)
 {
-  connect_and_call (device, "Stop", cancellable, callback, user_data);
+  connect_and_call (device, "Stop", tn_device_stop_async, cancellable, callback, user_data);
 }
 
 static void
@@ -106,7 +108,7 @@ login_async (TnDevice            *device,
              GAsyncReadyCallback  callback,
              gpointer             user_data)
 {
-  g_autoptr (GTask) task = task_new (device, "Login", cancellable, callback, user_data);
+  g_autoptr (GTask) task = task_new (device, "Login", tn_device_login_async, cancellable, callback, user_data);
 
   call (task);
 }
@@ -117,7 +119,7 @@ logout_async (TnDevice            *device,
               GAsyncReadyCallback  callback,
               gpointer             user_data)
 {
-  g_autoptr (GTask) task = task_new (device, "Logout", cancellable, callback, user_data);
+  g_autoptr (GTask) task = task_new (device, "Logout", tn_device_logout_async, cancellable, callback, user_data);
 
   call (task);
 }
@@ -169,7 +171,7 @@ ping_async (TnDevice            *device,
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, ping_async);
+  g_task_set_source_tag (task, tn_device_ping_async);
   g_task_set_task_data (task, GUINT_TO_POINTER (kind), NULL);
   tn_system_device_call (task, "Ping", g_variant_new ("(suu)", host, (guint) kind, size), pinged_cb);
 }
@@ -215,7 +217,7 @@ whois_async (TnDevice            *device,
                           : strchr (address, ':') != NULL ? g_strdup_printf ("[%s]:%u", address, port)
                                                           : g_strdup_printf ("%s:%u", address, port);
 
-  g_task_set_source_tag (task, whois_async);
+  g_task_set_source_tag (task, tn_device_whois_async);
   tn_system_device_call (task, "Whois", g_variant_new ("(ss)", text, protocol != NULL ? protocol : ""), whois_cb);
 }
 
@@ -242,7 +244,7 @@ status_to_json_async (TnDevice            *device,
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, status_to_json_async);
+  g_task_set_source_tag (task, tn_device_status_to_json_async);
   tn_system_device_call (task, "StatusToJson", NULL, status_cb);
 }
 

@@ -47,7 +47,7 @@ connect_to_host_async (TnDevice            *device,
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, connect_to_host_async);
+  g_task_set_source_tag (task, tn_device_connect_to_host_async);
   tn_system_device_call (task, "Connect", g_variant_new ("(sq)", host, port), connected_cb);
 }
 
@@ -82,7 +82,7 @@ listen_async (TnDevice            *device,
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, listen_async);
+  g_task_set_source_tag (task, tn_device_listen_async);
   tn_system_device_call (task, "Listen", g_variant_new ("(qs)", port, address != NULL ? address : ""), listening_cb);
 }
 
@@ -119,7 +119,7 @@ bind_datagram_async (TnDevice            *device,
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, bind_datagram_async);
+  g_task_set_source_tag (task, tn_device_bind_datagram_async);
   tn_system_device_call (task, "BindDatagram", g_variant_new ("(qs)", port, address != NULL ? address : ""), bound_cb);
 }
 

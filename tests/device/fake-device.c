@@ -29,6 +29,7 @@ fake_device_connect_to_host_async (TnDevice            *device,
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
 
+  g_task_set_source_tag (task, tn_device_connect_to_host_async);
   g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED, "%s|%u", host, port);
 }
 
@@ -40,6 +41,7 @@ fake_device_status_to_json_async (TnDevice            *device,
 {
   g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
 
+  g_task_set_source_tag (task, tn_device_status_to_json_async);
   tn_device_model_status_to_json (FAKE_DEVICE (device)->model, task);
 }
 

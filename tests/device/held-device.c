@@ -42,6 +42,7 @@ cancelled_cb (GCancellable *cancellable,
 static GTask *
 begin (TnDevice            *device,
        const char          *name,
+       gpointer             source_tag,
        GCancellable        *cancellable,
        GAsyncReadyCallback  callback,
        gpointer             user_data)
@@ -50,6 +51,7 @@ begin (TnDevice            *device,
   HeldDevice *self = HELD_DEVICE (device);
   g_autoptr (GSource) source = NULL;
 
+  g_task_set_source_tag (task, source_tag);
   self->last = name;
   if (!self->holds)
     return g_steal_pointer (&task);
@@ -90,7 +92,7 @@ held_device_start_async (TnDevice            *device,
                          GAsyncReadyCallback  callback,
                          gpointer             user_data)
 {
-  end (device, begin (device, "start", cancellable, callback, user_data), TN_DEVICE_STATE_RUNNING);
+  end (device, begin (device, "start", tn_device_start_async, cancellable, callback, user_data), TN_DEVICE_STATE_RUNNING);
 }
 
 static void
@@ -99,7 +101,7 @@ held_device_stop_async (TnDevice            *device,
                         GAsyncReadyCallback  callback,
                         gpointer             user_data)
 {
-  end (device, begin (device, "stop", cancellable, callback, user_data), TN_DEVICE_STATE_STOPPED);
+  end (device, begin (device, "stop", tn_device_stop_async, cancellable, callback, user_data), TN_DEVICE_STATE_STOPPED);
 }
 
 static void
@@ -108,7 +110,7 @@ held_device_login_async (TnDevice            *device,
                          GAsyncReadyCallback  callback,
                          gpointer             user_data)
 {
-  end (device, begin (device, "login", cancellable, callback, user_data), TN_DEVICE_STATE_RUNNING);
+  end (device, begin (device, "login", tn_device_login_async, cancellable, callback, user_data), TN_DEVICE_STATE_RUNNING);
 }
 
 static void
@@ -117,7 +119,7 @@ held_device_logout_async (TnDevice            *device,
                           GAsyncReadyCallback  callback,
                           gpointer             user_data)
 {
-  end (device, begin (device, "logout", cancellable, callback, user_data), TN_DEVICE_STATE_NEEDS_LOGIN);
+  end (device, begin (device, "logout", tn_device_logout_async, cancellable, callback, user_data), TN_DEVICE_STATE_NEEDS_LOGIN);
 }
 
 static void
@@ -128,7 +130,7 @@ held_device_connect_to_host_async (TnDevice            *device,
                                    GAsyncReadyCallback  callback,
                                    gpointer             user_data)
 {
-  g_autoptr (GTask) task = begin (device, "connect", cancellable, callback, user_data);
+  g_autoptr (GTask) task = begin (device, "connect", tn_device_connect_to_host_async, cancellable, callback, user_data);
   g_autoptr (TnNode) peer = tn_device_model_dup_node (HELD_DEVICE (device)->model, "db");
   g_autoptr (FakeStream) stream = NULL;
 
@@ -146,7 +148,7 @@ held_device_listen_async (TnDevice            *device,
                           GAsyncReadyCallback  callback,
                           gpointer             user_data)
 {
-  g_autoptr (GTask) task = begin (device, "listen", cancellable, callback, user_data);
+  g_autoptr (GTask) task = begin (device, "listen", tn_device_listen_async, cancellable, callback, user_data);
   HeldDevice *self = HELD_DEVICE (device);
 
   if (task == NULL)
@@ -164,7 +166,7 @@ held_device_bind_datagram_async (TnDevice            *device,
                                  GAsyncReadyCallback  callback,
                                  gpointer             user_data)
 {
-  g_autoptr (GTask) task = begin (device, "bind", cancellable, callback, user_data);
+  g_autoptr (GTask) task = begin (device, "bind", tn_device_bind_datagram_async, cancellable, callback, user_data);
   g_autoptr (FakeDatagram) datagram = NULL;
 
   if (task == NULL)
@@ -182,7 +184,7 @@ held_device_ping_async (TnDevice            *device,
                         GAsyncReadyCallback  callback,
                         gpointer             user_data)
 {
-  g_autoptr (GTask) task = begin (device, "ping", cancellable, callback, user_data);
+  g_autoptr (GTask) task = begin (device, "ping", tn_device_ping_async, cancellable, callback, user_data);
   g_autoptr (TnNode) node = tn_device_model_dup_node (HELD_DEVICE (device)->model, "db");
   g_autoptr (GInetAddress) address = g_inet_address_new_from_string ("100.64.0.2");
   TnPathData path = { .kind = TN_PATH_KIND_RELAY, .region = 900, .region_code = "test" };
@@ -200,7 +202,7 @@ held_device_whois_async (TnDevice            *device,
                          GAsyncReadyCallback  callback,
                          gpointer             user_data)
 {
-  g_autoptr (GTask) task = begin (device, "whois", cancellable, callback, user_data);
+  g_autoptr (GTask) task = begin (device, "whois", tn_device_whois_async, cancellable, callback, user_data);
   TnNode *node;
 
   if (task == NULL)
@@ -216,7 +218,7 @@ held_device_status_to_json_async (TnDevice            *device,
                                   GAsyncReadyCallback  callback,
                                   gpointer             user_data)
 {
-  g_autoptr (GTask) task = begin (device, "status", cancellable, callback, user_data);
+  g_autoptr (GTask) task = begin (device, "status", tn_device_status_to_json_async, cancellable, callback, user_data);
 
   if (task != NULL)
     tn_device_model_status_to_json (HELD_DEVICE (device)->model, task);

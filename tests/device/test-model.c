@@ -425,6 +425,24 @@ test_connect (void)
     }
 }
 
+/* What one call ended with is refused by the end of another: it may be an object of another type. */
+static void
+test_other_finish (void)
+{
+  g_autoptr (FakeDevice) device = make_tailnet ();
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  tn_device_connect_to_host_async (TN_DEVICE (device), "db", 80, NULL, result_cb, &result);
+  wait_result (&result);
+  g_test_expect_message ("tailnet", G_LOG_LEVEL_CRITICAL, "*source_tag*");
+  g_assert_null (tn_device_ping_finish (TN_DEVICE (device), result, &error));
+  g_test_assert_expected_messages ();
+  g_assert_no_error (error);
+  g_assert_null (tn_device_connect_to_host_finish (TN_DEVICE (device), result, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED);
+}
+
 static void
 assert_connectable (FakeDevice         *device,
                     GSocketConnectable *connectable,
@@ -608,6 +626,7 @@ main (int    argc,
   g_test_add_func ("/device/model/lookup", test_lookup);
   g_test_add_func ("/device/model/routes", test_routes);
   g_test_add_func ("/device/calls/connect", test_connect);
+  g_test_add_func ("/device/calls/other-finish", test_other_finish);
   g_test_add_func ("/device/calls/connectable", test_connectable);
   g_test_add_func ("/device/calls/whois", test_whois);
   g_test_add_func ("/device/calls/resolve", test_resolve);
