@@ -147,6 +147,7 @@ typedef struct
 
 static const FakeCase fake_cases[] = {
   { TEXT ("HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nno relay\n"), FALSE, "HTTP status 404: no relay" },
+  { TEXT ("HTTP/1.1 403 Verbotene T\xfcr\r\nContent-Length: 5\r\n\r\nT\xfcr!\n"), FALSE, "HTTP status 403: T" },
   { TEXT ("SSH-2.0-OpenSSH_9.2\r\n"), FALSE, "does not speak HTTP" },
   { TEXT ("HTTP/1.1 what\r\n\r\n"), FALSE, "no HTTP" },
   { TEXT ("HTTP/1.1 101 Switching Protocols\r\nUpgr"), FALSE, "closed before" },
@@ -181,6 +182,7 @@ test_fake_relay (gconstpointer user_data)
   g_assert_nonnull (a->error);
   g_test_message ("%s", a->error->message);
   g_assert_nonnull (strstr (a->error->message, test->words));
+  g_assert_true (g_utf8_validate (a->error->message, -1, NULL));
   g_socket_service_stop (service);
   g_socket_listener_close (G_SOCKET_LISTENER (service));
   IFACE (a)->stop (UNDERLAY (a));
