@@ -53,6 +53,7 @@ tn_filter_builder_free (TnFilterBuilder *builder)
   g_array_unref (builder->holder_capabilities);
   for (guint i = 0; i < G_N_ELEMENTS (builder->protocols); i++)
     g_clear_pointer (&builder->protocols[i], g_array_unref);
+  g_clear_pointer (&builder->unlocked, g_array_unref);
   tn_address_set_clear (&builder->local);
   tn_address_set_clear (&builder->log);
   g_free (builder->error);
@@ -220,12 +221,13 @@ add_grant (TnFilterBuilder     *builder,
   g_array_append_val (builder->granted, granted);
 }
 
-static void
-drop_rules (TnFilterBuilder *builder)
+void
+tn_filter_builder_drop_rules (TnFilterBuilder *builder,
+                              char            *reason)
 {
   builder->dropped = TRUE;
-  g_clear_pointer (&builder->error, g_free);
-  note_error (builder, "rule %u: SrcBits or Bits are obsolete: no rule counts", builder->n_rules);
+  g_free (builder->error);
+  builder->error = reason;
 }
 
 gboolean
@@ -235,7 +237,7 @@ tn_filter_builder_add_rule (TnFilterBuilder    *builder,
   gboolean all;
 
   if (rule->obsolete_bits && !builder->dropped)
-    drop_rules (builder);
+    tn_filter_builder_drop_rules (builder, g_strdup_printf ("rule %u: SrcBits or Bits are obsolete: no rule counts", builder->n_rules));
   if (builder->dropped)
     return FALSE;
 

@@ -112,9 +112,13 @@ struct _TnFilterBuilder
   GArray       *holders;        /* of TnFilterHolder */
   GArray       *holder_addresses;       /* of TnFilterHolderAddress */
   GArray       *holder_capabilities;    /* of guint32: numbers of names, holder by holder */
+  GArray       *unlocked;       /* of TnIpPrefix; NULL: none */
   TnAddressSet  local;
   TnAddressSet  log;
 };
+
+/* No rule counts, for that reason (taken). */
+void      tn_filter_builder_drop_rules (TnFilterBuilder *builder, char *reason);
 
 /* Moves what it can out of the builder. */
 TnFilter *tn_filter_compile      (TnFilterBuilder *builder);

@@ -56,6 +56,10 @@ gboolean         tn_filter_builder_add_rule       (TnFilterBuilder *builder, con
  * rules: what none of those added so far names is passed over. */
 void             tn_filter_builder_add_holder     (TnFilterBuilder *builder, const TnIpPrefix *addresses, gsize n_addresses,
                                                    const char *const *names, gsize n_names);
+/* Sources that no rule with destinations may have: those of nodes that nobody vouches for. */
+void             tn_filter_builder_add_unlocked   (TnFilterBuilder *builder, const TnIpPrefix *prefix);
+/* After all of these: FALSE, a rule has one of them in part at least. The server is broken or wicked, and no rule counts. */
+gboolean         tn_filter_builder_check_unlocked (TnFilterBuilder *builder);
 /* Destinations that are ours: own addresses and advertised routes. */
 void             tn_filter_builder_add_local      (TnFilterBuilder *builder, const TnIpPrefix *prefix);
 /* Addresses that may show up in logs. */

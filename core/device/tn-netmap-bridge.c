@@ -11,7 +11,10 @@ struct _TnNetmapBridge
   TnOverlayRoutes *routes;
   GHashTable      *users;          /* gint64 * -> TnUser: one object for all nodes of a user */
   GHashTable      *stable_ids;     /* gint64 * -> char *: of peers */
+  GHashTable      *unlocked;       /* set of gint64 *: peers that tailnet lock does not vouch for; few or none */
+  gboolean         unlocked_changed;        /* since the filter was built */
   gboolean         capabilities_count;      /* the filter has rules for node capabilities: it depends on peers */
+  char            *filter_problem;          /* nullable */
 };
 
 TnNetmapBridge *
@@ -22,6 +25,7 @@ tn_netmap_bridge_new (void)
   bridge->routes = tn_overlay_routes_new ();
   bridge->users = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_object_unref);
   bridge->stable_ids = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+  bridge->unlocked = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   return bridge;
 }
 
@@ -31,7 +35,15 @@ tn_netmap_bridge_free (TnNetmapBridge *bridge)
   tn_overlay_routes_free (bridge->routes);
   g_hash_table_unref (bridge->users);
   g_hash_table_unref (bridge->stable_ids);
+  g_hash_table_unref (bridge->unlocked);
+  g_free (bridge->filter_problem);
   g_free (bridge);
+}
+
+const char *
+tn_netmap_bridge_filter_problem (TnNetmapBridge *bridge)
+{
+  return bridge->filter_problem;
 }
 
 const char *
@@ -264,6 +276,18 @@ tn_netmap_bridge_dns_suffix (const TnNetmap *netmap)
 /* --- For packets --- */
 
 static void
+note_unlocked (TnNetmapBridge *bridge,
+               gint64          id,
+               gboolean        unlocked)
+{
+  if (unlocked)
+    g_hash_table_add (bridge->unlocked, g_memdup2 (&id, sizeof id));
+  else if (!g_hash_table_remove (bridge->unlocked, &id))
+    return;
+  bridge->unlocked_changed = TRUE;      /* in its addresses, if not in being one */
+}
+
+static void
 upsert (TnNetmapBridge     *bridge,
         const TnNetmapNode *node,
         TnDataPathUpdate   *update)
@@ -290,6 +314,7 @@ upsert (TnNetmapBridge     *bridge,
   };
 
   tn_overlay_routes_upsert (bridge->routes, &route);
+  note_unlocked (bridge, node->id, node->unsigned_peer_api_only);
   g_array_append_val (update->upserts, peer);
   g_hash_table_insert (bridge->stable_ids, g_memdup2 (&node->id, sizeof node->id), g_strdup (node->stable_id));
 }
@@ -331,29 +356,66 @@ add_capabilities (TnFilterBuilder    *builder,
   tn_filter_builder_add_holder (builder, node->addresses, node->n_addresses, names, node->n_capabilities);
 }
 
-static TnFilter *
-build_filter (const TnNetmap *netmap,
-              gboolean        shields_up)
+static void
+add_rules (TnNetmapBridge  *bridge,
+           const TnNetmap  *netmap,
+           TnFilterBuilder *builder)
+{
+  GHashTableIter iter;
+  gpointer id;
+
+  tn_netmap_foreach_rule (netmap, add_rule, builder);
+  add_capabilities (builder, netmap->self);
+  for (guint i = 0; i < netmap->peers->len; i++)
+    add_capabilities (builder, g_ptr_array_index (netmap->peers, i));
+
+  g_hash_table_iter_init (&iter, bridge->unlocked);
+  while (g_hash_table_iter_next (&iter, &id, NULL))
+    {
+      const TnNetmapNode *node = tn_netmap_lookup (netmap, *(gint64 *) id);
+
+      for (guint i = 0; node != NULL && i < node->n_allowed_ips; i++)
+        tn_filter_builder_add_unlocked (builder, &node->allowed_ips[i]);
+    }
+}
+
+static TnFilterBuilder *
+new_builder (const TnNetmap *netmap)
 {
   TnFilterBuilder *builder = tn_filter_builder_new ();
-  const char *refused;
 
   for (guint i = 0; netmap->self != NULL && i < netmap->self->n_addresses; i++)
     {
       tn_filter_builder_add_local (builder, &netmap->self->addresses[i]);
       tn_filter_builder_add_log (builder, &netmap->self->addresses[i]);
     }
-  tn_filter_builder_set_shields_up (builder, shields_up);
-  if (!shields_up)
-    {
-      tn_netmap_foreach_rule (netmap, add_rule, builder);
-      add_capabilities (builder, netmap->self);
-      for (guint i = 0; i < netmap->peers->len; i++)
-        add_capabilities (builder, g_ptr_array_index (netmap->peers, i));
-    }
+  return builder;
+}
+
+static TnFilter *
+build_filter (TnNetmapBridge *bridge,
+              const TnNetmap *netmap)
+{
+  TnFilterBuilder *builder = new_builder (netmap);
+  const char *refused;
+
+  add_rules (bridge, netmap, builder);
+  bridge->unlocked_changed = FALSE;
+  g_clear_pointer (&bridge->filter_problem, g_free);
+  if (!tn_filter_builder_check_unlocked (builder))
+    bridge->filter_problem = g_strdup (tn_filter_builder_get_error (builder));
   refused = tn_filter_builder_get_error (builder);
   if (refused != NULL)
     g_message ("packet filter: %s", refused);
+  return tn_filter_builder_end (builder);
+}
+
+static TnFilter *
+build_jailed_filter (const TnNetmap *netmap)
+{
+  TnFilterBuilder *builder = new_builder (netmap);
+
+  tn_filter_builder_set_shields_up (builder, TRUE);
   return tn_filter_builder_end (builder);
 }
 
@@ -374,6 +436,7 @@ update_peers (TnNetmapBridge        *bridge,
       g_clear_pointer (&bridge->routes, tn_overlay_routes_free);
       bridge->routes = tn_overlay_routes_new ();
       g_hash_table_remove_all (bridge->stable_ids);
+      g_hash_table_remove_all (bridge->unlocked);
       update->replace_peers = TRUE;
       for (guint i = 0; i < netmap->peers->len; i++)
         upsert (bridge, g_ptr_array_index (netmap->peers, i), update);
@@ -386,6 +449,7 @@ update_peers (TnNetmapBridge        *bridge,
 
           tn_overlay_routes_remove (bridge->routes, id);
           g_hash_table_remove (bridge->stable_ids, &id);
+          note_unlocked (bridge, id, FALSE);
           g_array_append_val (update->removed, id);
         }
       upsert_ids (bridge, netmap, changes->added, update);
@@ -416,10 +480,11 @@ tn_netmap_bridge_update (TnNetmapBridge        *bridge,
     g_hash_table_foreach_remove (bridge->users, is_unknown_cb, (gpointer) (guintptr) netmap);
   if (changes == NULL || touches_peers (changes))
     update_peers (bridge, netmap, changes, update);
-  if (changes == NULL || changes->filter || changes->self || (touches_peers (changes) && bridge->capabilities_count))
+  if (changes == NULL || changes->filter || changes->self || bridge->unlocked_changed ||
+      (touches_peers (changes) && bridge->capabilities_count))
     {
-      update->filter = build_filter (netmap, FALSE);
-      update->jailed_filter = build_filter (netmap, TRUE);
+      update->filter = build_filter (bridge, netmap);
+      update->jailed_filter = build_jailed_filter (netmap);
       bridge->capabilities_count = tn_filter_uses_capabilities (update->filter);
     }
   if ((changes == NULL || changes->self) && netmap->self != NULL)

@@ -25,6 +25,9 @@ char             *tn_netmap_bridge_dns_suffix (const TnNetmap *netmap);
 /* Nodes that peers stand for in the data path: a peer's stable id by its node id; NULL: none. */
 const char       *tn_netmap_bridge_stable_id  (TnNetmapBridge *bridge, gint64 id);
 
+/* Why the packet filter of the last update that had one counts for nothing; NULL: it counts. */
+const char       *tn_netmap_bridge_filter_problem (TnNetmapBridge *bridge);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnNetmapBridge, tn_netmap_bridge_free)
 
 G_END_DECLS

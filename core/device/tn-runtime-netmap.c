@@ -101,6 +101,16 @@ update_health (TnRuntime      *runtime,
   tn_runtime_set_health (runtime, "control", TN_HEALTH_SEVERITY_MEDIUM, "The control server reports a problem", text);
 }
 
+static void
+update_filter_health (TnRuntime *runtime)
+{
+  const char *problem = tn_netmap_bridge_filter_problem (runtime->bridge);
+  g_autofree char *text = problem != NULL ? g_strdup_printf ("The packet filter of the control server is not used, and no peer may "
+                                                             "connect to this node: %s", problem) : NULL;
+
+  tn_runtime_set_health (runtime, "packet-filter", TN_HEALTH_SEVERITY_HIGH, "Packet filter refused", text);
+}
+
 /* --- What other threads may ask for --- */
 
 static void
@@ -158,6 +168,8 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
   if (changes != NULL)
     publish_removed (runtime, changes->removed);
   update = tn_netmap_bridge_update (runtime->bridge, netmap, changes);
+  if (update->filter != NULL)
+    update_filter_health (runtime);
   keep_shared (runtime, netmap, update);
   tn_data_path_take_update (runtime->data, update);
   if ((changes == NULL || changes->relays) && netmap->relays != NULL)

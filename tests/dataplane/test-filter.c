@@ -148,6 +148,64 @@ test_obsolete_bits (void)
   g_assert_cmpint (check_tcp (filter, "100.64.0.9", "100.64.0.1", 22).reason, ==, TN_FILTER_NO_RULE);
 }
 
+/* Overlap of any kind, in either direction, of a source of a rule that lets something in. */
+static void
+test_unlocked (void)
+{
+  static const struct { const char *source, *unlocked; gboolean refused; } cases[] = {
+    { "*", "100.64.0.9/32", TRUE },
+    { "100.64.0.9", "100.64.0.9/32", TRUE },
+    { "100.64.0.8-100.64.0.10", "100.64.0.9/32", TRUE },
+    { "100.64.0.8/29", "100.64.0.9/32", TRUE },
+    { "100.64.0.8", "100.64.0.9/32", FALSE },
+    { "100.64.0.9", "100.64.0.0/24", TRUE },
+    { "100.64.1.0", "100.64.0.0/24", FALSE },
+    { "fd7a::9", "fd7a::/16", TRUE },
+    { "fd7a::9", "100.64.0.9/32", FALSE },
+    { "100.64.0.9", "::ffff:100.64.0.9/32", TRUE },      /* routed as IPv4 */
+    { "cap:example.test/cap", "100.64.0.9/32", FALSE },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      TnFilterBuilder *builder = tn_filter_builder_new ();
+      g_autoptr (TnFilter) filter = NULL;
+      TnIpPrefix prefix;
+
+      g_test_message ("%s, %s", cases[i].source, cases[i].unlocked);
+      add_local (builder, "100.64.0.1/32");
+      g_assert_true (add_rule (builder, "100.64.3.5", "*", 0, 65535));
+      g_assert_true (add_rule (builder, cases[i].source, "*", 0, 65535));
+      g_assert_true (tn_filter_builder_check_unlocked (builder));
+      g_assert_true (tn_ip_prefix_parse (cases[i].unlocked, &prefix));
+      tn_filter_builder_add_unlocked (builder, &prefix);
+      g_assert_cmpint (tn_filter_builder_check_unlocked (builder), ==, !cases[i].refused);
+      g_assert_cmpint (tn_filter_builder_get_error (builder) != NULL, ==, cases[i].refused);
+      filter = tn_filter_builder_end (builder);
+      g_assert_cmpint (check_tcp (filter, "100.64.3.5", "100.64.0.1", 22).reason, ==,
+                       cases[i].refused ? TN_FILTER_NO_RULE : TN_FILTER_TCP_RULE);
+    }
+}
+
+/* A rule without destinations lets nobody in, such as one that grants capabilities of programs. */
+static void
+test_unlocked_without_destination (void)
+{
+  static const char *const sources[] = { "*" };
+  static const TnFilterRule rule = { .sources = sources, .n_sources = 1 };
+  TnFilterBuilder *builder = tn_filter_builder_new ();
+  g_autoptr (TnFilter) filter = NULL;
+  TnIpPrefix prefix;
+
+  g_assert_true (add_rule (builder, "100.64.0.5", "*", 0, 65535));
+  g_assert_true (tn_filter_builder_add_rule (builder, &rule));
+  g_assert_true (add_rule (builder, "100.64.0.6", "*", 0, 65535));
+  g_assert_true (tn_ip_prefix_parse ("100.64.0.9/32", &prefix));
+  tn_filter_builder_add_unlocked (builder, &prefix);
+  g_assert_true (tn_filter_builder_check_unlocked (builder));
+  filter = tn_filter_builder_end (builder);
+}
+
 static void
 test_first_rule_decides (void)
 {
@@ -425,6 +483,8 @@ main (int   argc,
   g_test_add_func ("/dataplane/filter/text-capability", test_text_capability);
   g_test_add_func ("/dataplane/filter/errors", test_errors);
   g_test_add_func ("/dataplane/filter/obsolete-bits", test_obsolete_bits);
+  g_test_add_func ("/dataplane/filter/unlocked", test_unlocked);
+  g_test_add_func ("/dataplane/filter/unlocked-without-destination", test_unlocked_without_destination);
   g_test_add_func ("/dataplane/filter/first-rule-decides", test_first_rule_decides);
   g_test_add_func ("/dataplane/filter/flows-go-on", test_flows_go_on);
   g_test_add_func ("/dataplane/filter/capabilities", test_capabilities);

@@ -276,6 +276,28 @@ test_filter_changed (void)
   talk_end (&talk);
 }
 
+/* Rules that would let in a node outside of tailnet lock: nobody gets in any more, but who is in already. */
+static void
+test_filter_refused (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+  Talk talk;
+
+  talk_begin (&talk);
+  g_assert_true (tn_testkit_control_set_node_json (control (), "ada", "{\"UnsignedPeerAPIOnly\":true}", &error));
+  text = kit_wait_health (talk.bob, "packet-filter");
+  g_assert_nonnull (strstr (text, "tailnet lock"));
+  g_assert_null (kit_connect (talk.ada, "bob", 82, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_BLOCKED);
+  g_clear_error (&error);
+  kit_echo (talk.client, talk.server, "still there");
+
+  g_assert_true (tn_testkit_control_set_node_json (control (), "ada", NULL, &error));
+  kit_wait_healthy (talk.bob, "packet-filter");
+  talk_end (&talk);
+}
+
 /* Who is not let in hears so at once, and from whom: no connection times out for it. */
 static void
 test_connect_blocked (void)
@@ -438,6 +460,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-faults/relay-restarted", test_relay_restarted);
   g_test_add_func ("/device/embedded-faults/control-restarted", test_control_restarted);
   g_test_add_func ("/device/embedded-faults/filter-changed", test_filter_changed);
+  g_test_add_func ("/device/embedded-faults/filter-refused", test_filter_refused);
   g_test_add_func ("/device/embedded-faults/connect-blocked", test_connect_blocked);
   g_test_add_func ("/device/embedded-faults/peer-removed", test_peer_removed);
   g_test_add_func ("/device/embedded-faults/stops-by-itself", test_stops_by_itself);
