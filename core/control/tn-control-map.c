@@ -97,10 +97,11 @@ static void
 show_state (TnControlClient *self)
 {
   const TnNetmapNode *node = self->netmap->self;
-  gint64 now_us = g_get_real_time ();
+  gint64 boot_us = tn_boot_time_us ();
+  gint64 now_us = tn_netmap_control_now (self->netmap, g_get_real_time (), boot_us);
 
   if (node->key_expiry_us > now_us)
-    set_timer (self, &self->expiry_timer, expiry_cb, tn_boot_time_us () + (node->key_expiry_us - now_us));
+    set_timer (self, &self->expiry_timer, expiry_cb, boot_us + (node->key_expiry_us - now_us));
   else if (self->expiry_timer != NULL)
     tn_boot_timer_set (self->expiry_timer, G_MAXINT64);
 
@@ -135,13 +136,16 @@ handle_message (TnControlClient  *self,
 {
   g_auto (TnMapMessage) message = { 0 };
   TnNetmap *netmap = self->next_netmap != NULL ? self->next_netmap : self->netmap;
+  gint64 now_us = g_get_real_time ();
 
   tn_netmap_changes_clear (self->changes);
-  if (!tn_netmap_update (netmap, json, len, g_get_real_time (), &message, self->changes, error))
+  if (!tn_netmap_update (netmap, json, len, now_us, &message, self->changes, error))
     {
       g_prefix_error (error, "map stream: ");
       return FALSE;
     }
+  if (netmap->control_time_at_us == now_us)
+    netmap->control_time_boot_us = tn_boot_time_us ();
   tn_control_client_retry_reset (self, TN_RETRY_CONNECT);
   if (message.ping_url != NULL)
     tn_control_client_answer_ping (self, &message);

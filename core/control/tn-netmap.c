@@ -3,6 +3,8 @@
 
 #include "tn-netmap-private.h"
 
+#include "tn-expiry.h"
+
 static void
 user_free (gpointer data)
 {
@@ -102,6 +104,30 @@ tn_netmap_has_attribute (const TnNetmap *netmap,
                          const char     *name)
 {
   return netmap->self != NULL && tn_netmap_node_get_capability (netmap->self, name) != NULL;
+}
+
+gint64
+tn_netmap_control_now (const TnNetmap *netmap,
+                       gint64          now_us,
+                       gint64          boot_us)
+{
+  gint64 elapsed_us = netmap->control_time_boot_us != 0 ? boot_us - netmap->control_time_boot_us : now_us - netmap->control_time_at_us;
+  gint64 control_us;
+
+  if (netmap->control_time_us == 0)
+    return now_us;
+  control_us = netmap->control_time_at_us + tn_expiry_clock_delta (netmap->control_time_at_us, netmap->control_time_us) + elapsed_us;
+  return control_us >= TN_EXPIRY_EPOCH_US ? control_us : now_us;
+}
+
+gboolean
+tn_netmap_own_key_expired (const TnNetmap *netmap,
+                           gint64          now_us,
+                           gint64          boot_us)
+{
+  gint64 expiry_us = netmap->self != NULL ? netmap->self->key_expiry_us : 0;
+
+  return expiry_us != 0 && expiry_us <= tn_netmap_control_now (netmap, now_us, boot_us);
 }
 
 void

@@ -52,7 +52,7 @@ typedef struct
   guint                     last_seen_known : 1;     /* for the rules of patches */
   guint                     machine_authorized : 1;
   guint                     unsigned_peer_api_only : 1;
-  guint                     expired : 1;             /* as control says; see also key_expiry_us and core/dataplane/tn-expiry.h */
+  guint                     expired : 1;             /* as control says; see also key_expiry_us */
   guint                     wireguard_only : 1;
   guint                     jailed : 1;
   const char               *stable_id;
@@ -150,6 +150,7 @@ typedef struct
   GPtrArray    *filters;                 /* private: named rules, by name */
   gint64        control_time_us;         /* 0: never said */
   gint64        control_time_at_us;      /* our clock when it was said */
+  gint64        control_time_boot_us;    /* boot time then, which nobody sets; 0: not noted */
 } TnNetmap;
 
 TnNetmap           *tn_netmap_new         (void);
@@ -157,6 +158,11 @@ void                tn_netmap_free        (TnNetmap *netmap);
 const TnNetmapNode *tn_netmap_lookup      (const TnNetmap *netmap, gint64 id);                 /* a peer; NULL: none */
 const TnNetmapUser *tn_netmap_lookup_user (const TnNetmap *netmap, gint64 id);
 gboolean            tn_netmap_has_attribute (const TnNetmap *netmap, const char *name);        /* of the own node */
+
+/* Unix time as the server has it, at that time by our clock and of boot. Our clock counts where the two agree within a minute, where the
+ * server tells none or one of years ago. */
+gint64              tn_netmap_control_now   (const TnNetmap *netmap, gint64 now_us, gint64 boot_us);
+gboolean            tn_netmap_own_key_expired (const TnNetmap *netmap, gint64 now_us, gint64 boot_us);
 
 /* Hands every packet filter rule to @func, in the order in which they count. No rule: nothing may come in. */
 typedef void (*TnNetmapRuleFunc) (const TnFilterRule *rule, gpointer user_data);

@@ -6,7 +6,6 @@
 /* tailscale ipn/ipnlocal/expiry.go */
 #define MIN_CLOCK_DELTA_US (60 * G_TIME_SPAN_SECOND)
 #define RETRY_US           (30 * G_TIME_SPAN_SECOND)
-#define EPOCH_US           (G_GINT64_CONSTANT (1673373066) * G_TIME_SPAN_SECOND)    /* before it, control's clock is wrong */
 
 static gint64
 add_saturated (gint64 a,
@@ -30,15 +29,6 @@ tn_expiry_clock_delta (gint64 now_us,
   return delta > MIN_CLOCK_DELTA_US || delta < -MIN_CLOCK_DELTA_US ? delta : 0;
 }
 
-void
-tn_expiry_spoil_key (TnNodePublicKey *key)
-{
-  /* types/key/node.go: shows as [bad01] in logs. */
-  static const guint8 bad_old_prefix[] = { 109, 167, 116, 213, 215, 116 };
-
-  memcpy (key->bytes, bad_old_prefix, sizeof bad_old_prefix);
-}
-
 gsize
 tn_expiry_flag (TnExpiryPeer *peers,
                 gsize         n_peers,
@@ -48,7 +38,7 @@ tn_expiry_flag (TnExpiryPeer *peers,
   gint64 control_us = add_saturated (now_us, delta_us);
   gsize n = 0;
 
-  if (control_us < EPOCH_US)
+  if (control_us < TN_EXPIRY_EPOCH_US)
     return 0;
 
   for (gsize i = 0; i < n_peers; i++)
@@ -58,7 +48,7 @@ tn_expiry_flag (TnExpiryPeer *peers,
       if (peer->expiry_us == TN_EXPIRY_NEVER || peer->expiry_us > control_us || peer->expired)
         continue;
       peer->expired = TRUE;
-      tn_expiry_spoil_key (&peer->key);
+      tn_node_public_key_expire (&peer->key);
       n++;
     }
   return n;
@@ -84,7 +74,7 @@ tn_expiry_next (const TnExpiryPeer *peers,
   gint64 control_us = add_saturated (now_us, delta_us);
   gint64 next_us = TN_EXPIRY_NEVER;
 
-  if (control_us < EPOCH_US)
+  if (control_us < TN_EXPIRY_EPOCH_US)
     return TN_EXPIRY_NEVER;
 
   for (gsize i = 0; i < n_peers; i++)

@@ -8,6 +8,9 @@ G_BEGIN_DECLS
 /* Peers whose key has expired. Times are microseconds of Unix time; control's clock decides. */
 #define TN_EXPIRY_NEVER G_MININT64
 
+/* Of early 2023 (tailscale ipn/ipnlocal/expiry.go): a clock that is behind it is wrong. */
+#define TN_EXPIRY_EPOCH_US (G_GINT64_CONSTANT (1673373066) * G_TIME_SPAN_SECOND)
+
 typedef struct
 {
   gint64          expiry_us;    /* TN_EXPIRY_NEVER: it does not expire */
@@ -23,8 +26,5 @@ gsize    tn_expiry_flag        (TnExpiryPeer *peers, gsize n_peers, gint64 now_u
 
 /* When to look again; TN_EXPIRY_NEVER: no need to. */
 gint64   tn_expiry_next        (const TnExpiryPeer *peers, gsize n_peers, gint64 self_expiry_us, gint64 now_us, gint64 delta_us);
-
-/* The key of an expired peer: recognisable in logs, and no one's. */
-void     tn_expiry_spoil_key   (TnNodePublicKey *key);
 
 G_END_DECLS

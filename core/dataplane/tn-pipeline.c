@@ -293,6 +293,7 @@ tn_pipeline_upsert_peer (TnPipeline           *pipeline,
   else if (!has_key)
     {
       forget_key (pipeline, peer);
+      peer->heard_region = 0;      /* was of who had that key */
     }
 
   peer->key = config->key;

@@ -67,13 +67,34 @@ choose_address (TnEmbeddedDevice  *self,
   return FALSE;
 }
 
+static gboolean
+check_key (TnNode      *node,
+           const char  *host,
+           GError     **error)
+{
+  if (!tn_node_get_data (node)->expired)
+    return TRUE;
+  g_set_error (error, TN_ERROR, TN_ERROR_KEY_EXPIRED, "the node key of %s has expired", host);
+  return FALSE;
+}
+
+/* The one whose key is still good, if there is one. */
+static TnNode *
+choose_router (const GPtrArray *routers)
+{
+  for (guint i = 0; i < routers->len; i++)
+    if (!tn_node_get_data (g_ptr_array_index (routers, i))->expired)
+      return g_object_ref (g_ptr_array_index (routers, i));
+  return g_object_ref (g_ptr_array_index (routers, 0));
+}
+
 /* @node: who has the address, or routes it. */
 static gboolean
-resolve_host (TnEmbeddedDevice  *self,
-              const char        *host,
-              TnIpAddress       *address,
-              TnNode           **node,
-              GError           **error)
+lookup_host (TnEmbeddedDevice  *self,
+             const char        *host,
+             TnIpAddress       *address,
+             TnNode           **node,
+             GError           **error)
 {
   g_autoptr (GPtrArray) routers = NULL;
   g_autoptr (GInetAddress) inet = NULL;
@@ -90,7 +111,7 @@ resolve_host (TnEmbeddedDevice  *self,
       routers = tn_device_model_peers_with_route (self->model, inet);
       if (routers != NULL && routers->len > 0)
         {
-          *node = g_object_ref (g_ptr_array_index (routers, 0));
+          *node = choose_router (routers);
           return TRUE;
         }
       g_set_error (error, TN_ERROR, TN_ERROR_NO_ROUTE, "no peer has or routes %s", host);
@@ -107,6 +128,21 @@ resolve_host (TnEmbeddedDevice  *self,
       return FALSE;
     }
   return TRUE;
+}
+
+static gboolean
+resolve_host (TnEmbeddedDevice  *self,
+              const char        *host,
+              TnIpAddress       *address,
+              TnNode           **node,
+              GError           **error)
+{
+  if (!lookup_host (self, host, address, node, error))
+    return FALSE;
+  if (check_key (*node, host, error))
+    return TRUE;
+  g_clear_object (node);
+  return FALSE;
 }
 
 /* --- Connect --- */

@@ -6,6 +6,10 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+#include "tn-boot-timer.h"
+#include "tn-expiry.h"
+#include "tn-peer-expiry.h"
+
 struct _TnNetmapBridge
 {
   TnOverlayRoutes *routes;
@@ -15,6 +19,8 @@ struct _TnNetmapBridge
   gboolean         unlocked_changed;        /* since the filter was built */
   gboolean         capabilities_count;      /* the filter has rules for node capabilities: it depends on peers */
   char            *filter_problem;          /* nullable */
+  TnPeerExpiry     expiry;
+  gboolean         own_key_expired;         /* no peer speaks with us, and we with none */
 };
 
 TnNetmapBridge *
@@ -26,6 +32,7 @@ tn_netmap_bridge_new (void)
   bridge->users = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_object_unref);
   bridge->stable_ids = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
   bridge->unlocked = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  tn_peer_expiry_init (&bridge->expiry);
   return bridge;
 }
 
@@ -37,6 +44,7 @@ tn_netmap_bridge_free (TnNetmapBridge *bridge)
   g_hash_table_unref (bridge->stable_ids);
   g_hash_table_unref (bridge->unlocked);
   g_free (bridge->filter_problem);
+  tn_peer_expiry_clear (&bridge->expiry);
   g_free (bridge);
 }
 
@@ -257,7 +265,7 @@ tn_netmap_bridge_node_data (TnNetmapBridge     *bridge,
   data->capability_version = node->capability_version;
   data->capabilities = capabilities_to_variant (node);
   data->online = node->online == TN_ONLINE_YES;
-  data->expired = node->expired;
+  data->expired = node->expired || tn_peer_expiry_has (&bridge->expiry, node->id);
   return data;
 }
 
@@ -287,11 +295,22 @@ note_unlocked (TnNetmapBridge *bridge,
   bridge->unlocked_changed = TRUE;      /* in its addresses, if not in being one */
 }
 
+/* Nobody has that key, and nothing leads to the peer. */
+static void
+disable (TnPipelinePeer *peer)
+{
+  tn_node_public_key_expire (&peer->key);
+  memset (&peer->disco_key, 0, sizeof peer->disco_key);
+  peer->home_region = 0;
+}
+
 static void
 upsert (TnNetmapBridge     *bridge,
         const TnNetmapNode *node,
+        gint64              now_us,
         TnDataPathUpdate   *update)
 {
+  gboolean expired = tn_peer_expiry_note (&bridge->expiry, node, now_us) || bridge->own_key_expired;
   TnOverlayPeer route = {
     .id = node->id,
     .addresses = node->addresses,
@@ -299,7 +318,7 @@ upsert (TnNetmapBridge     *bridge,
     .allowed_ips = node->allowed_ips,
     .n_allowed_ips = node->n_allowed_ips,
     .home_region = valid_region (node->home_region),
-    .expired = node->expired,
+    .expired = expired,
     .has_disco_key = !tn_disco_public_key_is_zero (&node->disco_key),
     .wireguard_only = node->wireguard_only,
     .jailed = node->jailed,
@@ -313,6 +332,8 @@ upsert (TnNetmapBridge     *bridge,
     .home_region = valid_region (node->home_region),
   };
 
+  if (expired)
+    disable (&peer);
   tn_overlay_routes_upsert (bridge->routes, &route);
   note_unlocked (bridge, node->id, node->unsigned_peer_api_only);
   g_array_append_val (update->upserts, peer);
@@ -323,6 +344,7 @@ static void
 upsert_ids (TnNetmapBridge   *bridge,
             const TnNetmap   *netmap,
             GArray           *ids,
+            gint64            now_us,
             TnDataPathUpdate *update)
 {
   for (guint i = 0; i < ids->len; i++)
@@ -330,7 +352,7 @@ upsert_ids (TnNetmapBridge   *bridge,
       const TnNetmapNode *node = tn_netmap_lookup (netmap, g_array_index (ids, gint64, i));
 
       if (node != NULL)
-        upsert (bridge, node, update);
+        upsert (bridge, node, now_us, update);
     }
 }
 
@@ -426,35 +448,41 @@ touches_peers (const TnNetmapChanges *changes)
 }
 
 static void
+replace_peers (TnNetmapBridge   *bridge,
+               const TnNetmap   *netmap,
+               gint64            now_us,
+               TnDataPathUpdate *update)
+{
+  g_clear_pointer (&bridge->routes, tn_overlay_routes_free);
+  bridge->routes = tn_overlay_routes_new ();
+  g_hash_table_remove_all (bridge->stable_ids);
+  g_hash_table_remove_all (bridge->unlocked);
+  tn_peer_expiry_reset (&bridge->expiry);
+  update->replace_peers = TRUE;
+  for (guint i = 0; i < netmap->peers->len; i++)
+    upsert (bridge, g_ptr_array_index (netmap->peers, i), now_us, update);
+  update->router = tn_overlay_routes_snapshot (bridge->routes);
+}
+
+static void
 update_peers (TnNetmapBridge        *bridge,
               const TnNetmap        *netmap,
               const TnNetmapChanges *changes,
+              gint64                 now_us,
               TnDataPathUpdate      *update)
 {
-  if (changes == NULL)
+  for (guint i = 0; i < changes->removed->len; i++)
     {
-      g_clear_pointer (&bridge->routes, tn_overlay_routes_free);
-      bridge->routes = tn_overlay_routes_new ();
-      g_hash_table_remove_all (bridge->stable_ids);
-      g_hash_table_remove_all (bridge->unlocked);
-      update->replace_peers = TRUE;
-      for (guint i = 0; i < netmap->peers->len; i++)
-        upsert (bridge, g_ptr_array_index (netmap->peers, i), update);
-    }
-  else
-    {
-      for (guint i = 0; i < changes->removed->len; i++)
-        {
-          gint64 id = g_array_index (changes->removed, gint64, i);
+      gint64 id = g_array_index (changes->removed, gint64, i);
 
-          tn_overlay_routes_remove (bridge->routes, id);
-          g_hash_table_remove (bridge->stable_ids, &id);
-          note_unlocked (bridge, id, FALSE);
-          g_array_append_val (update->removed, id);
-        }
-      upsert_ids (bridge, netmap, changes->added, update);
-      upsert_ids (bridge, netmap, changes->changed, update);
+      tn_overlay_routes_remove (bridge->routes, id);
+      g_hash_table_remove (bridge->stable_ids, &id);
+      note_unlocked (bridge, id, FALSE);
+      tn_peer_expiry_forget (&bridge->expiry, id);
+      g_array_append_val (update->removed, id);
     }
+  upsert_ids (bridge, netmap, changes->added, now_us, update);
+  upsert_ids (bridge, netmap, changes->changed, now_us, update);
   update->router = tn_overlay_routes_snapshot (bridge->routes);
 }
 
@@ -473,13 +501,23 @@ tn_netmap_bridge_update (TnNetmapBridge        *bridge,
                          const TnNetmapChanges *changes)
 {
   TnDataPathUpdate *update = tn_data_path_update_new ();
+  gint64 boot_us = tn_boot_time_us ();
+  gint64 now_us = tn_netmap_control_now (netmap, g_get_real_time (), boot_us);
+  gboolean own_key_expired = tn_netmap_own_key_expired (netmap, g_get_real_time (), boot_us);
 
   update->upserts = g_array_new (FALSE, FALSE, sizeof (TnPipelinePeer));
   update->removed = g_array_new (FALSE, FALSE, sizeof (gint64));
   if (changes == NULL || changes->all_peers)
     g_hash_table_foreach_remove (bridge->users, is_unknown_cb, (gpointer) (guintptr) netmap);
-  if (changes == NULL || touches_peers (changes))
-    update_peers (bridge, netmap, changes, update);
+  if (changes == NULL || own_key_expired != bridge->own_key_expired)
+    {
+      bridge->own_key_expired = own_key_expired;
+      replace_peers (bridge, netmap, now_us, update);
+    }
+  else if (touches_peers (changes))
+    {
+      update_peers (bridge, netmap, changes, now_us, update);
+    }
   if (changes == NULL || changes->filter || changes->self || bridge->unlocked_changed ||
       (touches_peers (changes) && bridge->capabilities_count))
     {
@@ -493,4 +531,26 @@ tn_netmap_bridge_update (TnNetmapBridge        *bridge,
       g_array_append_vals (update->addresses, netmap->self->addresses, netmap->self->n_addresses);
     }
   return update;
+}
+
+/* --- Keys that expire --- */
+
+void
+tn_netmap_bridge_find_expired (TnNetmapBridge *bridge,
+                               const TnNetmap *netmap,
+                               GArray         *ids)
+{
+  tn_peer_expiry_find (&bridge->expiry, netmap, tn_netmap_control_now (netmap, g_get_real_time (), tn_boot_time_us ()), ids);
+}
+
+gint64
+tn_netmap_bridge_next_expiry_us (TnNetmapBridge *bridge,
+                                 const TnNetmap *netmap)
+{
+  gint64 now_us = tn_netmap_control_now (netmap, g_get_real_time (), tn_boot_time_us ());
+  gint64 self_us = netmap->self != NULL && netmap->self->key_expiry_us > now_us ? netmap->self->key_expiry_us : G_MAXINT64;
+  gint64 peer_us = bridge->expiry.next_us != TN_EXPIRY_NEVER ? bridge->expiry.next_us : G_MAXINT64;
+  gint64 next_us = MIN (self_us, peer_us);
+
+  return next_us != G_MAXINT64 ? MAX (next_us - now_us, 0) : G_MAXINT64;
 }

@@ -25,6 +25,12 @@ char             *tn_netmap_bridge_dns_suffix (const TnNetmap *netmap);
 /* Nodes that peers stand for in the data path: a peer's stable id by its node id; NULL: none. */
 const char       *tn_netmap_bridge_stable_id  (TnNetmapBridge *bridge, gint64 id);
 
+/* Peers whose key has expired since the bridge heard of them: their ids (gint64), to be updated. */
+void              tn_netmap_bridge_find_expired (TnNetmapBridge *bridge, const TnNetmap *netmap, GArray *ids);
+
+/* Time until some key may expire, our own one included; G_MAXINT64: none does. */
+gint64            tn_netmap_bridge_next_expiry_us (TnNetmapBridge *bridge, const TnNetmap *netmap);
+
 /* Why the packet filter of the last update that had one counts for nothing; NULL: it counts. */
 const char       *tn_netmap_bridge_filter_problem (TnNetmapBridge *bridge);
 

@@ -3,6 +3,8 @@
 
 #include "tn-runtime-private.h"
 
+#include "tn-boot-timer.h"
+
 /* --- For the application --- */
 
 static void
@@ -69,6 +71,12 @@ publish_peers (TnRuntime             *runtime,
   tn_device_model_publish_changes (runtime->model, (const TnNodeData *const *) peers->pdata, peers->len, NULL, 0);
 }
 
+static gboolean
+own_key_expired (const TnNetmap *netmap)
+{
+  return tn_netmap_own_key_expired (netmap, g_get_real_time (), tn_boot_time_us ());
+}
+
 static void
 publish_self (TnRuntime      *runtime,
               const TnNetmap *netmap)
@@ -76,6 +84,8 @@ publish_self (TnRuntime      *runtime,
   g_autoptr (TnNodeData) self = tn_netmap_bridge_node_data (runtime->bridge, netmap, netmap->self);
 
   self->online = TRUE;      /* nobody else can know better */
+  if (own_key_expired (netmap))
+    self->expired = TRUE;
   tn_device_model_publish_self (runtime->model, self);
 }
 
@@ -144,9 +154,7 @@ keep_shared (TnRuntime              *runtime,
 static TnDeviceState
 state_of (const TnNetmap *netmap)
 {
-  gint64 expiry_us = netmap->self->key_expiry_us;
-
-  if (expiry_us != 0 && expiry_us <= g_get_real_time ())
+  if (own_key_expired (netmap))
     return TN_DEVICE_STATE_NEEDS_LOGIN;
   return netmap->self->machine_authorized ? TN_DEVICE_STATE_RUNNING : TN_DEVICE_STATE_NEEDS_APPROVAL;
 }
@@ -186,4 +194,5 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
   if (changes == NULL || changes->self || changes->domain || changes->dns)
     update_facts (runtime, netmap);
   tn_runtime_set_state (runtime, state_of (netmap));
+  tn_runtime_await_expiry (runtime, netmap);
 }

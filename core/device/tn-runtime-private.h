@@ -48,6 +48,7 @@ struct _TnRuntime
   gboolean            store_given_up;      /* it did not answer */
   TnNetmapBridge     *bridge;
   gboolean            has_netmap;
+  GSource            *expiry_timer;        /* of boot time; nullable */
   GHashTable         *health;              /* code -> TnHealthItem */
   TnDeviceState       state;
   TnDeviceState       wanted_state;        /* not told yet: running waits for the data thread */
@@ -103,6 +104,10 @@ void tn_runtime_log_out       (TnRuntime *runtime, GTask *task, GError *forget_e
 
 /* tn-runtime-netmap.c; on the control thread */
 void tn_runtime_apply_netmap  (TnRuntime *runtime, const TnNetmap *netmap, const TnNetmapChanges *changes);     /* NULL: all of it is new */
+
+/* tn-runtime-expiry.c; on the control thread */
+void tn_runtime_await_expiry  (TnRuntime *runtime, const TnNetmap *netmap);
+void tn_runtime_stop_expiry   (TnRuntime *runtime);
 
 /* tn-runtime-netcheck.c; on the control thread */
 void tn_runtime_update_netcheck (TnRuntime *runtime, TnRelayMap *relays);

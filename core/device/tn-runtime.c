@@ -188,6 +188,7 @@ close_cb (gpointer data)
   runtime->closing = TRUE;
   tn_runtime_close_store (runtime);
   tn_runtime_stop_netcheck (runtime);
+  tn_runtime_stop_expiry (runtime);
   tn_data_path_stop (runtime->data);
   return G_SOURCE_REMOVE;
 }

@@ -290,6 +290,18 @@ test_approval (void)
   kit_stop (device);
 }
 
+static gboolean
+is_expired (gpointer node)
+{
+  return tn_node_get_expired (node);
+}
+
+static gboolean
+is_not_expired (gpointer node)
+{
+  return !tn_node_get_expired (node);
+}
+
 /* At its time, whatever the server says by then. */
 static void
 test_key_expires (void)
@@ -297,6 +309,7 @@ test_key_expires (void)
   g_autoptr (TnDevice) device = kit_device_join (tailnet, "aging");
   gint64 expiry_s = g_get_real_time () / G_USEC_PER_SEC + 2;
   g_autoptr (GAsyncResult) login = NULL;
+  g_autoptr (TnNode) self = NULL;
   g_autoptr (GError) error = NULL;
   g_autofree char *text = NULL;
 
@@ -305,6 +318,8 @@ test_key_expires (void)
   g_assert_cmpint (g_get_real_time () / G_USEC_PER_SEC, >=, expiry_s);
   text = kit_wait_health (device, "key-expired");
   g_assert_nonnull (strstr (text, "expired"));
+  self = tn_device_dup_self_node (device);
+  kit_wait_for ("the own node to say so", is_expired, self);
   g_assert_null (kit_connect (device, "bob", 80, &error));
   g_assert_error (error, TN_ERROR, TN_ERROR_NEEDS_LOGIN);
   g_clear_error (&error);
@@ -315,7 +330,55 @@ test_key_expires (void)
   g_assert_no_error (error);
   kit_wait_state (device, TN_DEVICE_STATE_RUNNING);
   kit_wait_healthy (device, "key-expired");
+  kit_wait_for ("the own node to be good", is_not_expired, self);
   kit_stop (device);
+}
+
+static void
+tell_expiry (const char *node,
+             const char *peer,
+             gint64      expiry_us)
+{
+  g_autoptr (TnTestkitNode) record = tn_testkit_control_lookup_node (control (), peer);
+  g_autoptr (GDateTime) seconds = g_date_time_new_from_unix_utc (expiry_us / G_USEC_PER_SEC);
+  g_autofree char *time = g_date_time_format (seconds, "%Y-%m-%dT%H:%M:%S");
+  gint64 id = g_ascii_strtoll (tn_testkit_node_get_stable_id (record) + 1, NULL, 10);
+  g_autofree char *json = g_strdup_printf ("{\"PeersChangedPatch\":[{\"NodeID\":%" G_GINT64_FORMAT ",\"KeyExpiry\":\"%s.%06dZ\"}]}",
+                                           id, time, (int) (expiry_us % G_USEC_PER_SEC));
+
+  g_assert_cmpuint (tn_testkit_control_send_map_response (control (), node, json), ==, 1);
+}
+
+/* At its time, too, and only until it is good again. */
+static void
+test_peer_key_expires (void)
+{
+  g_autoptr (TnDevice) device = kit_device_join (tailnet, "watching");
+  g_autoptr (TnDevice) other = kit_device_join (tailnet, "fading");
+  g_autoptr (TnNode) peer = kit_wait_peer (device, "fading");
+  g_autoptr (TnPingResult) pong = NULL;
+  g_autoptr (GError) error = NULL;
+  gint64 expiry_us = g_get_real_time () + G_USEC_PER_SEC;
+
+  pong = kit_ping (device, "fading", TN_PING_KIND_TSMP, &error);
+  g_assert_no_error (error);
+  g_clear_object (&pong);
+  tell_expiry ("watching", "fading", expiry_us);
+  kit_wait_for ("the key to expire", is_expired, peer);
+  g_assert_cmpint (g_get_real_time (), >=, expiry_us);
+  g_assert_null (kit_connect (device, "fading", 80, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_KEY_EXPIRED);
+  g_clear_error (&error);
+  g_assert_null (kit_ping (device, tn_node_get_addresses (peer)[0], TN_PING_KIND_TSMP, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_KEY_EXPIRED);
+  g_clear_error (&error);
+
+  tell_expiry ("watching", "fading", g_get_real_time () + 1000 * G_USEC_PER_SEC);
+  kit_wait_for ("the key to be good", is_not_expired, peer);
+  pong = kit_ping (device, "fading", TN_PING_KIND_TSMP, &error);
+  g_assert_no_error (error);
+  kit_stop (device);
+  kit_stop (other);
 }
 
 /* --- Ephemeral: gone with the stop, not once the server misses it --- */
@@ -558,6 +621,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-life/login-ends", test_login_ends);
   g_test_add_func ("/device/embedded-life/approval", test_approval);
   g_test_add_func ("/device/embedded-life/key-expires", test_key_expires);
+  g_test_add_func ("/device/embedded-life/peer-key-expires", test_peer_key_expires);
   g_test_add_func ("/device/embedded-life/ephemeral", test_ephemeral);
   g_test_add_func ("/device/embedded-life/same-address", test_same_address);
   g_test_add_func ("/device/embedded-life/drop", test_drop);

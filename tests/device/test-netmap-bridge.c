@@ -123,6 +123,173 @@ test_unlocked_apart (Fixture       *f,
   g_assert_nonnull (tn_netmap_bridge_filter_problem (f->bridge));
 }
 
+/* --- Keys that expire --- */
+
+#define PAST "2025-01-01T00:00:00Z"
+#define EXPIRES(time) ",\"KeyExpiry\":\"" time "\""
+
+static gboolean
+is_routed (TnDataPathUpdate *update,
+           const char       *text)
+{
+  TnIpAddress address;
+
+  g_assert_nonnull (update->router);
+  g_assert_true (tn_ip_address_parse (text, &address));
+  return tn_overlay_router_lookup (update->router, &address) != NULL;
+}
+
+/* Has it the key that all digits of make? */
+static gboolean
+has_key (TnDataPathUpdate *update,
+         guint             index,
+         guint8            digit)
+{
+  const TnPipelinePeer *peer = &g_array_index (update->upserts, TnPipelinePeer, index);
+  TnNodePublicKey key;
+
+  memset (key.bytes, digit, sizeof key.bytes);
+  return tn_node_public_key_equal (&key, &peer->key) && peer->home_region == 1;
+}
+
+static gboolean
+shows_expired (Fixture *f,
+               gint64   id)
+{
+  g_autoptr (TnNodeData) data = tn_netmap_bridge_node_data (f->bridge, f->netmap, tn_netmap_lookup (f->netmap, id));
+
+  return data->expired;
+}
+
+static void
+test_expired (Fixture       *f,
+              gconstpointer  data)
+{
+  g_autoptr (TnDataPathUpdate) first = receive (f, "{" SELF ",\"Peers\":[" NODE (2, "02", EXPIRES (PAST)) "," NODE (3, "03", "") ","
+                                                NODE (4, "04", ",\"Expired\":true") "]}");
+  g_autoptr (TnDataPathUpdate) patched = NULL;
+  g_autoptr (TnDataPathUpdate) back = NULL;
+
+  g_assert_cmpuint (first->upserts->len, ==, 3);
+  g_assert_false (has_key (first, 0, 2) || has_key (first, 2, 4));
+  g_assert_true (has_key (first, 1, 3));
+  g_assert_false (is_routed (first, "100.64.0.2") || is_routed (first, "100.64.0.4"));
+  g_assert_true (is_routed (first, "100.64.0.3"));
+  g_assert_true (shows_expired (f, 2) && shows_expired (f, 4));
+  g_assert_false (shows_expired (f, 3));
+
+  patched = receive (f, "{\"PeersChangedPatch\":[{\"NodeID\":3,\"KeyExpiry\":\"" PAST "\"}]}");
+  g_assert_false (has_key (patched, 0, 3) || is_routed (patched, "100.64.0.3"));
+  g_assert_true (shows_expired (f, 3));
+
+  /* With another key, or more time for the same one. */
+  back = receive (f, "{\"PeersChangedPatch\":[{\"NodeID\":2,\"KeyExpiry\":\"2999-01-01T00:00:00Z\"},"
+                     "{\"NodeID\":3,\"Key\":\"nodekey:" KEY ("33") "\",\"KeyExpiry\":\"0001-01-01T00:00:00Z\"}]}");
+  g_assert_true (has_key (back, 0, 2) && has_key (back, 1, 0x33));
+  g_assert_true (is_routed (back, "100.64.0.2") && is_routed (back, "100.64.0.3"));
+  g_assert_false (shows_expired (f, 2) || shows_expired (f, 3));
+}
+
+/* The server's clock decides, if it is not years behind; ours, where both agree. */
+static void
+test_clock (void)
+{
+  static const struct { const char *control; gint64 now_s, later_s, expected_s; } cases[] = {
+    { NULL, 1800000000, 1800000007, 1800000007 },
+    { "2027-01-15T09:00:00Z", 1800000000, 1800000007, 1800003607 },      /* an hour ahead */
+    { "2027-01-15T08:00:30Z", 1800000000, 1800000007, 1800000007 },
+    { "2020-08-03T00:00:00Z", 1800000000, 1800000007, 1800000007 },
+    { "2027-01-15T08:00:00Z", 0, 7, 1800000007 },                        /* ours was never set */
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+      g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+      g_auto (TnMapMessage) message = { 0 };
+      g_autofree char *json = cases[i].control != NULL ? g_strdup_printf ("{" SELF ",\"ControlTime\":\"%s\"}", cases[i].control)
+                                                       : g_strdup ("{" SELF "}");
+
+      g_assert_true (tn_netmap_update (netmap, json, strlen (json), cases[i].now_s * G_USEC_PER_SEC, &message, changes, NULL));
+      g_assert_cmpint (tn_netmap_control_now (netmap, cases[i].later_s * G_USEC_PER_SEC, 0), ==, cases[i].expected_s * G_USEC_PER_SEC);
+
+      /* Who sets our clock then does not change what time it is there. */
+      netmap->control_time_boot_us = 100;
+      if (cases[i].expected_s != cases[i].later_s)
+        g_assert_cmpint (tn_netmap_control_now (netmap, 5, 100 + 7 * G_USEC_PER_SEC), ==, cases[i].expected_s * G_USEC_PER_SEC);
+    }
+}
+
+/* By the server's clock, whatever ours says. */
+static void
+test_expired_there (Fixture       *f,
+                    gconstpointer  data)
+{
+  g_autoptr (TnDataPathUpdate) first = receive (f, "{" SELF ",\"ControlTime\":\"2998-01-01T00:00:00Z\",\"Peers\":["
+                                                NODE (2, "02", EXPIRES ("2997-01-01T00:00:00Z")) ","
+                                                NODE (3, "03", EXPIRES ("2999-01-01T00:00:00Z")) "]}");
+
+  g_assert_false (has_key (first, 0, 2));
+  g_assert_true (has_key (first, 1, 3));
+}
+
+/* Nothing is said when the time has come. */
+static void
+test_next (Fixture       *f,
+           gconstpointer  data)
+{
+  g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint64));
+  g_autoptr (GDateTime) soon = g_date_time_new_from_unix_utc (g_get_real_time () / G_USEC_PER_SEC + 1000);
+  g_autofree char *when = g_date_time_format_iso8601 (soon);
+  g_autofree char *json = g_strdup_printf ("{\"PeersChangedPatch\":[{\"NodeID\":3,\"KeyExpiry\":\"%s\"}]}", when);
+  g_autoptr (TnDataPathUpdate) first = receive (f, "{" SELF ",\"Peers\":[" NODE (2, "02", "") "," NODE (3, "03", "") ","
+                                                NODE (4, "04", EXPIRES (PAST)) "]}");
+  g_autoptr (TnDataPathUpdate) patched = NULL;
+  g_autoptr (TnDataPathUpdate) expired = NULL;
+
+  g_assert_cmpint (tn_netmap_bridge_next_expiry_us (f->bridge, f->netmap), ==, G_MAXINT64);
+  patched = receive (f, json);
+  g_assert_cmpint (tn_netmap_bridge_next_expiry_us (f->bridge, f->netmap), <=, 1000 * G_USEC_PER_SEC);
+  g_assert_cmpint (tn_netmap_bridge_next_expiry_us (f->bridge, f->netmap), >, 900 * G_USEC_PER_SEC);
+  tn_netmap_bridge_find_expired (f->bridge, f->netmap, ids);
+  g_assert_cmpuint (ids->len, ==, 0);
+
+  /* 2000 s later, by the server. */
+  f->netmap->control_time_us = g_get_real_time () + 2000 * G_USEC_PER_SEC;
+  f->netmap->control_time_at_us = g_get_real_time ();
+  tn_netmap_bridge_find_expired (f->bridge, f->netmap, ids);
+  g_assert_cmpuint (ids->len, ==, 1);
+  g_assert_cmpint (g_array_index (ids, gint64, 0), ==, 3);
+  tn_netmap_changes_clear (f->changes);
+  g_array_append_vals (f->changes->changed, ids->data, ids->len);
+  expired = tn_netmap_bridge_update (f->bridge, f->netmap, f->changes);
+  g_assert_false (has_key (expired, 0, 3) || is_routed (expired, "100.64.0.3"));
+  g_assert_true (shows_expired (f, 3));
+  g_array_set_size (ids, 0);
+  tn_netmap_bridge_find_expired (f->bridge, f->netmap, ids);
+  g_assert_cmpuint (ids->len, ==, 0);
+  g_assert_cmpint (tn_netmap_bridge_next_expiry_us (f->bridge, f->netmap), ==, G_MAXINT64);
+}
+
+/* Our own key: nobody is spoken to, and nobody shown as expired, until there is another one. */
+static void
+test_own_key (Fixture       *f,
+              gconstpointer  data)
+{
+  g_autoptr (TnDataPathUpdate) first = receive (f, "{\"Node\":" NODE (1, "01", EXPIRES ("2999-01-01T00:00:00Z")) ",\"Peers\":["
+                                                NODE (2, "02", "") "]}");
+  g_autoptr (TnDataPathUpdate) expired = NULL;
+  g_autoptr (TnDataPathUpdate) renewed = NULL;
+
+  g_assert_true (has_key (first, 0, 2));
+  expired = receive (f, "{\"Node\":" NODE (1, "01", EXPIRES (PAST)) "}");
+  g_assert_cmpuint (expired->upserts->len, ==, 1);
+  g_assert_false (has_key (expired, 0, 2) || is_routed (expired, "100.64.0.2"));
+  g_assert_false (shows_expired (f, 2));
+  renewed = receive (f, "{\"Node\":" NODE (1, "11", "") "}");
+  g_assert_true (has_key (renewed, 0, 2) && is_routed (renewed, "100.64.0.2"));
+}
+
 int
 main (int    argc,
       char **argv)
@@ -130,5 +297,10 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add ("/device/netmap-bridge/unlocked", Fixture, NULL, set_up, test_unlocked, tear_down);
   g_test_add ("/device/netmap-bridge/unlocked-apart", Fixture, NULL, set_up, test_unlocked_apart, tear_down);
+  g_test_add ("/device/netmap-bridge/expired", Fixture, NULL, set_up, test_expired, tear_down);
+  g_test_add_func ("/device/netmap-bridge/clock", test_clock);
+  g_test_add ("/device/netmap-bridge/expired-there", Fixture, NULL, set_up, test_expired_there, tear_down);
+  g_test_add ("/device/netmap-bridge/next-expiry", Fixture, NULL, set_up, test_next, tear_down);
+  g_test_add ("/device/netmap-bridge/own-key", Fixture, NULL, set_up, test_own_key, tear_down);
   return g_test_run ();
 }
