@@ -528,7 +528,7 @@ static const Answer answers[] = {
   /* Before it is started; the end says whether it starts. */
   { "GetAll", "(1,)", 0, TRUE },
   { "GetAll", "(@a{sv} {},)", 0, TRUE },
-  { "GetAll", "({'State': <'running'>, 'Health': <5>, 'SelfNode': <'x'>, 'Preferences': <()>, 'KeyExpiry': <uint32 1>, 'AuthUrl': <0>},)", 0, TRUE },
+  { "GetAll", "({'State': <'running'>, 'Health': <5>, 'SelfNode': <'x'>, 'Preferences': <(1,)>, 'KeyExpiry': <uint32 1>, 'AuthUrl': <0>},)", 0, TRUE },
   { "GetAll", "({'State': <uint32 4294967295>, 'Health': <[('', uint32 99, '', '')]>, 'SelfNode': <@a{sv} {}>, "
               "'Preferences': <('', '', @as [], true)>, 'KeyExpiry': <int64 -1>, 'Nothing': <1>},)", 0, TRUE },
   { "Start", "(1,)" },
@@ -582,7 +582,7 @@ answer_cb (GDBusConnection *connection,
       close (fd);
       g_dbus_message_set_unix_fd_list (reply, fds);
     }
-  g_dbus_connection_send_message (connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+  g_assert_true (g_dbus_connection_send_message (connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL));
   g_object_unref (message);
   return NULL;
 }
@@ -637,11 +637,34 @@ ask (TnDevice     *device,
     g_assert_cmpint (runs, ==, answer->bearable);
 }
 
+/* GDBus warns of each property of another type, and leaves it out. */
+static gboolean
+is_fatal_cb (const char     *domain,
+             GLogLevelFlags  level,
+             const char     *message,
+             gpointer        unused)
+{
+  return g_strcmp0 (domain, "GLib-GIO") != 0 || strstr (message, "does not match expected type") == NULL;
+}
+
+static void
+warned_cb (const char     *domain,
+           GLogLevelFlags  level,
+           const char     *message,
+           gpointer        n_warnings)
+{
+  *(guint *) n_warnings += 1;
+}
+
 static void
 test_odd_answers (void)
 {
   g_autofree char *directory = g_dir_make_tmp ("tailnet-XXXXXX", NULL);
 
+  guint n_warnings = 0;
+  guint handler = g_log_set_handler ("GLib-GIO", G_LOG_LEVEL_WARNING | G_LOG_FLAG_FATAL, warned_cb, &n_warnings);
+
+  g_test_log_set_fatal_handler (is_fatal_cb, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (answers); i++)
     {
       g_autoptr (GDBusServer) server = odd_server_new (directory, &answers[i]);
@@ -654,6 +677,8 @@ test_odd_answers (void)
       connection = g_object_get_data (G_OBJECT (server), "connection");
       g_dbus_connection_close_sync (connection, NULL, NULL);
     }
+  g_log_remove_handler ("GLib-GIO", handler);
+  g_assert_cmpuint (n_warnings, ==, 6);
   g_rmdir (directory);
 }
 
