@@ -70,6 +70,17 @@ new_tsmp_packet (TnPipeline *pipeline)
   return tn_packet_batch_append (pipeline->scratch, TN_TSMP_PACKET_MAX);
 }
 
+/* Our own address, or the one that they know us by who have @destination. */
+static const TnIpAddress *
+source_towards (TnPipeline        *pipeline,
+                const TnIpAddress *destination)
+{
+  const TnOverlayRoute *route = pipeline->router != NULL ? tn_overlay_router_lookup (pipeline->router, destination) : NULL;
+  const TnIpAddress *masquerade = route != NULL ? tn_overlay_route_masquerade (route, destination->version) : NULL;
+
+  return masquerade != NULL && masquerade->version != 0 ? masquerade : tn_pipeline_own_address (pipeline, destination->version);
+}
+
 gboolean
 tn_pipeline_ping_tsmp (TnPipeline        *pipeline,
                        gint64             id,
@@ -78,7 +89,7 @@ tn_pipeline_ping_tsmp (TnPipeline        *pipeline,
                        gint64             now_us)
 {
   TnPeerState *peer = tn_pipeline_peer_by_id (pipeline, id);
-  const TnIpAddress *source = destination->version == 4 ? &pipeline->address4 : &pipeline->address6;
+  const TnIpAddress *source = source_towards (pipeline, destination);
   TnPendingPing *ping;
   TnPacket *packet;
 
@@ -136,6 +147,8 @@ tn_pipeline_tsmp_receive (TnPipeline          *pipeline,
       receive_pong (pipeline, peer, &message, from);
       break;
     case TN_TSMP_REJECT:
+      if (tn_ip_address_equal (&message.reject.src.address, source_towards (pipeline, &message.reject.dst.address)))
+        message.reject.src.address = *tn_pipeline_own_address (pipeline, message.reject.src.address.version);
       if (pipeline->hooks.rejected != NULL)
         pipeline->hooks.rejected (pipeline->user_data, &message.reject);
       break;

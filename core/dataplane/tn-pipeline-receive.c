@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "tn-masquerade.h"
+
 /* --- Answers to what is not let in --- */
 
 /* Tells the one who opens a connection why it goes nowhere (tailscale net/tstun/wrap.go: IPv4 TCP only). */
@@ -36,6 +38,19 @@ send_reject (TnPipeline     *pipeline,
 
 /* --- Packets in --- */
 
+/* What came for the address that the peer knows us by is for our own; the filter has rules and flows for that one. */
+static void
+unmasquerade (TnPipeline           *pipeline,
+              const TnOverlayRoute *route,
+              TnParsed             *parsed,
+              guint8               *data)
+{
+  const TnIpAddress *own = tn_pipeline_own_address (pipeline, parsed->version);
+
+  if (own->version != 0 && tn_ip_address_equal (&parsed->dst, tn_overlay_route_masquerade (route, parsed->version)))
+    tn_masquerade_destination (parsed, data, own);
+}
+
 /* May this inner packet reach the host? */
 static gboolean
 accept_inner (TnPipeline          *pipeline,
@@ -45,6 +60,7 @@ accept_inner (TnPipeline          *pipeline,
 {
   const TnOverlayRoute *route;
   TnFilterVerdict verdict;
+  TnIpAddress asked;
   TnParsed parsed;
   gboolean jailed;
 
@@ -68,7 +84,12 @@ accept_inner (TnPipeline          *pipeline,
     }
 
   route = tn_overlay_router_has_attributes (pipeline->router) ? tn_overlay_router_lookup (pipeline->router, &parsed.src) : NULL;
-  jailed = route != NULL && route->id == peer->id && route->jailed;
+  if (route != NULL && route->id != peer->id)      /* another routes this source, too, and more closely */
+    route = NULL;
+  asked = parsed.dst;
+  if (route != NULL)
+    unmasquerade (pipeline, route, &parsed, packet->data);
+  jailed = route != NULL && route->jailed;
   verdict = jailed ? tn_filter_in (pipeline->jailed_filter, &pipeline->jailed_state, &parsed, pipeline->now_us)
                    : tn_filter_in (pipeline->filter, &pipeline->filter_state, &parsed, pipeline->now_us);
   if (tn_filter_reason_accepts (verdict.reason))
@@ -76,7 +97,10 @@ accept_inner (TnPipeline          *pipeline,
 
   tn_pipeline_count (pipeline, TN_PIPELINE_DROP_FILTER, 1);
   if (parsed.version == 4 && tn_parsed_is_tcp_syn (&parsed) && verdict.reason == TN_FILTER_NO_RULE)
-    send_reject (pipeline, peer, &parsed, jailed || tn_filter_is_shields_up (pipeline->filter));
+    {
+      parsed.dst = asked;
+      send_reject (pipeline, peer, &parsed, jailed || tn_filter_is_shields_up (pipeline->filter));
+    }
   return FALSE;
 }
 

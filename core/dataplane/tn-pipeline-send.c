@@ -3,6 +3,8 @@
 
 #include "tn-pipeline-private.h"
 
+#include "tn-masquerade.h"
+
 #include <string.h>
 
 /* --- Path --- */
@@ -256,6 +258,7 @@ route_out (TnPipeline  *pipeline,
            TnPacket    *packet,
            TnIpAddress *destination)
 {
+  const TnIpAddress *masquerade;
   const TnOverlayRoute *route;
   TnFilterVerdict verdict;
   TnPeerState *peer;
@@ -293,6 +296,9 @@ route_out (TnPipeline  *pipeline,
       return NULL;
     }
 
+  masquerade = tn_overlay_route_masquerade (route, parsed.version);
+  if (G_UNLIKELY (masquerade->version != 0) && tn_ip_address_equal (&parsed.src, tn_pipeline_own_address (pipeline, parsed.version)))
+    tn_masquerade_source (&parsed, packet->data, masquerade);
   *destination = parsed.dst;
   return peer;
 }

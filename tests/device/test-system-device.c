@@ -528,7 +528,7 @@ static const Answer answers[] = {
   /* Before it is started; the end says whether it starts. */
   { "GetAll", "(1,)", 0, TRUE },
   { "GetAll", "(@a{sv} {},)", 0, TRUE },
-  { "GetAll", "({'State': <'running'>, 'Health': <5>, 'SelfNode': <'x'>, 'Preferences': <(1,)>, 'KeyExpiry': <uint32 1>, 'AuthUrl': <0>},)", 0, TRUE },
+  { "GetAll", "({'State': <'running'>, 'Health': <5>, 'SelfNode': <'x'>, 'Preferences': <(1,)>, 'KeyExpiry':<uint32 1>, 'AuthUrl':<0>},)", 0, TRUE },
   { "GetAll", "({'State': <uint32 4294967295>, 'Health': <[('', uint32 99, '', '')]>, 'SelfNode': <@a{sv} {}>, "
               "'Preferences': <('', '', @as [], true)>, 'KeyExpiry': <int64 -1>, 'Nothing': <1>},)", 0, TRUE },
   { "Start", "(1,)" },
