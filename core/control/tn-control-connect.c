@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tn-error.h"
+#include "tn-secret.h"
 
 /* Key fetch, dial, and the connection until it is lost. */
 
@@ -207,7 +208,7 @@ tn_control_client_post (TnControlClient            *self,
                         char                       *body,
                         const TnHttp2StreamHandler *handler)
 {
-  g_autoptr (GBytes) bytes = g_bytes_new_take (body, strlen (body));
+  g_autoptr (GBytes) bytes = tn_secret_bytes_new_take (body, strlen (body));      /* there may be an auth key in it */
 
   return tn_http2_request (tn_noise_connection_get_http2 (self->connection), "POST", self->url->authority, path, NULL, bytes, handler, self);
 }

@@ -37,6 +37,8 @@ struct _TnHttp2
   nghttp2_session       *session;
   GHashTable            *streams;      /* of TnHttp2Stream, owned */
   GError                *error;        /* once down */
+  GByteArray            *out;          /* while it is pulled: where bytes go, and how many at most */
+  gsize                  out_max;
   guint                  depth;        /* inside nghttp2: nothing may be pulled */
   guint                  server : 1;
 };
@@ -51,8 +53,11 @@ void           tn_http2_stream_free  (gpointer stream);
 /* Tells its handler, and frees it. */
 void           tn_http2_stream_close (TnHttp2Stream *stream, const GError *error);
 
-/* An nghttp2_data_source_read_callback. */
+/* An nghttp2_data_source_read_callback and its nghttp2_send_data_callback: what is sent is copied once, into what is pulled, so that
+ * secrets lie in no buffer of nghttp2. */
 ssize_t        tn_http2_read_queue   (nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t len, uint32_t *data_flags,
+                                      nghttp2_data_source *source, void *user_data);
+int            tn_http2_send_queue   (nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header, size_t len,
                                       nghttp2_data_source *source, void *user_data);
 
 G_END_DECLS

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define FRAME_HEADER_LEN 9      /* RFC 9113 §4.1 */
+
 /* Streams: their life, requests and answers, and the queue of what waits to be sent. */
 
 /* --- Life --- */
@@ -24,6 +26,17 @@ tn_http2_stream_new (TnHttp2                    *http2,
   return stream;
 }
 
+/* A body may hold an auth key. */
+static void
+drop_queue (TnHttp2Stream *stream)
+{
+  if (stream->queue == NULL)
+    return;
+  explicit_bzero (stream->queue->data, stream->queue->len);
+  g_clear_pointer (&stream->queue, g_byte_array_unref);
+  stream->queue_start = 0;
+}
+
 void
 tn_http2_stream_free (gpointer data)
 {
@@ -38,7 +51,7 @@ tn_http2_stream_free (gpointer data)
   g_free (stream->path);
   g_free (stream->authority);
   g_ptr_array_unref (stream->headers);
-  g_clear_pointer (&stream->queue, g_byte_array_unref);
+  drop_queue (stream);
   g_free (stream);
 }
 
@@ -106,30 +119,49 @@ tn_http2_read_queue (nghttp2_session     *session,
                      void                *user_data)
 {
   TnHttp2Stream *stream = tn_http2_lookup (user_data, stream_id);
-  gsize n;
+  gsize n_queued, n;
 
   if (stream == NULL)
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 
-  n = MIN (len, tn_http2_stream_get_queued (stream));
+  n_queued = tn_http2_stream_get_queued (stream);
+  n = MIN (len, n_queued);
+  if (n == n_queued && stream->ending)
+    {
+      *data_flags |= NGHTTP2_DATA_FLAG_EOF;
+    }
+  else if (n == 0)
+    {
+      stream->deferred = TRUE;
+      return NGHTTP2_ERR_DEFERRED;
+    }
   if (n > 0)
-    {
-      memcpy (buf, stream->queue->data + stream->queue_start, n);
-      stream->queue_start += n;
-    }
-  if (tn_http2_stream_get_queued (stream) == 0)
-    {
-      g_clear_pointer (&stream->queue, g_byte_array_unref);
-      stream->queue_start = 0;
-      if (stream->ending)
-        *data_flags |= NGHTTP2_DATA_FLAG_EOF;
-      else if (n == 0)
-        {
-          stream->deferred = TRUE;
-          return NGHTTP2_ERR_DEFERRED;
-        }
-    }
+    *data_flags |= NGHTTP2_DATA_FLAG_NO_COPY;
   return (ssize_t) n;
+}
+
+int
+tn_http2_send_queue (nghttp2_session     *session,
+                     nghttp2_frame       *frame,
+                     const uint8_t       *header,
+                     size_t               len,
+                     nghttp2_data_source *source,
+                     void                *user_data)
+{
+  TnHttp2 *http2 = user_data;
+  TnHttp2Stream *stream = tn_http2_lookup (http2, frame->hd.stream_id);
+
+  if (stream == NULL || tn_http2_stream_get_queued (stream) < len)
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  if (http2->out->len > 0 && http2->out->len + FRAME_HEADER_LEN + len > http2->out_max)
+    return NGHTTP2_ERR_WOULDBLOCK;
+
+  g_byte_array_append (http2->out, header, FRAME_HEADER_LEN);
+  g_byte_array_append (http2->out, stream->queue->data + stream->queue_start, (guint) len);
+  stream->queue_start += len;
+  if (tn_http2_stream_get_queued (stream) == 0)
+    drop_queue (stream);
+  return 0;
 }
 
 /* --- Requests and answers --- */

@@ -223,6 +223,7 @@ session_init (TnHttp2 *http2)
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback (callbacks, on_data_chunk_recv);
   nghttp2_session_callbacks_set_on_stream_close_callback (callbacks, on_stream_close);
   nghttp2_session_callbacks_set_on_frame_not_send_callback (callbacks, on_frame_not_send);
+  nghttp2_session_callbacks_set_send_data_callback (callbacks, tn_http2_send_queue);
   /* Closed streams are not kept for priorities that nobody uses. */
   nghttp2_option_set_no_closed_streams (option, 1);
   rc = http2->server ? nghttp2_session_server_new2 (&http2->session, callbacks, http2, option)
@@ -329,6 +330,8 @@ tn_http2_pull (TnHttp2     *http2,
 
   g_return_val_if_fail (http2->depth == 0, TRUE);
 
+  http2->out = out;
+  http2->out_max = max;
   while (out->len < max)
     {
       const uint8_t *data;

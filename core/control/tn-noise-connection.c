@@ -10,6 +10,7 @@ enum
 {
   READ_LEN = 16 << 10,          /* four full records */
   PULL_LEN = 32 << 10,          /* plaintext a write */
+  PLAIN_LEN = PULL_LEN + (16 << 10) + 64,      /* with the last frame of HTTP/2 */
   EARLY_HEADER_LEN = 5 + 4,     /* magic, length; as long as an HTTP/2 frame header, which it may turn out to be */
   EARLY_MAX_LEN = 64 << 10,
 };
@@ -102,6 +103,22 @@ write_cb (GObject      *object,
   start_write (self);
 }
 
+/* What is to be sent, sealed. */
+static gboolean
+seal_pending (TnNoiseConnection  *self,
+              GError            **error)
+{
+  gboolean pulled = tn_http2_pull (self->http2, self->plain, PULL_LEN, error);
+  gboolean sealed = pulled && (self->closed || tn_noise_seal (&self->session.send, self->aead, self->plain->data, self->plain->len, self->wire));
+
+  if (pulled && !sealed)
+    g_set_error_literal (error, TN_ERROR, TN_ERROR_FAILED, "noise: record counter used up");
+  if (self->plain->len > 0)
+    explicit_bzero (self->plain->data, self->plain->len);
+  g_byte_array_set_size (self->plain, 0);
+  return sealed;
+}
+
 static void
 start_write (TnNoiseConnection *self)
 {
@@ -110,20 +127,13 @@ start_write (TnNoiseConnection *self)
   if (self->closed || self->writing)
     return;
 
-  g_byte_array_set_size (self->plain, 0);
-  if (!tn_http2_pull (self->http2, self->plain, PULL_LEN, &error))
+  if (!seal_pending (self, &error))
     {
       fail (self, error);
       return;
     }
   if (self->closed)
     return;
-  if (!tn_noise_seal (&self->session.send, self->aead, self->plain->data, self->plain->len, self->wire))
-    {
-      error = g_error_new_literal (TN_ERROR, TN_ERROR_FAILED, "noise: record counter used up");
-      fail (self, error);
-      return;
-    }
   if (self->wire->len == 0)
     {
       if (tn_http2_is_done (self->http2))
@@ -348,7 +358,6 @@ connection_new (GIOStream                      *stream,
   self->session = *session;
   self->aead = tn_aead_new ();
   self->cancellable = g_cancellable_new ();
-  self->plain = g_byte_array_new ();
   self->wire = g_byte_array_new ();
   self->last_received_us = g_get_monotonic_time ();
 
@@ -371,6 +380,7 @@ tn_noise_connection_new_client (GIOStream                      *stream,
 {
   TnNoiseConnection *self = connection_new (stream, session, early, early_len, handler, user_data);
 
+  self->plain = g_byte_array_sized_new (PLAIN_LEN);      /* growing, it would leave parts of an auth key behind */
   self->http2 = tn_http2_new_client (&http2_handler, self);
   return self;
 }
@@ -386,6 +396,7 @@ tn_noise_connection_new_server (GIOStream                      *stream,
 {
   TnNoiseConnection *self = connection_new (stream, session, early, early_len, handler, user_data);
 
+  self->plain = g_byte_array_new ();
   self->early_done = TRUE;      /* only servers send one */
   if (first != NULL)
     g_byte_array_append (self->wire, g_bytes_get_data (first, NULL), (guint) g_bytes_get_size (first));

@@ -2,17 +2,22 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <glib-unix.h>
+
 #include "device-kit.h"
 
 #define KEY_LEN 32
 
+#define PATIENCE_MS 50000
+
 /* While a device runs, its private keys lie in the locked pool alone, and afterwards nowhere: all of the process's memory is looked
- * through. The keys are looked for by their complement, so that nothing here looks like them. */
+ * through. The keys, and the auth key that went to the server, are looked for by their complement, so that nothing here looks like them. */
 
 typedef struct
 {
@@ -158,11 +163,104 @@ test_memory (void)
   g_clear_object (&peer);
 }
 
+/* --- The auth key, which goes to the server. In a process of its own: the server has to have it in plain. --- */
+
+static int
+serve (void)
+{
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  g_autofree char *url = tn_testkit_tailnet_dup_control_url (tailnet);
+  struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+  g_autofree char *line = g_strdup_printf ("%s %s", url, tn_testkit_tailnet_get_auth_key (tailnet));
+
+  if (write (STDOUT_FILENO, line, strlen (line) + 1) < 0)
+    return 1;
+  while (poll (&in, 1, 0) == 0)      /* until the test ends */
+    {
+      g_autoptr (GSource) watch = g_unix_fd_source_new (STDIN_FILENO, G_IO_IN | G_IO_HUP);
+
+      g_source_set_dummy_callback (watch);
+      g_source_attach (watch, NULL);
+      g_main_context_iteration (NULL, TRUE);
+      g_source_destroy (watch);
+    }
+  return 0;
+}
+
+/* Up to a NUL. Not through a stream of GIO, whose buffer would keep it. */
+static void
+read_line (int fd, char *line, gsize len)
+{
+  struct pollfd out = { .fd = fd, .events = POLLIN };
+  gsize n_read = 0;
+  gssize n;
+
+  do
+    {
+      g_assert_cmpint (poll (&out, 1, PATIENCE_MS), ==, 1);
+      n = read (fd, line + n_read, len - n_read);
+      g_assert_cmpint (n, >, 0);
+      n_read += (gsize) n;
+    }
+  while (line[n_read - 1] != '\0');
+}
+
+static void
+add_text (GPtrArray *needles, const char *text)
+{
+  Needle *needle = g_new (Needle, 1);
+
+  g_assert_cmpuint (strlen (text), >=, KEY_LEN);
+  for (guint i = 0; i < KEY_LEN; i++)
+    needle->complement[i] = (guint8) ((guint8) text[strlen (text) - KEY_LEN + i] ^ 0xff);
+  g_ptr_array_add (needles, needle);
+}
+
+static const char *own_path;
+
+static void
+test_auth_key (void)
+{
+  const char *argv[] = { own_path, "--serve", NULL };
+  g_autoptr (GPtrArray) needles = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (TnDevice) device = NULL;
+  g_autoptr (GError) error = NULL;
+  char line[256], *key;
+  int in, out;
+  Found found;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  g_test_skip ("needs memory that is narrow enough to look through: a sanitizer's is not");
+  return;
+#endif
+  g_assert_true (g_spawn_async_with_pipes (NULL, (char **) (guintptr) argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, &in, &out, NULL, &error));
+  read_line (out, line, sizeof line);
+  key = strchr (line, ' ');
+  *key++ = '\0';
+  device = TN_DEVICE (tn_embedded_device_new ("guest", line, NULL));
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), key);
+  add_text (needles, key);
+  explicit_bzero (line, sizeof line);
+  g_assert_true (kit_start (device, &error));
+  g_assert_no_error (error);
+  found = look_for (needles);
+  g_assert_cmpuint (found.n_locked, >=, 1);
+  g_assert_cmpuint (found.n_plain, ==, 0);
+  kit_stop (device);
+  close (in);
+  close (out);
+}
+
 int
 main (int    argc,
       char **argv)
 {
+  if (argc == 2 && strcmp (argv[1], "--serve") == 0)
+    return serve ();
+
+  own_path = argv[0];
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/device/secrets/memory", test_memory);
+  g_test_add_func ("/device/secrets/auth-key", test_auth_key);
   return g_test_run ();
 }

@@ -3,10 +3,18 @@
 
 #include "tn-wire-control.h"
 
+#include <string.h>
+
 #include "tn-error.h"
 #include "tn-shown.h"
 
 #define ZERO_TIME "0001-01-01T00:00:00Z"
+
+enum
+{
+  AUTH_MEMBER_LEN = 40,      /* more than what is around the key */
+  JSON_ESCAPE_MAX = 6,       /* of a byte: \u0000 */
+};
 
 static gboolean
 parse_object (const char  *what,
@@ -61,19 +69,20 @@ put_node_key (GString               *out,
   tn_json_put_member_string (out, name, text);
 }
 
-char *
-tn_wire_register_request_write (const TnRegisterRequest *request)
+static void
+put_register_request (GString                 *out,
+                      const TnRegisterRequest *request,
+                      const char              *auth_key)
 {
-  GString *out = g_string_new ("{");
-
+  g_string_append_c (out, '{');
   tn_json_put_member_int (out, "Version", TN_CAPABILITY_VERSION);
   put_node_key (out, "NodeKey", &request->node_key);
   put_node_key (out, "OldNodeKey", &request->old_node_key);
-  if (request->auth_key != NULL && *request->auth_key != '\0')
+  if (auth_key != NULL)
     {
       tn_json_put_key (out, "Auth");
       g_string_append_c (out, '{');
-      tn_json_put_member_string (out, "AuthKey", request->auth_key);
+      tn_json_put_member_string (out, "AuthKey", auth_key);
       g_string_append_c (out, '}');
     }
   if (request->expiry_us != 0)
@@ -87,6 +96,24 @@ tn_wire_register_request_write (const TnRegisterRequest *request)
     tn_json_put_member_bool (out, "Ephemeral", TRUE);
   tn_json_put_member_raw (out, "NodeKeySignature", "null");
   g_string_append_c (out, '}');
+}
+
+/* A string that grows leaves what it held behind: with an auth key it has all the room it needs from the beginning. */
+char *
+tn_wire_register_request_write (const TnRegisterRequest *request)
+{
+  const char *auth_key = request->auth_key != NULL && *request->auth_key != '\0' ? request->auth_key : NULL;
+  GString *out = g_string_new (NULL);
+
+  put_register_request (out, request, NULL);
+  if (auth_key != NULL)
+    {
+      gsize len = out->len + AUTH_MEMBER_LEN + JSON_ESCAPE_MAX * strlen (auth_key);
+
+      g_string_free (out, TRUE);
+      out = g_string_sized_new (len);
+      put_register_request (out, request, auth_key);
+    }
   return g_string_free (out, FALSE);
 }
 

@@ -24,6 +24,7 @@ typedef struct
   gboolean          ephemeral;
 } TnRegisterRequest;
 
+/* Whoever frees it erases it, for the auth key; there is no copy of that. */
 char    *tn_wire_register_request_write (const TnRegisterRequest *request);
 
 typedef struct
