@@ -86,6 +86,12 @@ struct _TnControlClient
   GSource                *watchdog;            /* of boot time, as the next one: it goes on while the machine sleeps */
   GSource                *expiry_timer;        /* of the node key; NULL until there is a map */
   gint64                  silence_max_us;
+  GSource                *idle_timer;          /* of boot time; while a login waits for a person */
+  gint64                  idle_received_us;    /* of the connection, as it was then */
+  gint64                  idle_since_us;       /* of boot time: nothing has come */
+  gboolean                idle_asked;          /* for a sign of life, then */
+  gint64                  ping_after_us;
+  gint64                  pong_max_us;
   guint                   map_refusals;        /* in a row */
   char                   *last_ping_url;
   guint                   n_pings_inside;      /* under way in the connection, and ended with it */
@@ -132,6 +138,15 @@ TnHttp2Stream *tn_control_client_post (TnControlClient *self, const char *path, 
 void tn_control_client_send_register (TnControlClient *self);
 void tn_control_client_send_logout   (TnControlClient *self);
 void tn_control_client_start_map     (TnControlClient *self);
+
+/* In the client's context; @timer may be NULL yet. */
+void tn_control_client_set_timer     (TnControlClient *self, GSource **timer, GSourceFunc callback, gint64 deadline_us);
+
+/* The server has been silent for so long. */
+void tn_control_client_lose_connection (TnControlClient *self, gint64 silence_us);
+
+/* A request waits for a person: finds out if the server is gone meanwhile. */
+void tn_control_client_watch_idle    (TnControlClient *self);
 
 /* Something has to come within silence_max_us, or the connection counts as lost. */
 void tn_control_client_feed_watchdog (TnControlClient *self);

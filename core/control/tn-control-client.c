@@ -14,6 +14,8 @@ enum
   BACKOFF_STEP_MS = 10,                /* tailscale util/backoff: n² steps, half to one and a half times that */
   BACKOFF_MAX_MS = 30 * 1000,
   OUTER_TIMEOUT_S = 15,
+  PING_AFTER_US = 30 * 1000 * 1000,
+  PONG_MAX_US = 15 * 1000 * 1000,
   SILENCE_MAX_US = 120 * 1000 * 1000,  /* servers send something at least every minute (tailscale control/controlclient/direct.go) */
 };
 
@@ -229,6 +231,8 @@ tn_control_client_new (const TnControlConfig   *config,
   self->proxy_resolver = config->proxy_resolver != NULL ? g_object_ref (config->proxy_resolver) : NULL;
   self->tls_database = config->tls_database != NULL ? g_object_ref (config->tls_database) : NULL;
   self->silence_max_us = config->silence_max_us > 0 ? config->silence_max_us : SILENCE_MAX_US;
+  self->ping_after_us = config->ping_after_us > 0 ? config->ping_after_us : PING_AFTER_US;
+  self->pong_max_us = config->pong_max_us > 0 ? config->pong_max_us : PONG_MAX_US;
   self->register_body = g_byte_array_new ();
   self->map_buffer = g_byte_array_new ();
   self->changes = tn_netmap_changes_new ();

@@ -58,6 +58,8 @@ typedef struct
   GTlsDatabase              *tls_database;          /* nullable: the system's */
   GProxyResolver            *proxy_resolver;        /* nullable: the system's */
   gint64                     silence_max_us;        /* after which a connection counts as lost; 0: two minutes */
+  gint64                     ping_after_us;         /* of silence while a login waits for a person; 0: half a minute */
+  gint64                     pong_max_us;           /* what the server has to answer that; 0: 15 s */
 } TnControlConfig;
 
 /* Everything in @config is copied or referenced. NULL: the URL is no good. */

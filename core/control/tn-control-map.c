@@ -22,11 +22,11 @@ enum
 /* --- Timers --- */
 
 /* Set anew all the time, so it stays, and only its deadline moves. */
-static void
-set_timer (TnControlClient  *self,
-           GSource         **timer,
-           GSourceFunc       callback,
-           gint64            deadline_us)
+void
+tn_control_client_set_timer (TnControlClient  *self,
+                             GSource         **timer,
+                             GSourceFunc       callback,
+                             gint64            deadline_us)
 {
   if (*timer == NULL)
     {
@@ -50,25 +50,34 @@ tn_control_client_forget_timers (TnControlClient *self)
 {
   clear_timer (&self->watchdog);
   clear_timer (&self->expiry_timer);
+  clear_timer (&self->idle_timer);
+}
+
+void
+tn_control_client_lose_connection (TnControlClient *self,
+                                   gint64           silence_us)
+{
+  g_autoptr (GError) error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "control server %s silent for %d s", self->url->authority,
+                                          (int) (silence_us / G_USEC_PER_SEC));
+
+  tn_control_client_drop_connection (self);
+  tn_control_client_retry (self, TN_RETRY_CONNECT, error);
+  tn_control_client_advance (self);
 }
 
 static gboolean
 watchdog_cb (gpointer user_data)
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
-  g_autoptr (GError) error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "control server %s silent for %d s", self->url->authority,
-                                          (int) (self->silence_max_us / G_USEC_PER_SEC));
 
-  tn_control_client_drop_connection (self);
-  tn_control_client_retry (self, TN_RETRY_CONNECT, error);
-  tn_control_client_advance (self);
+  tn_control_client_lose_connection (self, self->silence_max_us);
   return G_SOURCE_CONTINUE;
 }
 
 void
 tn_control_client_feed_watchdog (TnControlClient *self)
 {
-  set_timer (self, &self->watchdog, watchdog_cb, tn_boot_time_us () + self->silence_max_us);
+  tn_control_client_set_timer (self, &self->watchdog, watchdog_cb, tn_boot_time_us () + self->silence_max_us);
 }
 
 void
@@ -101,7 +110,7 @@ show_state (TnControlClient *self)
   gint64 now_us = tn_netmap_control_now (self->netmap, g_get_real_time (), boot_us);
 
   if (node->key_expiry_us > now_us)
-    set_timer (self, &self->expiry_timer, expiry_cb, boot_us + (node->key_expiry_us - now_us));
+    tn_control_client_set_timer (self, &self->expiry_timer, expiry_cb, boot_us + (node->key_expiry_us - now_us));
   else if (self->expiry_timer != NULL)
     tn_boot_timer_set (self->expiry_timer, G_MAXINT64);
 

@@ -139,8 +139,10 @@ tn_control_client_send_register (TnControlClient *self)
 {
   g_byte_array_set_size (self->register_body, 0);
   self->register_stream = tn_control_client_post (self, REGISTER_PATH, write_request (self, 0), &register_handler);
-  if (self->login.auth_url == NULL)      /* else it waits for a person */
+  if (self->login.auth_url == NULL)
     tn_control_client_feed_watchdog (self);
+  else
+    tn_control_client_watch_idle (self);
 }
 
 /* --- Logging out --- */

@@ -354,6 +354,13 @@ tn_http2_pull (TnHttp2     *http2,
   return TRUE;
 }
 
+void
+tn_http2_ping (TnHttp2 *http2)
+{
+  if (http2->error == NULL && nghttp2_submit_ping (http2->session, NGHTTP2_FLAG_NONE, NULL) == 0)
+    tn_http2_wake (http2);
+}
+
 gboolean
 tn_http2_is_done (TnHttp2 *http2)
 {

@@ -45,6 +45,9 @@ gboolean       tn_http2_receive    (TnHttp2 *http2, const guint8 *data, gsize le
 /* Appends to @out until nothing is left to send or @max is reached; FALSE with an error on the end of the connection. */
 gboolean       tn_http2_pull       (TnHttp2 *http2, GByteArray *out, gsize max, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Asks the other side for a sign of life, which tn_http2_receive() takes without a word. */
+void           tn_http2_ping       (TnHttp2 *http2);
+
 /* Neither side wants anything any more. */
 gboolean       tn_http2_is_done    (TnHttp2 *http2);
 
