@@ -535,7 +535,7 @@ test_slots (TnVector *v)
       sides[i].keys = g_hash_table_new_full (NULL, NULL, NULL, g_free);
     }
   for (guint i = 0; i < 2; i++)
-    sides[i].peer = tn_tunnel_add_peer (sides[i].party.tunnel, &sides[1 - i].party.tunnel->identity.public_key, NULL, 0);
+    sides[i].peer = tn_tunnel_add_peer (sides[i].party.tunnel, &sides[1 - i].party.tunnel->identity->public_key, NULL, 0);
 
   for (guint n = 0; n < json_array_get_length (steps) && !v->failed; n++)
     {
