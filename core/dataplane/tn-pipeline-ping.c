@@ -93,7 +93,7 @@ tn_pipeline_ping_tsmp (TnPipeline        *pipeline,
   TnPendingPing *ping;
   TnPacket *packet;
 
-  if (peer == NULL || source->version == 0)
+  if (pipeline->closed || peer == NULL || source->version == 0)
     return FALSE;
 
   pipeline->now_us = now_us;
@@ -212,7 +212,7 @@ tn_pipeline_ping_disco (TnPipeline *pipeline,
   TnPendingPing *ping;
 
   pipeline->now_us = now_us;
-  if (peer == NULL || !ensure_disco_shared (pipeline, peer))
+  if (pipeline->closed || peer == NULL || !ensure_disco_shared (pipeline, peer))
     return FALSE;
 
   ping = add_ping (pipeline, peer, token);

@@ -69,6 +69,7 @@ struct _TnPipeline
   GHashTable       *peers_by_id;            /* gint64 * in the state -> TnPeerState, owned */
   GHashTable       *peers_by_key;           /* TnNodePublicKey * in the state -> TnPeerState */
   GQueue            talking;                /* of TnPeerState: these have a tunnel, a few of many */
+  gboolean          closed;
   guint             n_shadowed;             /* peers behind another with the same key: not in peers_by_key */
   TnHoldPool       *hold_pool;
   GPtrArray        *blocked;                /* of TnPeerState, in turn */

@@ -177,6 +177,11 @@ tn_pipeline_from_underlay (TnPipeline          *pipeline,
   TnPacketBatch *in = pipeline->in;
 
   pipeline->now_us = now_us;
+  if (G_UNLIKELY (pipeline->closed))
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_CLOSED, batch->n_packets);
+      return;
+    }
   tn_packet_batch_reset (in);
   for (guint i = 0; i < batch->n_packets; i++)
     receive_one (pipeline, &batch->packets[i], &from[i]);

@@ -312,6 +312,11 @@ tn_pipeline_from_overlay (TnPipeline    *pipeline,
   TnIpAddress destinations[TN_PACKET_BATCH_MAX];
 
   pipeline->now_us = now_us;
+  if (G_UNLIKELY (pipeline->closed))
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_CLOSED, batch->n_packets);
+      return;
+    }
   for (guint i = 0; i < batch->n_packets; i++)
     peers[i] = route_out (pipeline, &batch->packets[i], &destinations[i]);
 

@@ -20,6 +20,7 @@ static const char *const drop_names[TN_PIPELINE_N_DROPS] = {
   [TN_PIPELINE_DROP_FILTER] = "filter",
   [TN_PIPELINE_DROP_FILTER_OUT] = "filter-out",
   [TN_PIPELINE_DROP_DISCO] = "disco",
+  [TN_PIPELINE_DROP_CLOSED] = "closed",
 };
 
 static void
@@ -105,7 +106,7 @@ tn_pipeline_ensure_tunnel (TnPipeline  *pipeline,
 {
   TnTunnelPeerConfig config = { .user_data = peer };
 
-  if (G_UNLIKELY (peer->tunnel_peer == NULL) && tn_pipeline_peer_by_key (pipeline, &peer->key) == peer)
+  if (G_UNLIKELY (peer->tunnel_peer == NULL) && !pipeline->closed && tn_pipeline_peer_by_key (pipeline, &peer->key) == peer)
     set_tunnel_peer (pipeline, peer, tn_tunnel_add_peer (pipeline->tunnel, &peer->key, &config, pipeline->now_us));
   return peer->tunnel_peer;
 }
@@ -371,6 +372,18 @@ tn_pipeline_set_addresses (TnPipeline        *pipeline,
 {
   pipeline->address4 = *address4;
   pipeline->address6 = *address6;
+}
+
+void
+tn_pipeline_set_open (TnPipeline *pipeline,
+                      gboolean    open)
+{
+  pipeline->closed = !open;
+  if (open)
+    return;
+  while (pipeline->talking.head != NULL)
+    leave_tunnel (pipeline, pipeline->talking.head->data);
+  memset (pipeline->parked, 0, sizeof pipeline->parked);
 }
 
 void

@@ -66,6 +66,9 @@ void        tn_pipeline_set_router    (TnPipeline *pipeline, TnOverlayRouter *ro
 void        tn_pipeline_set_filters   (TnPipeline *pipeline, TnFilter *filter, TnFilter *jailed_filter);
 void        tn_pipeline_set_addresses (TnPipeline *pipeline, const TnIpAddress *address4, const TnIpAddress *address6);
 
+/* A pipeline that is closed has no tunnels, and lets nothing out or in, pings and handshakes included. A new one is open. */
+void        tn_pipeline_set_open      (TnPipeline *pipeline, gboolean open);
+
 /* --- Packets. Batches are changed: what they held is spent. --- */
 
 void        tn_pipeline_from_overlay  (TnPipeline *pipeline, TnPacketBatch *batch, gint64 now_us);
@@ -118,6 +121,7 @@ typedef enum
   TN_PIPELINE_DROP_FILTER,          /* inbound, no rule lets it in */
   TN_PIPELINE_DROP_FILTER_OUT,
   TN_PIPELINE_DROP_DISCO,           /* disco that does not open, or nobody asked for */
+  TN_PIPELINE_DROP_CLOSED,          /* the node may not talk to anyone at present */
   TN_PIPELINE_N_DROPS
 } TnPipelineDrop;
 

@@ -83,6 +83,25 @@ apply_addresses (TnDataPath *path,
 }
 
 static gboolean
+open_cb (gpointer data)
+{
+  TnDataPathCall *call = data;
+
+  if (call->path->pipeline == NULL)
+    return G_SOURCE_REMOVE;
+  tn_pipeline_set_open (call->path->pipeline, GPOINTER_TO_INT (call->data));
+  tn_data_path_settle (call->path);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_data_path_set_open (TnDataPath *path,
+                       gboolean    open)
+{
+  tn_data_path_call (path, open_cb, GINT_TO_POINTER (open), NULL);
+}
+
+static gboolean
 update_cb (gpointer data)
 {
   TnDataPath *path = ((TnDataPathCall *) data)->path;

@@ -187,6 +187,7 @@ start_cb (gpointer data)
   g_autoptr (GError) error = NULL;
 
   path->pipeline = tn_pipeline_new (path->node_key, path->disco_key, &hooks, path);
+  tn_pipeline_set_open (path->pipeline, FALSE);
   tn_tunnel_set_mtu (tn_pipeline_get_tunnel (path->pipeline), path->mtu);
   path->timer = tn_boot_timer_source_new ();
   g_source_set_callback (path->timer, timer_cb, path, NULL);

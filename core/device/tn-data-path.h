@@ -62,6 +62,7 @@ void        tn_data_path_unref         (TnDataPath *path);
 void        tn_data_path_stop          (TnDataPath *path);
 
 void        tn_data_path_take_update   (TnDataPath *path, TnDataPathUpdate *update);
+void        tn_data_path_set_open      (TnDataPath *path, gboolean open);      /* closed at first: nothing goes out or comes in */
 void        tn_data_path_set_node_key  (TnDataPath *path, const TnNodePrivateKey *key);
 void        tn_data_path_set_relay_map (TnDataPath *path, TnRelayMap *map);
 void        tn_data_path_set_home      (TnDataPath *path, guint region);

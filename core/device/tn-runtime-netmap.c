@@ -179,6 +179,7 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
   if (update->filter != NULL)
     update_filter_health (runtime);
   keep_shared (runtime, netmap, update);
+  tn_runtime_open_data (runtime, state_of (netmap));
   tn_data_path_take_update (runtime->data, update);
   if ((changes == NULL || changes->relays) && netmap->relays != NULL)
     {

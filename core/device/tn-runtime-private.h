@@ -53,6 +53,7 @@ struct _TnRuntime
   TnDeviceState       state;
   TnDeviceState       wanted_state;        /* not told yet: running waits for the data thread */
   gboolean            data_ready;
+  gboolean            data_open;
   char               *auth_url;
   char               *tailnet_name;
   char               *dns_suffix;
@@ -86,6 +87,7 @@ typedef struct
 void tn_runtime_call          (TnRuntime *runtime, GSourceFunc func, gpointer data);      /* any thread */
 void tn_runtime_fail          (TnRuntime *runtime, const GError *error);     /* any thread */
 void tn_runtime_publish_facts (TnRuntime *runtime);
+void tn_runtime_open_data     (TnRuntime *runtime, TnDeviceState state);
 void tn_runtime_set_state     (TnRuntime *runtime, TnDeviceState state);
 void tn_runtime_set_health    (TnRuntime *runtime, const char *code, TnHealthSeverity severity, const char *title, const char *text);
 void tn_runtime_check_closed  (TnRuntime *runtime);

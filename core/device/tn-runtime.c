@@ -123,11 +123,25 @@ tn_runtime_publish_facts (TnRuntime *runtime)
   tn_device_model_publish_facts (runtime->model, &facts);
 }
 
+/* A node whose key is no good, or that nobody has approved, talks to no peer, whatever its map says. */
+void
+tn_runtime_open_data (TnRuntime     *runtime,
+                      TnDeviceState  state)
+{
+  gboolean open = state == TN_DEVICE_STATE_RUNNING;
+
+  if (runtime->data == NULL || open == runtime->data_open)
+    return;
+  runtime->data_open = open;
+  tn_data_path_set_open (runtime->data, open);
+}
+
 void
 tn_runtime_set_state (TnRuntime     *runtime,
                       TnDeviceState  state)
 {
   runtime->wanted_state = state;
+  tn_runtime_open_data (runtime, state);
   /* Who is told that the node runs may use its sockets at once. */
   if (runtime->closing || state == runtime->state || (state == TN_DEVICE_STATE_RUNNING && !runtime->data_ready))
     return;

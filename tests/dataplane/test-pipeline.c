@@ -149,6 +149,45 @@ test_back_pressure_bounded (void)
   g_assert_cmpuint (a->n_blocked, ==, 0);
 }
 
+/* Neither packets nor pings, in either direction; and then as if nothing had been. */
+static void
+test_closed (void)
+{
+  g_autoptr (World) world = world_new ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  guint n_datagrams;
+
+  send_udp (a, b, 1);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 1);
+
+  tn_pipeline_set_open (b->pipeline, FALSE);
+  g_assert_cmpint (tn_pipeline_deadline (b->pipeline), ==, G_MAXINT64);
+  send_udp (a, b, 3);
+  send_udp (b, a, 2);
+  g_assert_true (tn_pipeline_ping_tsmp (a->pipeline, b->id, &b->address, 1, world->now_us));
+  g_assert_true (tn_pipeline_ping_disco (a->pipeline, b->id, 0, 2, world->now_us));
+  g_assert_false (tn_pipeline_ping_tsmp (b->pipeline, a->id, &a->address, 1, world->now_us));
+  g_assert_false (tn_pipeline_ping_disco (b->pipeline, a->id, 0, 2, world->now_us));
+  tn_pipeline_connect (b->pipeline, a->id, world->now_us);
+  n_datagrams = g_queue_get_length (&world->wire);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 1);
+  g_assert_cmpuint (a->received->len, ==, 0);
+  g_assert_cmpuint (a->pongs->len, ==, 0);
+  g_assert_cmpuint (n_datagrams, ==, 5);      /* all of them a's */
+  g_assert_cmpuint (tn_pipeline_get_drops (b->pipeline, TN_PIPELINE_DROP_CLOSED), ==, 5 + 2);
+
+  tn_pipeline_set_open (b->pipeline, TRUE);
+  send_udp (b, a, 1);
+  settle (world);
+  g_assert_cmpuint (a->received->len, ==, 1);
+  send_udp (a, b, 1);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 2);
+}
+
 static void
 test_ping_tsmp (void)
 {
@@ -457,6 +496,7 @@ main (int   argc,
   g_test_add_func ("/dataplane/pipeline/filter", test_filter);
   g_test_add_func ("/dataplane/pipeline/back-pressure", test_back_pressure);
   g_test_add_func ("/dataplane/pipeline/back-pressure-bounded", test_back_pressure_bounded);
+  g_test_add_func ("/dataplane/pipeline/closed", test_closed);
   g_test_add_func ("/dataplane/pipeline/ping-tsmp", test_ping_tsmp);
   g_test_add_func ("/dataplane/pipeline/ping-disco", test_ping_disco);
   g_test_add_func ("/dataplane/pipeline/ping-again", test_ping_again);

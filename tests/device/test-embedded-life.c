@@ -273,9 +273,22 @@ test_login_ends (void)
 }
 
 static void
+assert_answers (TnDevice   *from,
+                const char *name)
+{
+  g_autoptr (TnNode) peer = kit_wait_peer (from, name);
+  g_autoptr (TnPingResult) pong = NULL;
+  g_autoptr (GError) error = NULL;
+
+  pong = kit_ping (from, tn_node_get_addresses (peer)[0], TN_PING_KIND_DISCO, &error);
+  g_assert_no_error (error);
+}
+
+static void
 test_approval (void)
 {
   g_autoptr (TnDevice) device = kit_device_new (tailnet, "new", NULL, TRUE);
+  g_autoptr (TnDevice) other = kit_device_join (tailnet, "approved");
   g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (GError) error = NULL;
 
@@ -287,7 +300,9 @@ test_approval (void)
   g_assert_true (tn_testkit_control_authorize_node (control (), "new", &error));
   g_assert_true (tn_device_start_finish (device, kit_wait (&result), &error));
   g_assert_no_error (error);
+  assert_answers (other, "new");
   kit_stop (device);
+  kit_stop (other);
 }
 
 static gboolean
@@ -307,6 +322,7 @@ static void
 test_key_expires (void)
 {
   g_autoptr (TnDevice) device = kit_device_join (tailnet, "aging");
+  g_autoptr (TnDevice) other = kit_device_join (tailnet, "younger");
   gint64 expiry_s = g_get_real_time () / G_USEC_PER_SEC + 2;
   g_autoptr (GAsyncResult) login = NULL;
   g_autoptr (TnNode) self = NULL;
@@ -331,7 +347,9 @@ test_key_expires (void)
   kit_wait_state (device, TN_DEVICE_STATE_RUNNING);
   kit_wait_healthy (device, "key-expired");
   kit_wait_for ("the own node to be good", is_not_expired, self);
+  assert_answers (other, "aging");
   kit_stop (device);
+  kit_stop (other);
 }
 
 static void
