@@ -86,6 +86,7 @@ make_device (TnCli         *cli,
                          "ephemeral", cli->ephemeral,
                          "tags", cli->tags,
                          "tls-database", database,
+                         "allow-plain-http", cli->allow_plain_http,
                          "app-name", "tailnet",
                          NULL);
   tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), auth_key);

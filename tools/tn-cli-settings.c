@@ -9,6 +9,7 @@
 #define LOGIN_SERVER "login-server"
 #define TAGS         "tags"
 #define CA           "ca"
+#define PLAIN_HTTP   "allow-plain-http"
 
 /* --- As text --- */
 
@@ -37,6 +38,7 @@ parse (TnCli   *cli,
   take_string (file, HOSTNAME, &cli->hostname);
   take_string (file, LOGIN_SERVER, &cli->control_url);
   take_string (file, CA, &cli->ca_file);
+  cli->allow_plain_http |= g_key_file_get_boolean (file, GROUP, PLAIN_HTTP, NULL);
   if (cli->tags == NULL)
     cli->tags = g_key_file_get_string_list (file, GROUP, TAGS, NULL, NULL);
   return TRUE;
@@ -63,6 +65,8 @@ print (TnCli *cli)
   put_string (file, HOSTNAME, cli->hostname);
   put_string (file, LOGIN_SERVER, cli->control_url);
   put_string (file, CA, ca_file);
+  if (cli->allow_plain_http)
+    g_key_file_set_boolean (file, GROUP, PLAIN_HTTP, TRUE);
   if (cli->tags != NULL)
     g_key_file_set_string_list (file, GROUP, TAGS, (const char *const *) cli->tags, g_strv_length (cli->tags));
   if (!g_key_file_has_group (file, GROUP))

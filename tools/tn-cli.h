@@ -28,6 +28,7 @@ typedef struct
   char         *auth_key;          /* as given: "file:PATH", "env:NAME" or the key */
   char         *hostname;
   char        **tags;
+  gboolean      allow_plain_http;
   char         *ca_file;
   gboolean      timeout_given;
   int           timeout_s;         /* or TN_CLI_NO_TIMEOUT */

@@ -24,6 +24,7 @@ struct _TnEmbeddedDevice
   GTlsDatabase   *tls_database;          /* nullable */
   GMainContext   *main_context;
   gboolean        ephemeral;
+  gboolean        allow_plain_http;
 
   char           *auth_key;              /* nullable; a secret */
   TnDeviceModel  *model;

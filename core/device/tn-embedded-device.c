@@ -42,6 +42,7 @@ enum
   PROP_TRANSPORTS,
   PROP_TLS_DATABASE,
   PROP_APP_NAME,
+  PROP_ALLOW_PLAIN_HTTP,
   PROP_MAIN_CONTEXT,
   N_PROPS,
 };
@@ -178,6 +179,9 @@ tn_embedded_device_get_property (GObject    *object,
     case PROP_APP_NAME:
       g_value_set_string (value, self->app_name);
       break;
+    case PROP_ALLOW_PLAIN_HTTP:
+      g_value_set_boolean (value, self->allow_plain_http);
+      break;
     case PROP_MAIN_CONTEXT:
       g_value_set_boxed (value, self->main_context);
       break;
@@ -226,6 +230,9 @@ tn_embedded_device_set_property (GObject      *object,
       break;
     case PROP_APP_NAME:
       self->app_name = g_value_dup_string (value);
+      break;
+    case PROP_ALLOW_PLAIN_HTTP:
+      self->allow_plain_http = g_value_get_boolean (value);
       break;
     case PROP_MAIN_CONTEXT:
       self->main_context = g_value_dup_boxed (value);
@@ -308,6 +315,16 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
    * Name of the program, for those who administer the tailnet.
    */
   properties[PROP_APP_NAME] = g_param_spec_string ("app-name", NULL, NULL, NULL, construct);
+
+  /**
+   * TnEmbeddedDevice:allow-plain-http:
+   *
+   * Whether the control server may be asked by plain HTTP although its address is neither of loopback nor private, as with a name in a
+   * local network. The key of the server then comes unprotected: who can change it on its way can be the server.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_ALLOW_PLAIN_HTTP] = g_param_spec_boolean ("allow-plain-http", NULL, NULL, FALSE, construct);
   /**
    * TnEmbeddedDevice:main-context:
    *

@@ -97,6 +97,7 @@ client_changed (TnControlClient *client,
   if (runtime->closing)
     return;
 
+  tn_runtime_settle_home (runtime);
   set_auth_url (runtime, state == TN_CONTROL_NEEDS_LOGIN ? tn_control_client_get_auth_url (client) : NULL);
   tn_runtime_set_health (runtime, "control-connection", TN_HEALTH_SEVERITY_MEDIUM, "Control server not reachable",
                          error != NULL && !expired ? error->message : NULL);
@@ -165,6 +166,7 @@ tn_runtime_start_client (TnRuntime *runtime)
     .old_node_key = runtime->old_node_key,
     .auth_key = runtime->auth_key,
     .ephemeral = runtime->ephemeral,
+    .allow_plain_http = runtime->allow_plain_http,
     .hostinfo = hostinfo,
     .tls_database = runtime->tls_database,
   };

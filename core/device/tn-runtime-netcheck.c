@@ -62,13 +62,22 @@ announce_home (TnRuntime *runtime,
   tn_runtime_tell_net_info (runtime);
 }
 
-static void
-home_changed (gpointer user_data,
-              guint    region)
+/* While control cannot tell the peers of another home they go on sending to this one, which we would leave. */
+static gboolean
+keeps_home (TnRuntime *runtime)
 {
-  TnRuntime *runtime = user_data;
+  return runtime->home != 0 && runtime->client != NULL && tn_control_client_get_error (runtime->client) != NULL &&
+         runtime->relays != NULL && tn_relay_map_lookup (runtime->relays, runtime->home) != NULL;
+}
+
+void
+tn_runtime_settle_home (TnRuntime *runtime)
+{
+  guint region = runtime->chosen_home;
   TnRelayRegion *found;
 
+  if (region == runtime->home || keeps_home (runtime))
+    return;
   runtime->home = region;
   found = runtime->relays != NULL ? tn_relay_map_lookup (runtime->relays, region) : NULL;
   g_free (runtime->home_code);
@@ -102,6 +111,16 @@ last_heard (gpointer user_data,
   TnRuntime *runtime = user_data;
 
   return region == runtime->home ? tn_data_path_get_home_heard_us (runtime->data) : G_MININT64;
+}
+
+static void
+home_changed (gpointer user_data,
+              guint    region)
+{
+  TnRuntime *runtime = user_data;
+
+  runtime->chosen_home = region;
+  tn_runtime_settle_home (runtime);
 }
 
 static void

@@ -102,12 +102,48 @@ update_facts (TnRuntime      *runtime,
   tn_runtime_publish_facts (runtime);
 }
 
+static TnHealthSeverity
+severity_of (const TnNetmapMessage *message)
+{
+  if (g_str_equal (message->severity, "high"))
+    return TN_HEALTH_SEVERITY_HIGH;
+  return g_str_equal (message->severity, "low") ? TN_HEALTH_SEVERITY_LOW : TN_HEALTH_SEVERITY_MEDIUM;
+}
+
+/* Each message is an item of its own; those that are gone are told so. */
+static void
+update_messages (TnRuntime      *runtime,
+                 const TnNetmap *netmap)
+{
+  g_autoptr (GHashTable) before = g_steal_pointer (&runtime->messages);
+  GHashTableIter iter;
+  gpointer code;
+
+  runtime->messages = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < netmap->messages->len; i++)
+    {
+      const TnNetmapMessage *message = g_ptr_array_index (netmap->messages, i);
+      g_autofree char *text = message->action_url != NULL ? g_strdup_printf ("%s %s", message->text, message->action_url) : NULL;
+
+      code = g_strdup_printf ("control-%s", message->id);
+      g_hash_table_add (runtime->messages, code);
+      tn_runtime_set_health (runtime, code, severity_of (message), message->title, text != NULL ? text : message->text);
+    }
+
+  g_hash_table_iter_init (&iter, before);
+  while (g_hash_table_iter_next (&iter, &code, NULL))
+    if (!g_hash_table_contains (runtime->messages, code))
+      tn_runtime_set_health (runtime, code, TN_HEALTH_SEVERITY_LOW, NULL, NULL);
+}
+
 static void
 update_health (TnRuntime      *runtime,
                const TnNetmap *netmap)
 {
-  g_autofree char *text = netmap->health != NULL && netmap->health[0] != NULL ? g_strjoinv ("; ", netmap->health) : NULL;
+  gboolean shows = netmap->messages->len == 0 && netmap->health != NULL && netmap->health[0] != NULL;
+  g_autofree char *text = shows ? g_strjoinv ("; ", netmap->health) : NULL;
 
+  update_messages (runtime, netmap);
   tn_runtime_set_health (runtime, "control", TN_HEALTH_SEVERITY_MEDIUM, "The control server reports a problem", text);
 }
 

@@ -31,6 +31,7 @@ struct _TnRuntime
   char              **tags;
   GTlsDatabase       *tls_database;
   gboolean            ephemeral;
+  gboolean            allow_plain_http;
 
   /* Of the control thread alone. */
   char               *auth_key;
@@ -54,6 +55,8 @@ struct _TnRuntime
   TnDeviceState       wanted_state;        /* not told yet: running waits for the data thread */
   gboolean            data_ready;
   gboolean            data_open;
+  GHashTable         *messages;             /* set of codes in health: what control shows */
+  guint               chosen_home;          /* region; home, unless that has to wait */
   char               *auth_url;
   char               *tailnet_name;
   char               *dns_suffix;
@@ -114,6 +117,7 @@ void tn_runtime_stop_expiry   (TnRuntime *runtime);
 /* tn-runtime-netcheck.c; on the control thread */
 void tn_runtime_update_netcheck (TnRuntime *runtime, TnRelayMap *relays);
 void tn_runtime_stop_netcheck   (TnRuntime *runtime);
+void tn_runtime_settle_home     (TnRuntime *runtime);      /* on the region that was chosen, now or when control is back */
 void tn_runtime_relay_changed   (TnRuntime *runtime, guint region, gboolean up);
 void tn_runtime_fill_net_info   (TnRuntime *runtime, TnNetInfo *net_info);      /* clear it with tn_net_info_clear() */
 

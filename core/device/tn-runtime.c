@@ -457,6 +457,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->tags = dup_strv (config->tags);
   runtime->app_name = g_strdup (config->app_name);
   runtime->ephemeral = config->ephemeral;
+  runtime->allow_plain_http = config->allow_plain_http;
   g_set_object (&runtime->tls_database, config->tls_database);
   runtime->machine_key = tn_secret_dup (config->identity->machine_key, TN_KEY_LEN);
   runtime->node_key = tn_secret_dup (config->identity->node_key, TN_KEY_LEN);
@@ -467,6 +468,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->bridge = tn_netmap_bridge_new ();
   runtime->logins = tn_runtime_new_logins ();
   runtime->relays_up = g_hash_table_new (NULL, NULL);
+  runtime->messages = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   runtime->health = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
   runtime->state = runtime->wanted_state = TN_DEVICE_STATE_STARTING;
   tn_runtime_ref (runtime);      /* until closed: client and data path call back, whoever has dropped the device */
@@ -494,6 +496,7 @@ tn_runtime_unref (TnRuntime *runtime)
   g_clear_pointer (&runtime->logins, g_ptr_array_unref);
   g_clear_pointer (&runtime->relays_up, g_hash_table_unref);
   g_clear_pointer (&runtime->health, g_hash_table_unref);
+  g_clear_pointer (&runtime->messages, g_hash_table_unref);
   g_clear_pointer (&runtime->filter, tn_filter_unref);
   g_clear_pointer (&runtime->relays, tn_relay_map_unref);
   g_clear_pointer (&runtime->store_limit, g_source_unref);

@@ -20,6 +20,7 @@ typedef struct
   const char *const  *tags;                  /* nullable */
   const char         *app_name;              /* nullable */
   gboolean            ephemeral;
+  gboolean            allow_plain_http;
   GTlsDatabase       *tls_database;          /* nullable */
   const TnIdentity   *identity;              /* copied */
   GPtrArray          *underlays;             /* of TnUnderlayTransport */

@@ -249,7 +249,8 @@ dial_next_node (TnDerpDial *dial)
       dial_directly (dial);
       return;
     }
-  uri = g_strdup_printf ("https://%s/", dial->node->host_name);
+  uri = g_uri_join (G_URI_FLAGS_NONE, "https", NULL, dial->node->host_name, dial->node->derp_port != 0 ? (int) dial->node->derp_port : -1,
+                    "/", NULL, NULL);
   g_proxy_resolver_lookup_async (resolver, uri, dial->cancellable, proxies_found_cb, call_new (dial));
 }
 

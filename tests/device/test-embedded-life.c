@@ -399,6 +399,65 @@ test_peer_key_expires (void)
   kit_stop (other);
 }
 
+/* --- What control shows --- */
+
+static void
+tell_messages (const char *json)
+{
+  g_autofree char *text = g_strdup_printf ("{\"DisplayMessages\":%s}", json);
+
+  g_assert_cmpuint (tn_testkit_control_send_map_response (control (), "shown", text), ==, 1);
+}
+
+static void
+test_messages (void)
+{
+  g_autoptr (TnDevice) device = kit_device_join (tailnet, "shown");
+  g_autofree char *full = NULL;
+  g_autofree char *slow = NULL;
+
+  g_assert_cmpuint (tn_testkit_control_send_map_response (control (), "shown", "{\"Health\":[\"is ill\"]}"), ==, 1);
+  g_free (kit_wait_health (device, "control"));
+  tell_messages ("{\"full\":{\"Title\":\"Full\",\"Text\":\"No room.\",\"Severity\":\"high\","
+                 "\"PrimaryAction\":{\"URL\":\"https://a.example/\",\"Label\":\"Buy\"}},\"slow\":{\"Text\":\"Slow.\"}}");
+  full = kit_wait_health (device, "control-full");
+  slow = kit_wait_health (device, "control-slow");
+  g_assert_nonnull (strstr (full, "No room. https://a.example/"));
+  g_assert_nonnull (strstr (slow, "Slow."));
+  kit_wait_healthy (device, "control");      /* messages are shown instead */
+
+  tell_messages ("{\"full\":null}");
+  kit_wait_healthy (device, "control-full");
+  g_free (kit_wait_health (device, "control-slow"));
+  tell_messages ("{\"*\":null}");
+  kit_wait_healthy (device, "control-slow");
+  g_free (kit_wait_health (device, "control"));
+  kit_stop (device);
+}
+
+/* Refused at once, or tried: that nobody has such a name is found out then. */
+static void
+test_plain_http (void)
+{
+  g_autoptr (TnDevice) refused = g_object_new (TN_TYPE_EMBEDDED_DEVICE, "hostname", "a", "control-url", "http://control.invalid", NULL);
+  g_autoptr (TnDevice) allowed = g_object_new (TN_TYPE_EMBEDDED_DEVICE, "hostname", "a", "control-url", "http://control.invalid",
+                                               "allow-plain-http", TRUE, NULL);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (kit_start (refused, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_BLOCKED);
+  g_assert_nonnull (strstr (error->message, "allow-plain-http"));
+  g_clear_error (&error);
+
+  tn_device_start_async (allowed, cancellable, kit_result_cb, &result);
+  g_free (kit_wait_health (allowed, "control-connection"));
+  g_cancellable_cancel (cancellable);
+  g_assert_false (tn_device_start_finish (allowed, kit_wait (&result), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
 /* --- Ephemeral: gone with the stop, not once the server misses it --- */
 
 static void
@@ -640,6 +699,8 @@ main (int    argc,
   g_test_add_func ("/device/embedded-life/approval", test_approval);
   g_test_add_func ("/device/embedded-life/key-expires", test_key_expires);
   g_test_add_func ("/device/embedded-life/peer-key-expires", test_peer_key_expires);
+  g_test_add_func ("/device/embedded-life/messages", test_messages);
+  g_test_add_func ("/device/embedded-life/plain-http", test_plain_http);
   g_test_add_func ("/device/embedded-life/ephemeral", test_ephemeral);
   g_test_add_func ("/device/embedded-life/same-address", test_same_address);
   g_test_add_func ("/device/embedded-life/drop", test_drop);

@@ -12,7 +12,7 @@ _tailnet_peers ()
 _tailnet ()
 {
   local commands='up down status ip whoami whois ping nc serve perf demo version'
-  local globals='--state --ephemeral --login-server --auth-key --hostname --tag --ca --timeout --json --verbose --version --help'
+  local globals='--state --ephemeral --login-server --auth-key --hostname --tag --ca --allow-plain-http --timeout --json --verbose --version --help'
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local command='' state='' options='' i word
 

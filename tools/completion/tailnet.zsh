@@ -19,6 +19,7 @@ _tailnet ()
     '(-k --auth-key)'{-k,--auth-key=}'[key to join with]:key:'
     '(-n --hostname)'{-n,--hostname=}'[name to ask for]:name:'
     '*'{-t,--tag=}'[tag to ask for]:tag:'
+    '--allow-plain-http[ask a control server that is not private without TLS, too]'
     '--ca=[certificate authorities to trust]:file:_files'
     '--timeout=[seconds after which to give up]:seconds:'
     '(-j --json)'{-j,--json}'[print JSON]'
