@@ -8,8 +8,10 @@
 #include "lwip/pbuf.h"
 #include "lwip/prot/icmp6.h"
 
-/* Packets go over in one allocation for up to so many: one of them that lwIP keeps (it came out of order) keeps the others' bytes. */
+/* Packets go over in one allocation for up to so many, and bytes: one of them that lwIP keeps (it came out of order) keeps the others' bytes.
+ * With TCP_OOSEQ_MAX_PBUFS this bounds what one connection may hold: 10 MiB, five times its window. */
 #define SLAB_PACKETS 32
+#define SLAB_BYTES 10240
 
 typedef struct _TnLwipInSlab TnLwipInSlab;
 
@@ -180,13 +182,18 @@ tn_lwip_netif_write (TnLwipNetif   *self,
                      TnPacketBatch *batch)
 {
   guint first = 0;
+  gsize len = 0;       /* of those from first on */
 
   for (guint i = 0; i <= batch->n_packets; i++)
     {
       gboolean fits = i < batch->n_packets && batch->packets[i].len > 0 && batch->packets[i].len <= G_MAXUINT16;
+      gsize own_len = fits ? sizeof (TnLwipInPacket) + aligned (batch->packets[i].len) : 0;
 
-      if (fits && i - first < SLAB_PACKETS)
-        continue;
+      if (fits && i - first < SLAB_PACKETS && (i == first || len + own_len <= SLAB_BYTES))
+        {
+          len += own_len;
+          continue;
+        }
       if (i > first && (guint) g_atomic_int_add (&self->n_in, (int) (i - first)) < TN_LWIP_IN_PACKETS)
         post_slab (self, batch->packets + first, i - first);
       else if (i > first)
@@ -197,6 +204,7 @@ tn_lwip_netif_write (TnLwipNetif   *self,
       if (i < batch->n_packets && !fits)
         g_atomic_int_inc (&self->dropped);
       first = fits ? i : i + 1;
+      len = own_len;
     }
   tn_lwip_core_help ();
 }

@@ -74,7 +74,7 @@
 #define LWIP_TCP_KEEPALIVE                1
 #define TCP_QUEUE_OOSEQ                   1
 
-#define TCP_OOSEQ_MAX_PBUFS               4096
+#define TCP_OOSEQ_MAX_PBUFS               1024      /* see tn-lwip-input.c */
 #define TCP_LISTEN_BACKLOG                1
 #define TCP_DEFAULT_LISTEN_BACKLOG        128
 #define LWIP_TCP_PCB_NUM_EXT_ARGS         1
