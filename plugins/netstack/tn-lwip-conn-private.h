@@ -45,6 +45,8 @@ struct _TnLwipConn
   gint64          held_since_us;   /* 0: nothing waits for its path */
   gboolean        recovering;      /* lwIP sends again, on its own */
   gboolean        end_given;
+  gboolean        orphaned;        /* closed, and watched for progress */
+  guint32         orphan_acked;    /* up to there the peer had taken it when that was looked at last */
   gboolean        pcb_gone;        /* its reference is to be dropped */
   int             abort_code;      /* why we abort it */
   const char     *abort_text;
@@ -67,6 +69,9 @@ void tn_lwip_conn_adopt          (TnLwipConn *self, struct tcp_pcb *pcb);
 void tn_lwip_conn_take_endpoints (TnLwipConn *self);     /* the pcb's */
 void tn_lwip_conn_wake_later     (TnLwipConn *self, GIOCondition condition);     /* readers and writers, once a turn */
 void tn_lwip_conn_end            (TnLwipConn *self);     /* if it is to end, and all has been sent */
+/* How long a closed connection may wait for room at its peer, in ticks of half a second; less only in tests. */
+extern guint8 tn_lwip_conn_orphan_ticks;
+
 void tn_lwip_conn_abort          (TnLwipConn *self, int code, const char *text);     /* GIOErrorEnum */
 
 /* tn-lwip-conn-send.c */

@@ -181,6 +181,36 @@ tn_lwip_conn_reset (TnLwipConn *self)
 
 /* --- The end --- */
 
+#define ORPHAN_TICKS 120      /* of 500 ms: a minute, as Linux has for what nobody owns any more (tcp_orphan_retries) */
+
+guint8 tn_lwip_conn_orphan_ticks = ORPHAN_TICKS;
+
+/* Who closed has nobody left to wait for a peer that answers, and takes nothing: RFC 9293 §3.8.6.1 allows the end of it. */
+static err_t
+orphan_cb (void           *arg,
+           struct tcp_pcb *pcb)
+{
+  TnLwipConn *self = arg;
+
+  if (pcb->persist_backoff == 0 || pcb->lastack != self->orphan_acked)
+    {
+      self->orphan_acked = pcb->lastack;
+      return ERR_OK;
+    }
+  tn_lwip_conn_abort (self, G_IO_ERROR_TIMED_OUT, "the other side takes nothing");
+  return ERR_ABRT;
+}
+
+static void
+watch_orphan (TnLwipConn *self)
+{
+  if (self->orphaned)
+    return;
+  self->orphaned = TRUE;
+  self->orphan_acked = self->pcb->lastack;
+  tcp_poll (self->pcb, orphan_cb, tn_lwip_conn_orphan_ticks);
+}
+
 void
 tn_lwip_conn_end (TnLwipConn *self)
 {
@@ -195,6 +225,8 @@ tn_lwip_conn_end (TnLwipConn *self)
 
   if (self->pcb == NULL || !(closed || tx_shut))
     return;
+  if (closed)
+    watch_orphan (self);
   if (closed && rx_left && !self->rx_ended)     /* RFC 1122 §4.2.2.13: the peer learns that nobody read it */
     tn_lwip_conn_abort (self, G_IO_ERROR_CLOSED, "closed");
   else if (tx_done && closed && !(self->pcb->flags & TF_RXCLOSED))

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "flow.h"
+#include "tn-lwip-conn-private.h"
 #include "wire.h"
 
 /* What holds a sender back: the receiver's window, and a full path. */
@@ -153,6 +154,73 @@ test_blocked (void)
   test_wire_free (wire);
 }
 
+/* --- A peer that answers for ever, and takes nothing --- */
+
+typedef struct
+{
+  TestHost *from;
+  GMutex    lock;
+  GCond     cond;
+  gboolean  reset;
+} ResetWatch;
+
+static gboolean
+watch_reset (TestHost     *from,
+             const guint8 *packet,
+             gsize         len,
+             gpointer      user_data)
+{
+  ResetWatch *watch = user_data;
+
+  if (from == watch->from && packet[9] == 6 && (packet[33] & 0x04) != 0)
+    {
+      g_mutex_lock (&watch->lock);
+      watch->reset = TRUE;
+      g_cond_signal (&watch->cond);
+      g_mutex_unlock (&watch->lock);
+    }
+  return FALSE;
+}
+
+static void
+test_closed_for_nobody (void)
+{
+  TestWire *wire = test_wire_new (1280);
+  ResetWatch watch = { .from = &wire->hosts[0] };
+  g_autofree guint8 *bytes = g_malloc0 (65536);
+  gint64 end_us = g_get_monotonic_time () + 50 * G_USEC_PER_SEC;
+  g_autoptr (TnNetstackStream) client = NULL;
+  g_autoptr (TnNetstackStream) server = NULL;
+  GPollableOutputStream *out;
+
+  tn_lwip_conn_orphan_ticks = 2;
+  g_mutex_init (&watch.lock);
+  g_cond_init (&watch.cond);
+  test_pair (wire, FALSE, &client, &server);
+  test_wire_set_drop (wire, watch_reset, &watch);
+  out = G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (G_IO_STREAM (client)));
+  for (gsize sent = 0; sent < 3 * 1024 * 1024;)      /* more than its window, of which it reads nothing */
+    {
+      gssize n = g_pollable_output_stream_write_nonblocking (out, bytes, 65536, NULL, NULL);
+
+      if (n < 0)
+        g_thread_yield ();
+      else
+        sent += (gsize) n;
+    }
+  g_assert_true (g_io_stream_close (G_IO_STREAM (client), NULL, NULL));
+
+  g_mutex_lock (&watch.lock);
+  while (!watch.reset && g_cond_wait_until (&watch.cond, &watch.lock, end_us))
+    ;
+  g_assert_true (watch.reset);
+  g_mutex_unlock (&watch.lock);
+  tn_lwip_conn_orphan_ticks = 120;
+  test_wire_free (wire);
+  g_cond_clear (&watch.cond);
+  g_mutex_clear (&watch.lock);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -161,5 +229,6 @@ main (int    argc,
   g_test_add_func ("/netstack/window/closes", test_window_closes);
   g_test_add_func ("/netstack/window/size", test_window_size);
   g_test_add_func ("/netstack/window/blocked", test_blocked);
+  g_test_add_func ("/netstack/window/closed-for-nobody", test_closed_for_nobody);
   return g_test_run ();
 }
