@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Conformance vectors: files of JSON Lines, whose first line describes the file and each further line is one case.
+/* Conformance vectors: files of JSON Lines, whose first line may describe the file ("about") and each further line is one case.
  *
  *   static const TnVectorOp ops[] = { { "seal", test_seal }, { "open", test_open } };
- *   tn_vectors_run ("disco.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+ *   tn_vectors_run ("disco.jsonl", 1491, ops, G_N_ELEMENTS (ops), NULL);
  *
  * The first difference ends the test with file, line and id. A case whose op is not in the table is a failure too; an entry
- * without function leaves its op to another test. The files lie in tests/vectors/ or in the folder TAILNET_TEST_VECTORS. */
+ * without function leaves its op to another test, by name. The files lie in tests/vectors/ or in the folder TAILNET_TEST_VECTORS.
+ * A file has as many cases as the member "cases" of its first line says; without it, one in tests/vectors/ has as many as the call
+ * says. So a file that lost lines fails, as does a case that nobody ran. */
 
 #include <json-glib/json-glib.h>
 #include <string.h>
@@ -69,12 +71,38 @@ tn_vector_fail (TnVector *v, const char *format, ...)
   g_test_fail ();
 }
 
+/* What became of the cases of a file. */
+typedef struct
+{
+  const TnVectorOp *ops;
+  guint             n_ops;
+  guint            *n_of_op;      /* for each op */
+  gint64            n_wanted;     /* -1: any number but none */
+  guint             n_cases;
+} TnVectorRun;
+
 static inline void
-tn_vectors_run_line (TnVector *v, const char *line, const TnVectorOp *ops, guint n_ops, guint *n_done)
+tn_vectors_run_case (TnVector *v, TnVectorRun *run)
+{
+  const char *op = json_object_get_string_member_with_default (v->object, "op", NULL);
+
+  run->n_cases++;
+  for (guint i = 0; i < run->n_ops; i++)
+    if (g_strcmp0 (run->ops[i].op, op) == 0)
+      {
+        if (run->ops[i].func != NULL)
+          run->ops[i].func (v);
+        run->n_of_op[i]++;
+        return;
+      }
+  tn_vector_fail (v, "no test knows this op");
+}
+
+static inline void
+tn_vectors_run_line (TnVector *v, const char *line, TnVectorRun *run)
 {
   g_autoptr (JsonNode) root = NULL;
   g_autoptr (GError) error = NULL;
-  const char *op;
 
   root = json_from_string (line, &error);
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
@@ -84,37 +112,64 @@ tn_vectors_run_line (TnVector *v, const char *line, const TnVectorOp *ops, guint
       v->failed = TRUE;
       return;
     }
-  v->object = json_node_get_object (root);
-  if (json_object_has_member (v->object, "about"))
-    return;
 
-  op = json_object_get_string_member_with_default (v->object, "op", NULL);
-  for (guint i = 0; i < n_ops; i++)
-    if (g_strcmp0 (ops[i].op, op) == 0)
-      {
-        if (ops[i].func != NULL)
-          {
-            ops[i].func (v);
-            (*n_done)++;
-          }
-        return;
-      }
-  tn_vector_fail (v, "no test knows this op");
+  v->object = json_node_get_object (root);
+  if (v->line == 1 && json_object_has_member (v->object, "about"))
+    run->n_wanted = json_object_get_int_member_with_default (v->object, "cases", run->n_wanted);
+  else
+    tn_vectors_run_case (v, run);
 }
 
 static inline void
-tn_vectors_run (const char *file, const TnVectorOp *ops, guint n_ops, gpointer user_data)
+tn_vectors_count (TnVector *v, const TnVectorRun *run)
 {
-  g_autofree char *path = tn_vectors_path (file);
+  g_autoptr (GString) left = g_string_new (NULL);
+  guint n_done = 0, n_left = 0;
+
+  for (guint i = 0; i < run->n_ops; i++)
+    if (run->ops[i].func != NULL)
+      n_done += run->n_of_op[i];
+    else if (run->n_of_op[i] > 0)
+      {
+        g_string_append_printf (left, "%s%s (%u)", left->len > 0 ? ", " : "", run->ops[i].op, run->n_of_op[i]);
+        n_left += run->n_of_op[i];
+      }
+
+  g_test_message ("%s: %u cases run of %u", v->path, n_done, run->n_cases);
+  if (n_left > 0)
+    g_test_message ("%s: not for this test: %s", v->path, left->str);
+  if (v->failed)
+    return;
+
+  if (n_done == 0 || n_done + n_left != run->n_cases || (run->n_wanted >= 0 && run->n_cases != run->n_wanted))
+    {
+      g_test_message ("%s: %u cases run and %u left to others, of %u in the file, which should have %" G_GINT64_FORMAT,
+                      v->path, n_done, n_left, run->n_cases, run->n_wanted);
+      g_test_fail ();
+    }
+}
+
+/* @n_wanted: how many cases the file has if it does not say so itself; -1: any number. */
+static inline void
+tn_vectors_run_path (const char *path, gint64 n_wanted, const TnVectorOp *ops, guint n_ops, gpointer user_data)
+{
   g_autofree char *contents = NULL;
+  g_autofree guint *n_of_op = g_new0 (guint, n_ops);
   g_autoptr (GError) error = NULL;
   TnVector v = { .path = path, .user_data = user_data };
-  guint n_done = 0;
+  TnVectorRun run = { ops, n_ops, n_of_op, n_wanted, 0 };
+  gsize len;
   char *line, *next;
 
-  if (!g_file_get_contents (path, &contents, NULL, &error))
+  if (!g_file_get_contents (path, &contents, &len, &error))
     {
       g_test_message ("%s", error->message);
+      g_test_fail ();
+      return;
+    }
+  if (strlen (contents) != len)
+    {
+      g_test_message ("%s: a zero byte after %" G_GSIZE_FORMAT " bytes", path, strlen (contents));
       g_test_fail ();
       return;
     }
@@ -126,15 +181,19 @@ tn_vectors_run (const char *file, const TnVectorOp *ops, guint n_ops, gpointer u
         *next++ = '\0';
       v.line++;
       if (*line != '\0')
-        tn_vectors_run_line (&v, line, ops, n_ops, &n_done);
+        tn_vectors_run_line (&v, line, &run);
     }
+  tn_vectors_count (&v, &run);
+}
 
-  if (n_done == 0 && !v.failed)
-    {
-      g_test_message ("%s: no case in it", path);
-      g_test_fail ();
-    }
-  g_test_message ("%s: %u cases", file, n_done);
+/* @n_cases: how many cases the file in tests/vectors/ has. */
+static inline void
+tn_vectors_run (const char *file, guint n_cases, const TnVectorOp *ops, guint n_ops, gpointer user_data)
+{
+  const char *folder = g_getenv ("TAILNET_TEST_VECTORS");
+  g_autofree char *path = tn_vectors_path (file);
+
+  tn_vectors_run_path (path, folder != NULL && *folder != '\0' ? -1 : (gint64) n_cases, ops, n_ops, user_data);
 }
 
 /* --- Members. An absent one is a default (NULL, FALSE, 0); the ones with an object serve nested objects. --- */

@@ -136,7 +136,7 @@ test_vectors (void)
 {
   static const TnVectorOp ops[] = { { NULL, test_case } };
 
-  tn_vectors_run ("register.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("register.jsonl", 19, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 /* --- What the vectors do not hold --- */

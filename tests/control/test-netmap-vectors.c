@@ -561,7 +561,7 @@ test_vectors (void)
 {
   static const TnVectorOp ops[] = { { NULL, test_case } };
 
-  tn_vectors_run ("netmap.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("netmap.jsonl", 155, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 /* --- A thousand peers --- */

@@ -254,7 +254,7 @@ test_vectors (void)
     { "write", test_write },
   };
 
-  tn_vectors_run ("noise.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("noise.jsonl", 281, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

@@ -84,7 +84,7 @@ test_vectors (void)
 {
   static const TnVectorOp ops[] = { { NULL, test_expiry } };
 
-  tn_vectors_run ("expiry.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("expiry.jsonl", 140, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

@@ -333,7 +333,7 @@ test_vectors (void)
 {
   static const TnVectorOp ops[] = { { NULL, test_filter } };
 
-  tn_vectors_run ("filter.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("filter.jsonl", 300, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

@@ -216,7 +216,7 @@ test_vectors (void)
 {
   static const TnVectorOp ops[] = { { NULL, test_overlay } };
 
-  tn_vectors_run ("overlay.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("overlay.jsonl", 110, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

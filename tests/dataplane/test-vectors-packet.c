@@ -244,7 +244,7 @@ test_vectors (void)
     { "tsmp_disco", test_tsmp_disco },
   };
 
-  tn_vectors_run ("packet.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("packet.jsonl", 3815, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

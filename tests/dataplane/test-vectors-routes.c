@@ -65,7 +65,7 @@ test_vectors (void)
 {
   static const TnVectorOp ops[] = { { NULL, test_table } };
 
-  tn_vectors_run ("routes.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("routes.jsonl", 14, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

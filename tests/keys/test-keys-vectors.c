@@ -233,7 +233,7 @@ test_vectors (void)
     { "lock", test_lock }, { "box", test_box }, { "expired", test_expired }, { "wgname", test_log_name },
   };
 
-  tn_vectors_run ("keys.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("keys.jsonl", 737, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

@@ -92,7 +92,7 @@ test_vectors (void)
 {
   static const TnVectorOp ops[] = { { "home", test_home }, { "better", NULL } };
 
-  tn_vectors_run ("paths.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("paths.jsonl", 2371, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

@@ -71,7 +71,7 @@ test_vectors (void)
     { "parse_request", test_parse_request }, { "parse_response", test_parse_response },
   };
 
-  tn_vectors_run ("stun.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("stun.jsonl", 598, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

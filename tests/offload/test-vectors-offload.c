@@ -112,7 +112,7 @@ test_offload (void)
 {
   static const TnVectorOp ops[] = { { "split", test_split }, { "gro", test_gro } };
 
-  tn_vectors_run ("offload.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("offload.jsonl", 460, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

@@ -33,7 +33,7 @@ test_vectors (void)
 {
   static const TnVectorOp ops[] = { { "better", test_better }, { "home", NULL } };
 
-  tn_vectors_run ("paths.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("paths.jsonl", 2371, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int

@@ -365,7 +365,7 @@ test_vectors (void)
     { "classify", test_classify }, { "geneve", test_geneve }, { "geneve_decode", test_geneve_decode },
   };
 
-  tn_vectors_run ("disco.jsonl", ops, G_N_ELEMENTS (ops), NULL);
+  tn_vectors_run ("disco.jsonl", 1491, ops, G_N_ELEMENTS (ops), NULL);
 }
 
 int
