@@ -5,6 +5,7 @@
 
 #include "tn-context.h"
 #include "tn-error.h"
+#include "tn-plugin-loader.h"
 
 #define RELAY_PROBLEM_MAX 512
 
@@ -415,13 +416,27 @@ start_data_path (TnRuntime             *runtime,
 
 /* --- Life --- */
 
+/* The node runs without it, but may lack what somebody has installed it for. */
+static void
+show_plugin_problems (TnRuntime *runtime)
+{
+  g_autoptr (GPtrArray) problems = tn_plugin_loader_ensure ();
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < problems->len; i++)
+    g_string_append_printf (text, "%s%s", i > 0 ? "; " : "", ((GError *) g_ptr_array_index (problems, i))->message);
+  tn_runtime_set_health (runtime, "plugin", TN_HEALTH_SEVERITY_LOW, "A plugin was not loaded", text->len > 0 ? text->str : NULL);
+}
+
 static gboolean
 start_cb (gpointer data)
 {
   TnRuntime *runtime = ((TnRuntimeCall *) data)->runtime;
 
-  if (!runtime->closing)
-    tn_runtime_start_client (runtime);
+  if (runtime->closing)
+    return G_SOURCE_REMOVE;
+  show_plugin_problems (runtime);
+  tn_runtime_start_client (runtime);
   return G_SOURCE_REMOVE;
 }
 
