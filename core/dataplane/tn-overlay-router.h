@@ -42,6 +42,13 @@ typedef struct
   TnIpAddress masquerade6;
 } TnOverlayRoute;
 
+/* What the peers behind @route know this node by, if not by its own address; version 0: they do. */
+static inline const TnIpAddress *
+tn_overlay_route_get_masquerade (const TnOverlayRoute *route, guint8 version)
+{
+  return version == 4 ? &route->masquerade4 : &route->masquerade6;
+}
+
 /* The builder: all peers with what they may route. Belongs to one thread. A change costs what changed, not the number of peers. */
 typedef struct _TnOverlayRoutes TnOverlayRoutes;
 

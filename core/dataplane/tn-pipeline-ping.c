@@ -76,7 +76,7 @@ source_towards (TnPipeline        *pipeline,
                 const TnIpAddress *destination)
 {
   const TnOverlayRoute *route = pipeline->router != NULL ? tn_overlay_router_lookup (pipeline->router, destination) : NULL;
-  const TnIpAddress *masquerade = route != NULL ? tn_overlay_route_masquerade (route, destination->version) : NULL;
+  const TnIpAddress *masquerade = route != NULL ? tn_overlay_route_get_masquerade (route, destination->version) : NULL;
 
   return masquerade != NULL && masquerade->version != 0 ? masquerade : tn_pipeline_own_address (pipeline, destination->version);
 }

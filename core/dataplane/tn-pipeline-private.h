@@ -109,13 +109,6 @@ tn_pipeline_own_address (const TnPipeline *pipeline, guint8 version)
   return version == 4 ? &pipeline->address4 : &pipeline->address6;
 }
 
-/* What the peers behind @route know this node by, if not by its own address; version 0: they do. */
-static inline const TnIpAddress *
-tn_overlay_route_masquerade (const TnOverlayRoute *route, guint8 version)
-{
-  return version == 4 ? &route->masquerade4 : &route->masquerade6;
-}
-
 /* tn-pipeline.c */
 TnPeerState *tn_pipeline_peer_by_id     (TnPipeline *pipeline, gint64 id);
 TnPeerState *tn_pipeline_peer_by_key    (TnPipeline *pipeline, const TnNodePublicKey *key);

@@ -47,7 +47,7 @@ unmasquerade (TnPipeline           *pipeline,
 {
   const TnIpAddress *own = tn_pipeline_own_address (pipeline, parsed->version);
 
-  if (own->version != 0 && tn_ip_address_equal (&parsed->dst, tn_overlay_route_masquerade (route, parsed->version)))
+  if (own->version != 0 && tn_ip_address_equal (&parsed->dst, tn_overlay_route_get_masquerade (route, parsed->version)))
     tn_masquerade_destination (parsed, data, own);
 }
 

@@ -3,9 +3,9 @@
 
 #include "tn-pipeline-private.h"
 
-#include "tn-masquerade.h"
-
 #include <string.h>
+
+#include "tn-masquerade.h"
 
 /* --- Path --- */
 
@@ -296,7 +296,7 @@ route_out (TnPipeline  *pipeline,
       return NULL;
     }
 
-  masquerade = tn_overlay_route_masquerade (route, parsed.version);
+  masquerade = tn_overlay_route_get_masquerade (route, parsed.version);
   if (G_UNLIKELY (masquerade->version != 0) && tn_ip_address_equal (&parsed.src, tn_pipeline_own_address (pipeline, parsed.version)))
     tn_masquerade_source (&parsed, packet->data, masquerade);
   *destination = parsed.dst;

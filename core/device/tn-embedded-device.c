@@ -325,6 +325,7 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
    * Since: 0.1
    */
   properties[PROP_ALLOW_PLAIN_HTTP] = g_param_spec_boolean ("allow-plain-http", NULL, NULL, FALSE, construct);
+
   /**
    * TnEmbeddedDevice:main-context:
    *

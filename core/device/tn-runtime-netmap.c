@@ -201,6 +201,7 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
                          const TnNetmapChanges *changes)
 {
   TnDataPathUpdate *update;
+  TnDeviceState state;
 
   if (runtime->closing || netmap->self == NULL)
     return;
@@ -215,7 +216,8 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
   if (update->filter != NULL)
     update_filter_health (runtime);
   keep_shared (runtime, netmap, update);
-  tn_runtime_open_data (runtime, state_of (netmap));
+  state = state_of (netmap);
+  tn_runtime_open_data (runtime, state);
   tn_data_path_take_update (runtime->data, update);
   if ((changes == NULL || changes->relays) && netmap->relays != NULL)
     {
@@ -230,6 +232,6 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
     update_health (runtime, netmap);
   if (changes == NULL || changes->self || changes->domain || changes->dns)
     update_facts (runtime, netmap);
-  tn_runtime_set_state (runtime, state_of (netmap));
+  tn_runtime_set_state (runtime, state);
   tn_runtime_await_expiry (runtime, netmap);
 }

@@ -132,10 +132,9 @@ tn_cancel_source_new (GCancellable *cancellable)
 
   g_source_set_static_name (source, "[tailnet] cancellable");
   g_source_set_dispose_function (source, dispose);
-  self->link = g_new (Link, 1);
+  self->link = g_new0 (Link, 1);
   g_atomic_ref_count_init (&self->link->ref_count);
   g_mutex_init (&self->link->lock);
-  self->link->context = NULL;
   if (cancellable == NULL)
     return source;
 

@@ -69,10 +69,10 @@ void tn_lwip_conn_adopt          (TnLwipConn *self, struct tcp_pcb *pcb);
 void tn_lwip_conn_take_endpoints (TnLwipConn *self);     /* the pcb's */
 void tn_lwip_conn_wake_later     (TnLwipConn *self, GIOCondition condition);     /* readers and writers, once a turn */
 void tn_lwip_conn_end            (TnLwipConn *self);     /* if it is to end, and all has been sent */
+void tn_lwip_conn_abort          (TnLwipConn *self, int code, const char *text);     /* GIOErrorEnum */
+
 /* How long a closed connection may wait for room at its peer, in ticks of half a second; less only in tests. */
 extern guint8 tn_lwip_conn_orphan_ticks;
-
-void tn_lwip_conn_abort          (TnLwipConn *self, int code, const char *text);     /* GIOErrorEnum */
 
 /* tn-lwip-conn-send.c */
 void  tn_lwip_conn_push    (TnLwipConn *self);

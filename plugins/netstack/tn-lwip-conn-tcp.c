@@ -181,9 +181,7 @@ tn_lwip_conn_reset (TnLwipConn *self)
 
 /* --- The end --- */
 
-#define ORPHAN_TICKS 120      /* of 500 ms: a minute, as Linux has for what nobody owns any more (tcp_orphan_retries) */
-
-guint8 tn_lwip_conn_orphan_ticks = ORPHAN_TICKS;
+guint8 tn_lwip_conn_orphan_ticks = 120;      /* a minute, as Linux has for what nobody owns any more (tcp_orphan_retries) */
 
 /* Who closed has nobody left to wait for a peer that answers, and takes nothing: RFC 9293 §3.8.6.1 allows the end of it. */
 static err_t

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "seeds.h"
 #include "world.h"
 
 /* Hours of traffic on a wire out of a bad dream, for many seeds. Whatever happens in them, what world.h checks must hold; and once
@@ -194,15 +195,7 @@ run_seed (guint32 seed)
 static void
 test_seeds (void)
 {
-  const char *seed = g_getenv ("TAILNET_TEST_SEED");
-  const char *seeds = g_getenv ("TAILNET_TEST_SEEDS");
-  guint32 n = seeds != NULL ? (guint32) g_ascii_strtoull (seeds, NULL, 10) : N_SEEDS;
-
-  if (seed != NULL)
-    run_seed ((guint32) g_ascii_strtoull (seed, NULL, 10));
-  else
-    for (guint32 i = 1; i <= n; i++)
-      run_seed (i);
+  tn_test_run_seeds (N_SEEDS, run_seed);
 }
 
 int
