@@ -80,13 +80,18 @@ without_id (GBytes *packet)
   return g_bytes_new_take (copy, len);
 }
 
-/* A fragment, or one that is not as long as it says. */
+/* A fragment, one with options or extension headers of IP, one that is not as long as it says, and one whose TCP header is none. */
 static inline gboolean
 is_odd (const TnParsed *packet)
 {
+  gsize ip_len = packet->version == 4 ? TN_IP4_HEADER_LEN : TN_IP6_HEADER_LEN;
+  guint8 tcp_words = packet->proto == TN_PROTO_TCP ? packet->data[packet->transport + 12] >> 4 : 0;
+
+  if (packet->transport != ip_len || (packet->proto == TN_PROTO_TCP && (tcp_words < 5 || ip_len + tcp_words * 4u > packet->len)))
+    return TRUE;
   if (packet->version == 4)
     return (tn_get_u16be (packet->data + 6) & 0x3fff) != 0 || tn_get_u16be (packet->data + 2) != packet->len;
-  return tn_get_u16be (packet->data + 4) + (gsize) TN_IP6_HEADER_LEN != packet->len;
+  return tn_get_u16be (packet->data + 4) + ip_len != packet->len;
 }
 
 static inline gboolean
