@@ -4,7 +4,8 @@
  *
  *   receive-file NAME PORT COUNT      ends after COUNT files
  *
- * The control server and the key to join with come from TS_CONTROL_URL and TS_AUTHKEY. */
+ * The control server and the key to join with come from TS_CONTROL_URL (Tailscale's, if there is none) and TS_AUTHKEY. Without a key
+ * somebody has to log in, at a URL that is printed. */
 #include <glib-unix.h>
 #include <string.h>
 #include <tailnet.h>
@@ -208,6 +209,14 @@ started_cb (GObject      *object,
 }
 
 static void
+login_required_cb (TnDevice   *device,
+                   const char *url,
+                   Receiver   *receiver)
+{
+  say (receiver, "to log in, visit %s", url);
+}
+
+static void
 stopped_cb (GObject      *object,
             GAsyncResult *result,
             gpointer      user_data)
@@ -231,20 +240,29 @@ main (int    argc,
 {
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   g_autoptr (TnEmbeddedDevice) device = NULL;
+  g_autoptr (GError) error = NULL;
   Receiver receiver = { .loop = loop };
+  guint64 port, count;
 
   if (argc != 4)
     {
       g_printerr ("usage: receive-file NAME PORT COUNT\n");
       return 2;
     }
+  if (!g_ascii_string_to_unsigned (argv[2], 10, 1, G_MAXUINT16, &port, &error) ||
+      !g_ascii_string_to_unsigned (argv[3], 10, 1, G_MAXUINT, &count, &error))
+    {
+      g_printerr ("receive-file: %s\n", error->message);
+      return 2;
+    }
   receiver.name = argv[1];
-  receiver.port = (guint16) g_ascii_strtoull (argv[2], NULL, 10);
-  receiver.n_expected = (guint) g_ascii_strtoull (argv[3], NULL, 10);
+  receiver.port = (guint16) port;
+  receiver.n_expected = (guint) count;
 
   device = tn_embedded_device_new (receiver.name, g_getenv ("TS_CONTROL_URL"), NULL);
   tn_embedded_device_set_auth_key (device, g_getenv ("TS_AUTHKEY"));
   receiver.device = TN_DEVICE (device);
+  g_signal_connect (device, "login-required", G_CALLBACK (login_required_cb), &receiver);
   g_unix_signal_add (SIGINT, interrupted_cb, loop);
   g_unix_signal_add (SIGTERM, interrupted_cb, loop);
 

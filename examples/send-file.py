@@ -4,7 +4,8 @@
 
     send-file.py NAME PEER PORT FILE      serves until it is interrupted
 
-The control server and the key to join with come from TS_CONTROL_URL and TS_AUTHKEY."""
+The control server and the key to join with come from TS_CONTROL_URL (Tailscale's, if there is none) and TS_AUTHKEY. Without a key
+somebody has to log in, at a URL that is printed."""
 
 import asyncio
 import hashlib
@@ -15,17 +16,7 @@ import gi
 
 gi.require_version("Tailnet", "1")
 
-from gi.repository import Tailnet      # noqa: E402
-
-
-async def find(device, name):
-    """Waits until a peer of that name is on the map."""
-    changed = asyncio.Event()
-    device.peers.connect("items-changed", lambda *args: changed.set())
-    while (node := device.lookup_peer(name)) is None:
-        changed.clear()
-        await changed.wait()
-    return node
+from gi.repository import GLib, Tailnet      # noqa: E402
 
 
 async def send(device, say, host, port, data):
@@ -59,9 +50,10 @@ async def main(name, peer, port, path):
     with open(path, "rb") as file:
         data = file.read()
     device = Tailnet.EmbeddedDevice(hostname=name, control_url=os.environ.get("TS_CONTROL_URL"), auth_key=os.environ.get("TS_AUTHKEY"))
+    device.connect("login-required", lambda device, url: print(f"To log in, visit {url}", file=sys.stderr))
     async with device:
         say(f"joined as {device.self_node.fqdn}, {device.self_node.addresses[0]}")
-        node = await find(device, peer)
+        node = await device.wait_for_peer(peer)
         say(f"found {node.name}: {node.fqdn}, {node.addresses[0]}")
         pong = await device.ping(peer)
         say(f"pinged {node.name}: {pong.latency_us / 1000:.1f} ms via relay {pong.path.region}")
@@ -75,5 +67,7 @@ if __name__ == "__main__":
         sys.exit("usage: send-file.py NAME PEER PORT FILE")
     try:
         sys.exit(asyncio.run(main(*sys.argv[1:])))
+    except (GLib.Error, OSError, ValueError) as error:
+        sys.exit(f"send-file.py: {getattr(error, 'message', error)}")
     except KeyboardInterrupt:
         pass

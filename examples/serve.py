@@ -4,7 +4,8 @@
 
     serve.py NAME PORT      until it is interrupted
 
-The control server and the key to join with come from TS_CONTROL_URL and TS_AUTHKEY."""
+The control server and the key to join with come from TS_CONTROL_URL (Tailscale's, if there is none) and TS_AUTHKEY. Without a key
+somebody has to log in, at a URL that is printed."""
 
 import asyncio
 import os
@@ -14,7 +15,7 @@ import gi
 
 gi.require_version("Tailnet", "1")
 
-from gi.repository import Tailnet      # noqa: E402
+from gi.repository import GLib, Tailnet      # noqa: E402
 
 PATIENCE_S = 30      # for one caller
 
@@ -42,6 +43,7 @@ async def answer(connection):
 
 async def main(name, port):
     device = Tailnet.EmbeddedDevice(hostname=name, control_url=os.environ.get("TS_CONTROL_URL"), auth_key=os.environ.get("TS_AUTHKEY"))
+    device.connect("login-required", lambda device, url: print(f"To log in, visit {url}", file=sys.stderr))
     calls = set()      # asyncio itself does not hold its tasks
     async with device, await device.listen(int(port)) as listener:
         print(f"http://{device.self_node.fqdn}:{listener.port}/", flush=True)
@@ -56,5 +58,7 @@ if __name__ == "__main__":
         sys.exit("usage: serve.py NAME PORT")
     try:
         asyncio.run(main(*sys.argv[1:]))
+    except (GLib.Error, OSError, ValueError) as error:
+        sys.exit(f"serve.py: {getattr(error, 'message', error)}")
     except KeyboardInterrupt:
         pass

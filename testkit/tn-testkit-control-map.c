@@ -63,6 +63,8 @@ set_setting (TnTestkitControl  *self,
  * Sets the packet filter of every node.
  *
  * Returns: whether @json can be one
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_set_packet_filter_json (TnTestkitControl  *self,
@@ -83,6 +85,8 @@ tn_testkit_control_set_packet_filter_json (TnTestkitControl  *self,
  * Sets the DNS configuration of every node.
  *
  * Returns: whether @json can be one
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_set_dns_config_json (TnTestkitControl  *self,
@@ -103,6 +107,8 @@ tn_testkit_control_set_dns_config_json (TnTestkitControl  *self,
  * Sets the relays that nodes use.
  *
  * Returns: whether @json can be a relay map
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_set_derp_map_json (TnTestkitControl  *self,
@@ -124,6 +130,8 @@ tn_testkit_control_set_derp_map_json (TnTestkitControl  *self,
  * a `null` takes a member away, and streams that are open get them now.
  *
  * Returns: whether @json is an object
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_set_map_json (TnTestkitControl  *self,
@@ -169,6 +177,8 @@ act_on_streams (TnTestkitServer *server,
  * Sends a message of your own on the map streams.
  *
  * Returns: on how many streams
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_control_send_map_response (TnTestkitControl *self,
@@ -200,6 +210,8 @@ end_streams (TnTestkitServer *server,
  * Ends map streams in good order. Clients come back.
  *
  * Returns: how many
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_control_end_streams (TnTestkitControl *self,
@@ -229,6 +241,8 @@ drop_connections (TnTestkitServer *server,
  * Closes connections without a word.
  *
  * Returns: how many
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_control_drop_connections (TnTestkitControl *self,
@@ -265,10 +279,13 @@ inject_fault (TnTestkitServer *server,
  * @fault: what goes wrong
  * @n_times: how often; 0 ends it
  *
- * Makes the next @n_times requests of @stage fail. It replaces what was set for @stage before.
+ * Makes the next @n_times requests of @stage fail. It replaces what was set for @stage before. Where a request is of two stages, the
+ * fault of the narrower one strikes first. [method@TailnetTestkit.Control.script_answer] makes a server say what no fault says.
  *
  * At %TN_TESTKIT_STAGE_UPGRADE, bad JSON strikes the message that may precede HTTP/2, and an oversize length a frame behind a good
  * handshake; there the other faults replace the handshake, but for the HTTP ones, which come instead of the upgrade.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_control_inject_fault (TnTestkitControl *self,
@@ -279,7 +296,7 @@ tn_testkit_control_inject_fault (TnTestkitControl *self,
   FaultCall call = { stage, fault, n_times };
 
   g_return_if_fail (TN_TESTKIT_IS_CONTROL (self));
-  g_return_if_fail (stage <= TN_TESTKIT_STAGE_MAP);
+  g_return_if_fail (stage <= TN_TESTKIT_STAGE_ID_TOKEN);
 
   tn_testkit_control_invoke (self, inject_fault, &call);
 }
@@ -326,6 +343,8 @@ ask (TnTestkitServer *server,
  *
  * Asks a node to show that it is there, or to ping a peer. A node that does not succeed does not answer; so cancel in the end.
  * Fails with %G_IO_ERROR_NOT_CONNECTED if the node follows no map.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_control_ping_async (TnTestkitControl    *self,
@@ -356,6 +375,8 @@ tn_testkit_control_ping_async (TnTestkitControl    *self,
  * Ends [method@TailnetTestkit.Control.ping_async].
  *
  * Returns: (transfer full): the answer: JSON (`PingResponse`), or empty where no types were given
+ *
+ * Since: 0.1
  */
 GBytes *
 tn_testkit_control_ping_finish (TnTestkitControl  *self,
@@ -378,6 +399,8 @@ tn_testkit_control_ping_finish (TnTestkitControl  *self,
  *
  * Sends an HTTP request to a node, which answers over the encrypted connection. Fails with %G_IO_ERROR_NOT_CONNECTED if the node
  * follows no map.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_control_call_node_async (TnTestkitControl    *self,
@@ -407,6 +430,8 @@ tn_testkit_control_call_node_async (TnTestkitControl    *self,
  * Ends [method@TailnetTestkit.Control.call_node_async].
  *
  * Returns: (transfer full): the HTTP response, head and body
+ *
+ * Since: 0.1
  */
 GBytes *
 tn_testkit_control_call_node_finish (TnTestkitControl  *self,

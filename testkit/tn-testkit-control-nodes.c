@@ -49,6 +49,8 @@ add_auth_key (TnTestkitServer *server,
  * Makes @auth_key valid.
  *
  * Returns: %FALSE if it is known already
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_add_auth_key (TnTestkitControl      *self,
@@ -77,6 +79,8 @@ tn_testkit_control_add_auth_key (TnTestkitControl      *self,
  * Makes a new auth key.
  *
  * Returns: (transfer full): the key
+ *
+ * Since: 0.1
  */
 char *
 tn_testkit_control_create_auth_key (TnTestkitControl      *self,
@@ -119,6 +123,8 @@ dup_pending_logins (TnTestkitServer *server,
  * Lists the pages at which nobody has logged in yet.
  *
  * Returns: (transfer full): URLs, in no order
+ *
+ * Since: 0.1
  */
 GStrv
 tn_testkit_control_dup_pending_logins (TnTestkitControl *self)
@@ -150,6 +156,8 @@ approve (TnTestkitServer *server,
  * Plays the user who logs in at @auth_url, and so lets a waiting node in.
  *
  * Returns: whether the node got in
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_approve (TnTestkitControl  *self,
@@ -176,7 +184,7 @@ list_nodes (TnTestkitServer *server,
   TnTestkitRegistry *registry = tn_testkit_server_registry (server);
 
   for (guint i = 0; i < registry->nodes->len; i++)
-    g_ptr_array_add (data, tn_testkit_node_new (registry, g_ptr_array_index (registry->nodes, i), tn_testkit_now_s ()));
+    g_ptr_array_add (data, tn_testkit_node_new (registry, g_ptr_array_index (registry->nodes, i), tn_testkit_server_now_s (server)));
 }
 
 /**
@@ -186,6 +194,8 @@ list_nodes (TnTestkitServer *server,
  * Lists all nodes as they are now, oldest first.
  *
  * Returns: (transfer container) (element-type TnTestkitNode): the nodes
+ *
+ * Since: 0.1
  */
 GPtrArray *
 tn_testkit_control_list_nodes (TnTestkitControl *self)
@@ -213,7 +223,7 @@ lookup_node (TnTestkitServer *server,
   TnTestkitRecord *record = tn_testkit_registry_lookup (registry, call->name);
 
   if (record != NULL)
-    call->node = tn_testkit_node_new (registry, record, tn_testkit_now_s ());
+    call->node = tn_testkit_node_new (registry, record, tn_testkit_server_now_s (server));
 }
 
 /**
@@ -224,6 +234,8 @@ lookup_node (TnTestkitServer *server,
  * Finds a node, as it is now.
  *
  * Returns: (transfer full) (nullable): the node; %NULL if there is none
+ *
+ * Since: 0.1
  */
 TnTestkitNode *
 tn_testkit_control_lookup_node (TnTestkitControl *self,
@@ -281,6 +293,15 @@ set_expiry (TnTestkitServer *server,
   return TRUE;
 }
 
+static gboolean
+expire_now (TnTestkitServer *server,
+            TnTestkitRecord *record,
+            const NodeCall  *call)
+{
+  tn_testkit_registry_set_expiry (tn_testkit_server_registry (server), record, tn_testkit_server_now_s (server));
+  return TRUE;
+}
+
 /**
  * tn_testkit_control_expire_node:
  * @self: a server
@@ -290,13 +311,21 @@ set_expiry (TnTestkitServer *server,
  * Lets the key of a node expire now.
  *
  * Returns: whether there is such a node
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_expire_node (TnTestkitControl  *self,
                                 const char        *node,
                                 GError           **error)
 {
-  return tn_testkit_control_set_node_expiry (self, node, tn_testkit_now_s (), error);
+  NodeCall call = { .node = node, .change = expire_now, .error = error };
+
+  g_return_val_if_fail (TN_TESTKIT_IS_CONTROL (self), FALSE);
+  g_return_val_if_fail (node != NULL, FALSE);
+
+  tn_testkit_control_invoke (self, change_node, &call);
+  return call.ok;
 }
 
 /**
@@ -309,6 +338,8 @@ tn_testkit_control_expire_node (TnTestkitControl  *self,
  * Sets when the key of a node expires.
  *
  * Returns: whether there is such a node
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_set_node_expiry (TnTestkitControl  *self,
@@ -344,6 +375,8 @@ delete_node (TnTestkitServer *server,
  * Removes a node: its map stream ends, and the server does not know it any more.
  *
  * Returns: whether there was such a node
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_delete_node (TnTestkitControl  *self,
@@ -377,6 +410,8 @@ rename_node (TnTestkitServer *server,
  * Names a node, which keeps that name whatever it calls itself.
  *
  * Returns: whether the node has the new name
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_rename_node (TnTestkitControl  *self,
@@ -412,6 +447,8 @@ authorize_node (TnTestkitServer *server,
  * Lets a node take part that [property@TailnetTestkit.Control:require-approval] kept outside.
  *
  * Returns: whether there is such a node
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_authorize_node (TnTestkitControl  *self,
@@ -448,6 +485,8 @@ set_tags (TnTestkitServer *server,
  * Sets the tags of a node.
  *
  * Returns: whether there is such a node
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_set_node_tags (TnTestkitControl    *self,
@@ -496,6 +535,8 @@ set_routes (TnTestkitServer *server,
  * Grants routes to a node, whether or not it offered them.
  *
  * Returns: whether the node has the routes
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_set_node_routes (TnTestkitControl    *self,
@@ -547,6 +588,8 @@ set_overrides (TnTestkitServer *server,
  * Makes the server tell of a node what it would not tell by itself, such as capabilities in `CapMap`.
  *
  * Returns: whether it will
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_set_node_json (TnTestkitControl  *self,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "tn-noise.h"
 #include "tn-testkit-control-private.h"
 
 /* TnTestkitControl: its properties. All but one are the server's, which may live in another thread. */
@@ -27,8 +28,12 @@ enum
   PROP_RETRY_AFTER,
   PROP_MINIMUM_VERSION,
   PROP_EARLY_PAYLOAD,
+  PROP_RECORD_SIZE,
+  PROP_CORKED,
   PROP_COMPRESSION,
   PROP_REQUIRE_APPROVAL,
+  PROP_RESUMABLE_SESSIONS,
+  PROP_CLOCK_OFFSET,
   PROP_URL,
   N_PROPS
 };
@@ -84,8 +89,20 @@ get_property (TnTestkitServer *server,
     case PROP_EARLY_PAYLOAD:
       g_value_set_boolean (call->value, options->early_payload);
       break;
+    case PROP_RECORD_SIZE:
+      g_value_set_uint (call->value, options->record_size);
+      break;
+    case PROP_CORKED:
+      g_value_set_boolean (call->value, options->corked);
+      break;
+    case PROP_CLOCK_OFFSET:
+      g_value_set_int64 (call->value, options->clock_offset_s);
+      break;
     case PROP_COMPRESSION:
       g_value_set_boolean (call->value, options->compression);
+      break;
+    case PROP_RESUMABLE_SESSIONS:
+      g_value_set_boolean (call->value, options->resumable_sessions);
       break;
     case PROP_REQUIRE_APPROVAL:
       g_value_set_boolean (call->value, registry->require_approval);
@@ -144,8 +161,20 @@ set_property (TnTestkitServer *server,
     case PROP_EARLY_PAYLOAD:
       options->early_payload = g_value_get_boolean (call->value);
       break;
+    case PROP_RECORD_SIZE:
+      options->record_size = g_value_get_uint (call->value);
+      break;
+    case PROP_CORKED:
+      options->corked = g_value_get_boolean (call->value);
+      break;
+    case PROP_CLOCK_OFFSET:
+      options->clock_offset_s = g_value_get_int64 (call->value);
+      break;
     case PROP_COMPRESSION:
       options->compression = g_value_get_boolean (call->value);
+      break;
+    case PROP_RESUMABLE_SESSIONS:
+      options->resumable_sessions = g_value_get_boolean (call->value);
       break;
     case PROP_REQUIRE_APPROVAL:
       registry->require_approval = g_value_get_boolean (call->value);
@@ -204,6 +233,8 @@ install_identity_properties (void)
    * TnTestkitControl:threaded:
    *
    * Whether the server has a thread of its own.
+   *
+   * Since: 0.1
    */
   properties[PROP_THREADED] = g_param_spec_boolean ("threaded", NULL, NULL, FALSE, CONSTRUCT_ONLY);
 
@@ -211,6 +242,8 @@ install_identity_properties (void)
    * TnTestkitControl:listen-address:
    *
    * IP address to listen on, which is also the one in [property@TailnetTestkit.Control:url].
+   *
+   * Since: 0.1
    */
   properties[PROP_LISTEN_ADDRESS] = g_param_spec_string ("listen-address", NULL, NULL, "127.0.0.1", CONSTRUCT_ONLY);
 
@@ -218,6 +251,8 @@ install_identity_properties (void)
    * TnTestkitControl:port:
    *
    * TCP port to listen on. 0 takes a free one at the first start, and later starts take the same.
+   *
+   * Since: 0.1
    */
   properties[PROP_PORT] = g_param_spec_uint ("port", NULL, NULL, 0, G_MAXUINT16, 0, CONSTRUCT_ONLY);
 
@@ -225,6 +260,8 @@ install_identity_properties (void)
    * TnTestkitControl:tls-certificate:
    *
    * Certificate with its private key. Without one the server speaks plain HTTP, which clients accept on private addresses.
+   *
+   * Since: 0.1
    */
   properties[PROP_TLS_CERTIFICATE] =
     g_param_spec_object ("tls-certificate", NULL, NULL, G_TYPE_TLS_CERTIFICATE, CONSTRUCT_ONLY);
@@ -233,6 +270,8 @@ install_identity_properties (void)
    * TnTestkitControl:dns-suffix:
    *
    * Suffix of the names of all nodes. Empty: names have none, and the tailnet no DNS.
+   *
+   * Since: 0.1
    */
   properties[PROP_DNS_SUFFIX] = g_param_spec_string ("dns-suffix", NULL, NULL, DEFAULT_SUFFIX, CONSTRUCT_ONLY);
 
@@ -240,6 +279,8 @@ install_identity_properties (void)
    * TnTestkitControl:tailnet-name:
    *
    * What the tailnet is called.
+   *
+   * Since: 0.1
    */
   properties[PROP_TAILNET_NAME] = g_param_spec_string ("tailnet-name", NULL, NULL, DEFAULT_TAILNET, CONSTRUCT_ONLY);
 
@@ -247,6 +288,8 @@ install_identity_properties (void)
    * TnTestkitControl:first-node-id:
    *
    * Numeric id of the first node. Ids above 2^53 find clients that read them as floating point numbers.
+   *
+   * Since: 0.1
    */
   properties[PROP_FIRST_NODE_ID] = g_param_spec_int64 ("first-node-id", NULL, NULL, 1, G_MAXINT64 / 2, 1, CONSTRUCT_ONLY);
 
@@ -254,8 +297,53 @@ install_identity_properties (void)
    * TnTestkitControl:url: (getter dup_url)
    *
    * Where clients find the server; %NULL before it was started first.
+   *
+   * Since: 0.1
    */
   properties[PROP_URL] = g_param_spec_string ("url", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+}
+
+static void
+install_transport_properties (void)
+{
+  /**
+   * TnTestkitControl:early-payload:
+   *
+   * Whether a message precedes HTTP/2 inside the encrypted connection, as some servers send it.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_EARLY_PAYLOAD] = g_param_spec_boolean ("early-payload", NULL, NULL, FALSE, CONSTRUCT);
+
+  /**
+   * TnTestkitControl:record-size:
+   *
+   * Most bytes that the server puts into one record of the encrypted connection. Small ones find clients that take a record for a
+   * message. Connections that are open already keep theirs.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_RECORD_SIZE] =
+    g_param_spec_uint ("record-size", NULL, NULL, 1, TN_NOISE_MAX_PLAINTEXT_LEN, TN_NOISE_MAX_PLAINTEXT_LEN, CONSTRUCT);
+
+  /**
+   * TnTestkitControl:corked:
+   *
+   * Whether the answer to an upgrade, that to the handshake and the first records leave in one write, as from other servers. That finds
+   * clients that drop what follows the first of them; without it, clients that count on all of them at once.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_CORKED] = g_param_spec_boolean ("corked", NULL, NULL, TRUE, CONSTRUCT);
+
+  /**
+   * TnTestkitControl:compression:
+   *
+   * Whether map messages are compressed for clients that ask for it. Stock clients cannot do without.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_COMPRESSION] = g_param_spec_boolean ("compression", NULL, NULL, TRUE, CONSTRUCT);
 }
 
 static void
@@ -265,6 +353,8 @@ install_behaviour_properties (void)
    * TnTestkitControl:keep-alive-interval:
    *
    * Time between two keep-alive messages on a map stream, in milliseconds. Streams that are open already keep theirs.
+   *
+   * Since: 0.1
    */
   properties[PROP_KEEP_ALIVE_INTERVAL] =
     g_param_spec_uint ("keep-alive-interval", NULL, NULL, 1, G_MAXUINT, DEFAULT_KEEP_ALIVE_MS, CONSTRUCT);
@@ -273,6 +363,8 @@ install_behaviour_properties (void)
    * TnTestkitControl:ephemeral-timeout:
    *
    * How long an ephemeral node may stay offline before it is removed, in milliseconds.
+   *
+   * Since: 0.1
    */
   properties[PROP_EPHEMERAL_TIMEOUT] =
     g_param_spec_uint ("ephemeral-timeout", NULL, NULL, 0, G_MAXUINT, DEFAULT_EPHEMERAL_TIMEOUT_MS, CONSTRUCT);
@@ -281,6 +373,8 @@ install_behaviour_properties (void)
    * TnTestkitControl:retry-after:
    *
    * Seconds after which a client may come again, as %TN_TESTKIT_FAULT_TOO_MANY_REQUESTS tells it.
+   *
+   * Since: 0.1
    */
   properties[PROP_RETRY_AFTER] =
     g_param_spec_uint ("retry-after", NULL, NULL, 0, G_MAXUINT, DEFAULT_RETRY_AFTER_S, CONSTRUCT);
@@ -289,30 +383,40 @@ install_behaviour_properties (void)
    * TnTestkitControl:minimum-version:
    *
    * Lowest capability version that a client may declare.
+   *
+   * Since: 0.1
    */
   properties[PROP_MINIMUM_VERSION] =
     g_param_spec_uint ("minimum-version", NULL, NULL, 1, G_MAXUINT16, DEFAULT_MINIMUM_VERSION, CONSTRUCT);
 
   /**
-   * TnTestkitControl:early-payload:
-   *
-   * Whether a message precedes HTTP/2 inside the encrypted connection, as some servers send it.
-   */
-  properties[PROP_EARLY_PAYLOAD] = g_param_spec_boolean ("early-payload", NULL, NULL, FALSE, CONSTRUCT);
-
-  /**
-   * TnTestkitControl:compression:
-   *
-   * Whether map messages are compressed for clients that ask for it. Stock clients cannot do without.
-   */
-  properties[PROP_COMPRESSION] = g_param_spec_boolean ("compression", NULL, NULL, TRUE, CONSTRUCT);
-
-  /**
    * TnTestkitControl:require-approval:
    *
    * Whether new nodes stay outside until [method@TailnetTestkit.Control.authorize_node] is called.
+   *
+   * Since: 0.1
    */
   properties[PROP_REQUIRE_APPROVAL] = g_param_spec_boolean ("require-approval", NULL, NULL, FALSE, CONSTRUCT);
+
+  /**
+   * TnTestkitControl:clock-offset:
+   *
+   * How far the server's clock is ahead of this machine's, in seconds; negative: behind. The server tells its time with each whole map,
+   * and goes by it where keys expire.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_CLOCK_OFFSET] =
+    g_param_spec_int64 ("clock-offset", NULL, NULL, -G_MAXINT32, G_MAXINT32, 0, CONSTRUCT);
+
+  /**
+   * TnTestkitControl:resumable-sessions:
+   *
+   * Whether a node whose map stream broke off is told only what changed since, if it asks for that.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_RESUMABLE_SESSIONS] = g_param_spec_boolean ("resumable-sessions", NULL, NULL, FALSE, CONSTRUCT);
 }
 
 void
@@ -321,6 +425,7 @@ tn_testkit_control_install_properties (GObjectClass *klass)
   klass->get_property = tn_testkit_control_get_property;
   klass->set_property = tn_testkit_control_set_property;
   install_identity_properties ();
+  install_transport_properties ();
   install_behaviour_properties ();
   g_object_class_install_properties (klass, N_PROPS, properties);
 }

@@ -16,12 +16,20 @@
  * [method@TailnetTestkit.Control.set_derp_map_json], which [class@TailnetTestkit.Tailnet] does by itself. A server can be
  * stopped and started again on the same port, with all that it knew, and it can be made to misbehave.
  *
+ * ## Identity tokens
+ *
+ * A node that asks for one gets a JWT: `iss` is the URL of the server, `sub` the full name of the node without a final dot, `aud` what
+ * the node asked for, `key` its node key; it is good for five minutes. It is signed with Ed25519 (EdDSA), by a key that is the
+ * server's own; `/.well-known/openid-configuration` and `/.well-known/jwks.json` tell it, as they do for any issuer.
+ *
  * ## Threads
  *
  * A server lives in the thread-default main context in which it was made; then its methods are called there, and it answers
  * while that context runs. With [property@TailnetTestkit.Control:threaded] it lives in a thread of its own; then it answers at
  * any time, and its methods may be called from any thread. Signals arrive in the context in which the object was made, never
  * from inside a method.
+ *
+ * Since: 0.1
  */
 typedef TnTestkitLink Link;
 typedef TnTestkitWorker Worker;
@@ -268,6 +276,8 @@ install_signals (void)
    * @url: page where somebody has to log in
    *
    * A node came without an auth key. Answer with [method@TailnetTestkit.Control.approve].
+   *
+   * Since: 0.1
    */
   signals[SIGNAL_LOGIN_REQUESTED] =
     g_signal_new ("login-requested", TN_TESTKIT_TYPE_CONTROL, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
@@ -278,6 +288,8 @@ install_signals (void)
    * @self: the server
    *
    * Something that [method@TailnetTestkit.Control.list_nodes] tells is different now.
+   *
+   * Since: 0.1
    */
   signals[SIGNAL_NODES_CHANGED] =
     g_signal_new ("nodes-changed", TN_TESTKIT_TYPE_CONTROL, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
@@ -290,6 +302,8 @@ install_signals (void)
    * @body: body of the request, as text
    *
    * A request came over the encrypted connection.
+   *
+   * Since: 0.1
    */
   signals[SIGNAL_REQUEST_RECEIVED] =
     g_signal_new ("request-received", TN_TESTKIT_TYPE_CONTROL, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
@@ -324,6 +338,8 @@ tn_testkit_control_init (TnTestkitControl *self)
  * Makes a server that lives in the current thread-default main context.
  *
  * Returns: (transfer full): a stopped server
+ *
+ * Since: 0.1
  */
 TnTestkitControl *
 tn_testkit_control_new (void)
@@ -337,6 +353,8 @@ tn_testkit_control_new (void)
  * Makes a server with a thread of its own.
  *
  * Returns: (transfer full): a stopped server
+ *
+ * Since: 0.1
  */
 TnTestkitControl *
 tn_testkit_control_new_threaded (void)
@@ -368,6 +386,8 @@ start (TnTestkitServer *server,
  * it runs.
  *
  * Returns: whether the server runs
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_control_start (TnTestkitControl  *self,
@@ -396,6 +416,8 @@ stop (TnTestkitServer *server,
  * @self: a server
  *
  * Closes every connection and listens no more. Nodes, users and keys are kept.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_control_stop (TnTestkitControl *self)
@@ -418,6 +440,8 @@ forget (TnTestkitServer *server,
  *
  * Loses all nodes, users, auth keys and logins, and closes every connection, like a server whose disk was wiped. Its own key and
  * what it tells every node stay.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_control_forget (TnTestkitControl *self)
@@ -441,6 +465,8 @@ dup_url (TnTestkitServer *server,
  * Where clients find the server.
  *
  * Returns: (transfer full) (nullable): a URL; %NULL before the server was started first
+ *
+ * Since: 0.1
  */
 char *
 tn_testkit_control_dup_url (TnTestkitControl *self)

@@ -15,6 +15,8 @@ G_BEGIN_DECLS
  * @TN_TESTKIT_AUTH_KEY_EXPIRED: has expired already
  *
  * What an auth key is good for.
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -30,8 +32,13 @@ typedef enum
  * @TN_TESTKIT_STAGE_UPGRADE: the upgrade to the encrypted transport and its handshake
  * @TN_TESTKIT_STAGE_REGISTER: a registration
  * @TN_TESTKIT_STAGE_MAP: a request for the network map, streaming or not
+ * @TN_TESTKIT_STAGE_STREAM: only one that opens a map stream
+ * @TN_TESTKIT_STAGE_UPDATE: only one that opens none
+ * @TN_TESTKIT_STAGE_ID_TOKEN: a request for an identity token
  *
  * Where in the protocol a fault strikes.
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -39,6 +46,9 @@ typedef enum
   TN_TESTKIT_STAGE_UPGRADE,
   TN_TESTKIT_STAGE_REGISTER,
   TN_TESTKIT_STAGE_MAP,
+  TN_TESTKIT_STAGE_STREAM,
+  TN_TESTKIT_STAGE_UPDATE,
+  TN_TESTKIT_STAGE_ID_TOKEN,
 } TnTestkitStage;
 
 /**
@@ -54,6 +64,8 @@ typedef enum
  * @TN_TESTKIT_FAULT_TOO_MANY_REQUESTS: HTTP status 429 with Retry-After
  *
  * What a server does wrong. Not every fault makes sense at each stage: see [method@TailnetTestkit.Control.inject_fault].
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -206,6 +218,23 @@ void              tn_testkit_control_inject_fault        (TnTestkitControl      
                                                           TnTestkitStage          stage,
                                                           TnTestkitFault          fault,
                                                           guint                   n_times);
+TN_AVAILABLE_IN_ALL
+void              tn_testkit_control_script_answer       (TnTestkitControl       *self,
+                                                          TnTestkitStage          stage,
+                                                          guint                   status,
+                                                          const char * const     *headers,
+                                                          GBytes                 *body);
+TN_AVAILABLE_IN_ALL
+void              tn_testkit_control_script_message      (TnTestkitControl       *self,
+                                                          const char             *json);
+TN_AVAILABLE_IN_ALL
+void              tn_testkit_control_hold                (TnTestkitControl       *self,
+                                                          TnTestkitStage          stage);
+TN_AVAILABLE_IN_ALL
+guint             tn_testkit_control_release             (TnTestkitControl       *self,
+                                                          TnTestkitStage          stage);
+TN_AVAILABLE_IN_ALL
+void              tn_testkit_control_rotate_key          (TnTestkitControl       *self);
 TN_AVAILABLE_IN_ALL
 guint             tn_testkit_control_end_streams         (TnTestkitControl       *self,
                                                           const char             *node);

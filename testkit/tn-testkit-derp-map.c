@@ -16,6 +16,8 @@
  * Gets the number of the relay region.
  *
  * Returns: number of its region
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_derp_get_region (TnTestkitDerp *self)
@@ -32,6 +34,8 @@ tn_testkit_derp_get_region (TnTestkitDerp *self)
  * Gets the IP address on which it listens.
  *
  * Returns: the IP address that it listens on
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_derp_get_address (TnTestkitDerp *self)
@@ -48,6 +52,8 @@ tn_testkit_derp_get_address (TnTestkitDerp *self)
  * Gets the TCP port on which it listens.
  *
  * Returns: its TCP port, 0 when it was never started
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_derp_get_port (TnTestkitDerp *self)
@@ -64,6 +70,8 @@ tn_testkit_derp_get_port (TnTestkitDerp *self)
  * Gets the UDP port of its STUN server.
  *
  * Returns: the UDP port of the STUN server beside it; 0: none
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_derp_get_stun_port (TnTestkitDerp *self)
@@ -80,6 +88,8 @@ tn_testkit_derp_get_stun_port (TnTestkitDerp *self)
  * Gets the certificate that it shows to clients.
  *
  * Returns: (transfer none) (nullable): its certificate, %NULL when it was never started and none was given
+ *
+ * Since: 0.1
  */
 GTlsCertificate *
 tn_testkit_derp_get_certificate (TnTestkitDerp *self)
@@ -96,6 +106,8 @@ tn_testkit_derp_get_certificate (TnTestkitDerp *self)
  * Gets what a client pins instead of trusting an authority: `sha256-raw:` and a hash.
  *
  * Returns: (transfer full) (nullable): what a map pins its certificate with: `sha256-raw:` and 64 digits
+ *
+ * Since: 0.1
  */
 char *
 tn_testkit_derp_dup_pin (TnTestkitDerp *self)
@@ -153,6 +165,8 @@ region_to_json (TnTestkitDerp *self)
  * Its region as it stands in a relay map: an object with `RegionID` and `Nodes`.
  *
  * Returns: (transfer full): JSON
+ *
+ * Since: 0.1
  */
 char *
 tn_testkit_derp_dup_region_json (TnTestkitDerp *self)
@@ -172,6 +186,8 @@ tn_testkit_derp_dup_region_json (TnTestkitDerp *self)
  * A relay map of this one region, for [method@TailnetTestkit.Control.set_derp_map_json].
  *
  * Returns: (transfer full): JSON
+ *
+ * Since: 0.1
  */
 char *
 tn_testkit_derp_dup_map_json (TnTestkitDerp *self)

@@ -29,6 +29,8 @@ tn_testkit_derp_send_to_all (TnTestkitDerp   *self,
  * Closes connections, in the middle of whatever they do.
  *
  * Returns: how many it closed
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_derp_disconnect (TnTestkitDerp *self,
@@ -56,6 +58,8 @@ tn_testkit_derp_disconnect (TnTestkitDerp *self,
  * @problem: (nullable): what is wrong; %NULL: nothing any more
  *
  * Tells every client about a problem.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_derp_send_health (TnTestkitDerp *self,
@@ -73,6 +77,8 @@ tn_testkit_derp_send_health (TnTestkitDerp *self,
  * @try_for_ms: how long they should try
  *
  * Tells every client that it is about to restart; it does not by itself.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_derp_send_restarting (TnTestkitDerp *self,
@@ -94,6 +100,8 @@ tn_testkit_derp_send_restarting (TnTestkitDerp *self,
  * @bytes: anything
  *
  * Writes @bytes to every client where a frame should be, whether they are one or not.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_derp_send_bytes (TnTestkitDerp *self,

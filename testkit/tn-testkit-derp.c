@@ -17,6 +17,8 @@
  * relay can be restarted under its clients.
  *
  * It lives in the thread-default main context in which it is started, answers while that runs, and is to be used from there.
+ *
+ * Since: 0.1
  */
 
 enum
@@ -219,6 +221,8 @@ tn_testkit_derp_class_init (TnTestkitDerpClass *klass)
    * TnTestkitDerp:region: (getter get_region)
    *
    * Number of the region that it stands for.
+   *
+   * Since: 0.1
    */
   properties[PROP_REGION] = g_param_spec_uint ("region", NULL, NULL, 1, G_MAXUINT16, 900, construct);
 
@@ -226,6 +230,8 @@ tn_testkit_derp_class_init (TnTestkitDerpClass *klass)
    * TnTestkitDerp:address: (getter get_address)
    *
    * The IP address that it listens on.
+   *
+   * Since: 0.1
    */
   properties[PROP_ADDRESS] = g_param_spec_string ("address", NULL, NULL, "127.0.0.1", construct);
 
@@ -233,6 +239,8 @@ tn_testkit_derp_class_init (TnTestkitDerpClass *klass)
    * TnTestkitDerp:port: (getter get_port)
    *
    * The TCP port; 0 before the first start when any will do.
+   *
+   * Since: 0.1
    */
   properties[PROP_PORT] = g_param_spec_uint ("port", NULL, NULL, 0, G_MAXUINT16, 0, construct);
 
@@ -240,6 +248,8 @@ tn_testkit_derp_class_init (TnTestkitDerpClass *klass)
    * TnTestkitDerp:stun-port: (getter get_stun_port) (setter set_stun_port)
    *
    * The UDP port of a STUN server at the same address, for the maps; 0: there is none. See [class@TailnetTestkit.Stun].
+   *
+   * Since: 0.1
    */
   properties[PROP_STUN_PORT] = g_param_spec_uint ("stun-port", NULL, NULL, 0, G_MAXUINT16, 0, writable);
 
@@ -247,6 +257,8 @@ tn_testkit_derp_class_init (TnTestkitDerpClass *klass)
    * TnTestkitDerp:fast-start:
    *
    * Whether the certificate chain tells the key of the relay, which saves clients a round trip.
+   *
+   * Since: 0.1
    */
   properties[PROP_FAST_START] = g_param_spec_boolean ("fast-start", NULL, NULL, TRUE, construct);
 
@@ -254,6 +266,8 @@ tn_testkit_derp_class_init (TnTestkitDerpClass *klass)
    * TnTestkitDerp:stalled: (getter get_stalled) (setter set_stalled)
    *
    * Whether it has stopped reading what clients send.
+   *
+   * Since: 0.1
    */
   properties[PROP_STALLED] = g_param_spec_boolean ("stalled", NULL, NULL, FALSE, writable);
 
@@ -261,6 +275,8 @@ tn_testkit_derp_class_init (TnTestkitDerpClass *klass)
    * TnTestkitDerp:certificate: (getter get_certificate)
    *
    * The certificate, with its private key; one is made when none was given.
+   *
+   * Since: 0.1
    */
   properties[PROP_CERTIFICATE] = g_param_spec_object ("certificate", NULL, NULL, G_TYPE_TLS_CERTIFICATE, construct);
 
@@ -272,6 +288,8 @@ tn_testkit_derp_class_init (TnTestkitDerpClass *klass)
    * @node_key: the client's node key
    *
    * A client said who it is and was let in.
+   *
+   * Since: 0.1
    */
   signals[SIGNAL_CLIENT_CONNECTED] =
     g_signal_new ("client-connected", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
@@ -282,6 +300,8 @@ tn_testkit_derp_class_init (TnTestkitDerpClass *klass)
    * @node_key: the client's node key
    *
    * The connection of a client ended, but not because of [method@TailnetTestkit.Derp.stop].
+   *
+   * Since: 0.1
    */
   signals[SIGNAL_CLIENT_DISCONNECTED] =
     g_signal_new ("client-disconnected", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
@@ -301,6 +321,8 @@ tn_testkit_derp_init (TnTestkitDerp *self)
  * A relay on loopback, on a port that the system chooses.
  *
  * Returns: (transfer full): a relay that is not started
+ *
+ * Since: 0.1
  */
 TnTestkitDerp *
 tn_testkit_derp_new (guint region)
@@ -350,6 +372,8 @@ listen (TnTestkitDerp   *self,
  * Begins to listen, in the thread-default main context. Does nothing when it does so already.
  *
  * Returns: whether it listens
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_derp_start (TnTestkitDerp  *self,
@@ -382,6 +406,8 @@ tn_testkit_derp_start (TnTestkitDerp  *self,
  * @self: a relay
  *
  * Closes all connections and listens no more. It may be started again, on the same port.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_derp_stop (TnTestkitDerp *self)
@@ -406,6 +432,8 @@ tn_testkit_derp_stop (TnTestkitDerp *self)
  * @stun_port: a UDP port; 0: none
  *
  * Sets which STUN server the maps name.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_derp_set_stun_port (TnTestkitDerp *self,
@@ -427,6 +455,8 @@ tn_testkit_derp_set_stun_port (TnTestkitDerp *self,
  * Gets how many clients are connected.
  *
  * Returns: how many connections it has on which a client said who it is
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_derp_get_n_clients (TnTestkitDerp *self)
@@ -451,6 +481,8 @@ tn_testkit_derp_get_n_clients (TnTestkitDerp *self)
  * Gets whether it takes nothing from its clients, as a full one does.
  *
  * Returns: whether it has stopped reading
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_derp_get_stalled (TnTestkitDerp *self)
@@ -466,6 +498,8 @@ tn_testkit_derp_get_stalled (TnTestkitDerp *self)
  * @stalled: whether to stop reading
  *
  * Stops reading what clients send, or goes on with it; what was on the way is not lost.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_derp_set_stalled (TnTestkitDerp *self,

@@ -77,10 +77,13 @@ tn_testkit_map_flush (TnTestkitRequest *request)
   if (record == NULL || request->told == registry->generation)
     return;
 
-  delta = tn_testkit_wire_map_delta (registry, record, request->told, tn_testkit_now_s ());
+  delta = tn_testkit_wire_map_delta (registry, record, request->told, tn_testkit_server_now_s (request->session->server));
   request->told = registry->generation;
-  if (delta != NULL)
-    send_node (request, delta);
+  if (delta == NULL)
+    return;
+  if (record->map_session != NULL)
+    json_object_set_int_member (json_node_get_object (delta), "Seq", (gint64) registry->generation);
+  send_node (request, delta);
 }
 
 /* Faults in place of messages, behind a good head. FALSE: not one of them. */
@@ -211,7 +214,7 @@ tn_testkit_map_detach (TnTestkitRequest *request)
   if (record == NULL)
     return;
 
-  tn_testkit_registry_remove_stream (server->registry, record, tn_testkit_now_s ());
+  tn_testkit_registry_remove_stream (server->registry, record, tn_testkit_server_now_s (server));
   if (record->ephemeral && record->n_streams == 0)
     await_departure (server, record);
   if (server->soup != NULL)
@@ -245,21 +248,71 @@ attach_stream (TnTestkitRequest *request,
   tn_testkit_server_changed (server);
 }
 
+/* The first message of a stream that may be resumed, or that resumes another one. */
+static JsonNode *
+make_session_map (TnTestkitServer *server,
+                  TnTestkitRecord *record,
+                  JsonObject      *object)
+{
+  TnTestkitRegistry *registry = server->registry;
+  const char *handle = tn_testkit_json_get_string (object, "MapSessionHandle");
+  guint64 seq = (guint64) tn_testkit_json_get_int (object, "MapSessionSeq");
+  gint64 now_s = tn_testkit_server_now_s (server);
+  JsonNode *map;
+
+  if (record->map_session != NULL && strcmp (record->map_session, handle) == 0)
+    {
+      map = tn_testkit_wire_map_delta (registry, record, seq, now_s);
+      if (map == NULL)      /* nothing */
+        {
+          map = json_node_new (JSON_NODE_OBJECT);
+          json_node_take_object (map, json_object_new ());
+        }
+    }
+  else
+    {
+      g_free (record->map_session);
+      record->map_session = g_uuid_string_random ();
+      map = tn_testkit_wire_map (registry, record, now_s);
+    }
+  json_object_set_string_member (json_node_get_object (map), "MapSessionHandle", record->map_session);
+  json_object_set_int_member (json_node_get_object (map), "Seq", (gint64) registry->generation);
+  return map;
+}
+
+static void
+send_scripted (TnTestkitRequest *request)
+{
+  for (;;)
+    {
+      g_autofree char *json = tn_testkit_script_take_message (request->session->server->script);
+
+      if (json == NULL)
+        return;
+      tn_testkit_map_send (request, json);
+    }
+}
+
 static void
 answer (TnTestkitRequest *request,
         TnTestkitRecord  *record,
-        gboolean          stream,
-        gboolean          with_map,
+        JsonObject       *object,
         TnTestkitFault    fault)
 {
   TnTestkitServer *server = request->session->server;
-  g_autoptr (JsonNode) map = tn_testkit_wire_map (server->registry, record, tn_testkit_now_s ());
+  gboolean stream = tn_testkit_json_get_boolean (object, "Stream");
+  gboolean with_map = !tn_testkit_json_get_boolean (object, "OmitPeers");
+  g_autoptr (JsonNode) map = stream && server->options.resumable_sessions
+                               ? make_session_map (server, record, object)
+                               : tn_testkit_wire_map (server->registry, record, tn_testkit_server_now_s (server));
   g_autofree char *text = tn_testkit_json_to_text (map);
 
   tn_http2_stream_respond (request->http2_stream, 200, NULL);
   if (apply_stream_fault (request, fault, text))
     return;
 
+  if (stream)
+    send_scripted (request);
   if (stream || with_map)
     tn_testkit_map_send (request, text);
   if (stream)
@@ -292,7 +345,7 @@ serve (TnTestkitRequest *request,
   tn_testkit_registry_set_version (server->registry, record, version);
   if (!read_only && (!stream || version < STATELESS_STREAM_VERSION))
     store_state (server, record, object);
-  answer (request, record, stream, !tn_testkit_json_get_boolean (object, "OmitPeers"), fault);
+  answer (request, record, object, fault);
   tn_testkit_server_changed (server);
 }
 
@@ -300,18 +353,21 @@ void
 tn_testkit_map (TnTestkitRequest *request)
 {
   TnTestkitServer *server = request->session->server;
-  TnTestkitFault fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_MAP);
-  g_autoptr (JsonNode) json = NULL;
-  JsonObject *object = NULL;
-  gint64 version;
+  g_autoptr (JsonNode) json = tn_testkit_json_parse ((const char *) request->body->data, request->body->len, NULL);
+  JsonObject *object = json != NULL && JSON_NODE_HOLDS_OBJECT (json) ? json_node_get_object (json) : NULL;
+  gboolean stream = object != NULL && tn_testkit_json_get_boolean (object, "Stream");
+  TnTestkitStage stage = stream ? TN_TESTKIT_STAGE_STREAM : TN_TESTKIT_STAGE_UPDATE;
+  gint64 version = object != NULL ? tn_testkit_json_get_int (object, "Version") : 0;
+  TnTestkitFault fault;
 
+  if (tn_testkit_script_run (request, stage) || tn_testkit_script_run (request, TN_TESTKIT_STAGE_MAP))
+    return;
+  fault = tn_testkit_server_take_fault (server, stage);
+  if (fault == TN_TESTKIT_FAULT_NONE)
+    fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_MAP);
   if (apply_fault (request, fault))
     return;
 
-  json = tn_testkit_json_parse ((const char *) request->body->data, request->body->len, NULL);
-  if (json != NULL && JSON_NODE_HOLDS_OBJECT (json))
-    object = json_node_get_object (json);
-  version = object != NULL ? tn_testkit_json_get_int (object, "Version") : 0;
   if (object == NULL || version < server->options.minimum_version)
     {
       g_autofree char *text = g_strdup_printf ("unsupported client version: %" G_GINT64_FORMAT "\n", version);

@@ -10,6 +10,8 @@
  * TnTestkitNode:
  *
  * What a [class@TailnetTestkit.Control] knows of a node at one moment. It never changes, and may be used from any thread.
+ *
+ * Since: 0.1
  */
 struct _TnTestkitNode
 {
@@ -170,6 +172,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:stable-id: (getter get_stable_id)
    *
    * Identifier that stays when the node changes name or key.
+   *
+   * Since: 0.1
    */
   properties[PROP_STABLE_ID] =
     g_param_spec_string ("stable-id", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -177,6 +181,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:name: (getter get_name)
    *
    * Label, unique in the tailnet.
+   *
+   * Since: 0.1
    */
   properties[PROP_NAME] =
     g_param_spec_string ("name", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -184,6 +190,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:fqdn: (getter get_fqdn)
    *
    * Name with the suffix of the tailnet and a final dot.
+   *
+   * Since: 0.1
    */
   properties[PROP_FQDN] =
     g_param_spec_string ("fqdn", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -191,6 +199,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:user: (getter get_user)
    *
    * Login name of the owner.
+   *
+   * Since: 0.1
    */
   properties[PROP_USER] =
     g_param_spec_string ("user", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -198,6 +208,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:ipv4: (getter get_ipv4)
    *
    * IPv4 address.
+   *
+   * Since: 0.1
    */
   properties[PROP_IPV4] =
     g_param_spec_string ("ipv4", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -205,6 +217,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:ipv6: (getter get_ipv6)
    *
    * IPv6 address.
+   *
+   * Since: 0.1
    */
   properties[PROP_IPV6] =
     g_param_spec_string ("ipv6", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -212,6 +226,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:node-key: (getter get_node_key)
    *
    * Public node key, as text.
+   *
+   * Since: 0.1
    */
   properties[PROP_NODE_KEY] =
     g_param_spec_string ("node-key", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -219,6 +235,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:machine-key: (getter get_machine_key)
    *
    * Public machine key, as text.
+   *
+   * Since: 0.1
    */
   properties[PROP_MACHINE_KEY] =
     g_param_spec_string ("machine-key", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -226,6 +244,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:disco-key: (getter get_disco_key)
    *
    * Public discovery key, as text.
+   *
+   * Since: 0.1
    */
   properties[PROP_DISCO_KEY] =
     g_param_spec_string ("disco-key", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -233,6 +253,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:hostinfo: (getter get_hostinfo)
    *
    * What the node told of itself, as JSON; `{}` before it did.
+   *
+   * Since: 0.1
    */
   properties[PROP_HOSTINFO] =
     g_param_spec_string ("hostinfo", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -240,6 +262,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:tags: (getter get_tags)
    *
    * Tags, if any.
+   *
+   * Since: 0.1
    */
   properties[PROP_TAGS] =
     g_param_spec_boxed ("tags", NULL, NULL, G_TYPE_STRV, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -247,6 +271,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:endpoints: (getter get_endpoints)
    *
    * UDP addresses at which the node says it can be reached.
+   *
+   * Since: 0.1
    */
   properties[PROP_ENDPOINTS] =
     g_param_spec_boxed ("endpoints", NULL, NULL, G_TYPE_STRV, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -254,6 +280,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:routes: (getter get_routes)
    *
    * Routes granted to the node beyond its own addresses.
+   *
+   * Since: 0.1
    */
   properties[PROP_ROUTES] =
     g_param_spec_boxed ("routes", NULL, NULL, G_TYPE_STRV, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -261,6 +289,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:home-region: (getter get_home_region)
    *
    * Relay region where the node can be reached; 0 before it told one.
+   *
+   * Since: 0.1
    */
   properties[PROP_HOME_REGION] =
     g_param_spec_uint ("home-region", NULL, NULL, 0, G_MAXUINT, 0, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -268,6 +298,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:capability-version: (getter get_capability_version)
    *
    * Protocol version that the node speaks.
+   *
+   * Since: 0.1
    */
   properties[PROP_CAPABILITY_VERSION] =
     g_param_spec_uint ("capability-version", NULL, NULL, 0, G_MAXUINT, 0, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -275,6 +307,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:online: (getter get_online)
    *
    * Whether the node follows the network map.
+   *
+   * Since: 0.1
    */
   properties[PROP_ONLINE] =
     g_param_spec_boolean ("online", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -282,6 +316,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:expired: (getter get_expired)
    *
    * Whether the key of the node has expired.
+   *
+   * Since: 0.1
    */
   properties[PROP_EXPIRED] =
     g_param_spec_boolean ("expired", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -289,6 +325,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:ephemeral: (getter get_ephemeral)
    *
    * Whether the node goes away when it stays offline.
+   *
+   * Since: 0.1
    */
   properties[PROP_EPHEMERAL] =
     g_param_spec_boolean ("ephemeral", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -296,6 +334,8 @@ tn_testkit_node_class_init (TnTestkitNodeClass *klass)
    * TnTestkitNode:authorized: (getter get_authorized)
    *
    * Whether the node may take part; see [property@TailnetTestkit.Control:require-approval].
+   *
+   * Since: 0.1
    */
   properties[PROP_AUTHORIZED] =
     g_param_spec_boolean ("authorized", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -366,6 +406,8 @@ tn_testkit_node_new (const TnTestkitRegistry *registry,
  * Identifier that stays when the node changes name or key.
  *
  * Returns: (transfer none): the text
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_node_get_stable_id (TnTestkitNode *self)
@@ -382,6 +424,8 @@ tn_testkit_node_get_stable_id (TnTestkitNode *self)
  * Label, unique in the tailnet.
  *
  * Returns: (transfer none): the text
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_node_get_name (TnTestkitNode *self)
@@ -398,6 +442,8 @@ tn_testkit_node_get_name (TnTestkitNode *self)
  * Name with the suffix of the tailnet and a final dot.
  *
  * Returns: (transfer none): the text
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_node_get_fqdn (TnTestkitNode *self)
@@ -414,6 +460,8 @@ tn_testkit_node_get_fqdn (TnTestkitNode *self)
  * Login name of the owner.
  *
  * Returns: (transfer none): the text
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_node_get_user (TnTestkitNode *self)
@@ -430,6 +478,8 @@ tn_testkit_node_get_user (TnTestkitNode *self)
  * Tags, if any.
  *
  * Returns: (transfer none) (array zero-terminated=1): the list
+ *
+ * Since: 0.1
  */
 const char * const *
 tn_testkit_node_get_tags (TnTestkitNode *self)
@@ -446,6 +496,8 @@ tn_testkit_node_get_tags (TnTestkitNode *self)
  * IPv4 address.
  *
  * Returns: (transfer none): the text
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_node_get_ipv4 (TnTestkitNode *self)
@@ -462,6 +514,8 @@ tn_testkit_node_get_ipv4 (TnTestkitNode *self)
  * IPv6 address.
  *
  * Returns: (transfer none): the text
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_node_get_ipv6 (TnTestkitNode *self)
@@ -478,6 +532,8 @@ tn_testkit_node_get_ipv6 (TnTestkitNode *self)
  * UDP addresses at which the node says it can be reached.
  *
  * Returns: (transfer none) (array zero-terminated=1): the list
+ *
+ * Since: 0.1
  */
 const char * const *
 tn_testkit_node_get_endpoints (TnTestkitNode *self)
@@ -494,6 +550,8 @@ tn_testkit_node_get_endpoints (TnTestkitNode *self)
  * Routes granted to the node beyond its own addresses.
  *
  * Returns: (transfer none) (array zero-terminated=1): the list
+ *
+ * Since: 0.1
  */
 const char * const *
 tn_testkit_node_get_routes (TnTestkitNode *self)
@@ -510,6 +568,8 @@ tn_testkit_node_get_routes (TnTestkitNode *self)
  * Relay region where the node can be reached; 0 before it told one.
  *
  * Returns: the number
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_node_get_home_region (TnTestkitNode *self)
@@ -526,6 +586,8 @@ tn_testkit_node_get_home_region (TnTestkitNode *self)
  * Protocol version that the node speaks.
  *
  * Returns: the number
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_node_get_capability_version (TnTestkitNode *self)
@@ -542,6 +604,8 @@ tn_testkit_node_get_capability_version (TnTestkitNode *self)
  * Whether the node follows the network map.
  *
  * Returns: the answer
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_node_get_online (TnTestkitNode *self)
@@ -558,6 +622,8 @@ tn_testkit_node_get_online (TnTestkitNode *self)
  * Whether the key of the node has expired.
  *
  * Returns: the answer
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_node_get_expired (TnTestkitNode *self)
@@ -574,6 +640,8 @@ tn_testkit_node_get_expired (TnTestkitNode *self)
  * Whether the node goes away when it stays offline.
  *
  * Returns: the answer
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_node_get_ephemeral (TnTestkitNode *self)
@@ -590,6 +658,8 @@ tn_testkit_node_get_ephemeral (TnTestkitNode *self)
  * Whether the node may take part; see [property@TailnetTestkit.Control:require-approval].
  *
  * Returns: the answer
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_node_get_authorized (TnTestkitNode *self)
@@ -606,6 +676,8 @@ tn_testkit_node_get_authorized (TnTestkitNode *self)
  * Public node key, as text.
  *
  * Returns: (transfer none): the text
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_node_get_node_key (TnTestkitNode *self)
@@ -622,6 +694,8 @@ tn_testkit_node_get_node_key (TnTestkitNode *self)
  * Public machine key, as text.
  *
  * Returns: (transfer none): the text
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_node_get_machine_key (TnTestkitNode *self)
@@ -638,6 +712,8 @@ tn_testkit_node_get_machine_key (TnTestkitNode *self)
  * Public discovery key, as text.
  *
  * Returns: (transfer none): the text
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_node_get_disco_key (TnTestkitNode *self)
@@ -654,6 +730,8 @@ tn_testkit_node_get_disco_key (TnTestkitNode *self)
  * What the node told of itself, as JSON; `{}` before it did.
  *
  * Returns: (transfer none): the text
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_node_get_hostinfo (TnTestkitNode *self)

@@ -13,10 +13,9 @@
 #define OVERSIZE_LEN ((1 << 20) + 1)      /* clients read at most 1 MiB */
 #define JSON_TYPE "application/json; charset=utf-8"
 
-/* FALSE: not a fault that replaces the answer. */
-static gboolean
-apply_fault (TnTestkitRequest *request,
-             TnTestkitFault    fault)
+gboolean
+tn_testkit_request_apply_fault (TnTestkitRequest *request,
+                                TnTestkitFault    fault)
 {
   g_autofree char *blanks = NULL;
 
@@ -99,7 +98,7 @@ decide (TnTestkitRequest *request,
   TnTestkitVerdict verdict;
 
   parse_registration (json_node_get_object (request->json), &registration);
-  tn_testkit_registry_register (server->registry, &request->session->machine_key, &registration, tn_testkit_now_s (), &verdict);
+  tn_testkit_registry_register (server->registry, &request->session->machine_key, &registration, tn_testkit_server_now_s (server), &verdict);
   if (verdict.kind == TN_TESTKIT_VERDICT_WAIT)
     {
       request->login = g_strdup (verdict.login);
@@ -115,11 +114,14 @@ void
 tn_testkit_register (TnTestkitRequest *request)
 {
   TnTestkitServer *server = request->session->server;
-  TnTestkitFault fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_REGISTER);
   JsonObject *object = NULL;
+  TnTestkitFault fault;
   gint64 version;
 
-  if (apply_fault (request, fault))
+  if (tn_testkit_script_run (request, TN_TESTKIT_STAGE_REGISTER))
+    return;
+  fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_REGISTER);
+  if (tn_testkit_request_apply_fault (request, fault))
     return;
 
   request->json = tn_testkit_json_parse ((const char *) request->body->data, request->body->len, NULL);

@@ -23,6 +23,7 @@ record_free (TnTestkitRecord *record)
   g_strfreev (record->tags);
   g_strfreev (record->routes);
   g_strfreev (record->endpoints);
+  g_free (record->map_session);
   g_clear_pointer (&record->hostinfo, json_node_unref);
   g_clear_pointer (&record->peer_hostinfo, json_node_unref);
   g_clear_pointer (&record->overrides, json_node_unref);

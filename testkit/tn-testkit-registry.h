@@ -70,6 +70,7 @@ typedef struct
   guint              n_streams;          /* online while it has one */
   JsonNode          *hostinfo;           /* as sent, sealed; nullable */
   JsonNode          *peer_hostinfo;      /* what peers see of it */
+  char              *map_session;        /* nullable: handle of the latest map stream, by which it may go on */
   JsonNode          *overrides;          /* nullable; members that replace those of the Node object */
   guint64            admitted;           /* generation in which it was authorized */
   guint64            changed[TN_TESTKIT_N_FIELDS];

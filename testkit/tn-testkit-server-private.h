@@ -30,6 +30,20 @@ typedef struct
   GSource          *keep_alive;
 } TnTestkitRequest;
 
+typedef struct _TnTestkitScript TnTestkitScript;
+
+/* A connection on its way from HTTP to Noise. */
+typedef struct
+{
+  TnTestkitServer *server;
+  TnTestkitFault   fault;
+  gboolean         corked;         /* nobody has answered the upgrade yet */
+  gboolean         scripted;       /* early says what precedes HTTP/2; else the server's settings do */
+  GBytes          *early;          /* nullable */
+  gsize            len;
+  guint8           initiation[TN_NOISE_INITIATION_LEN];
+} TnTestkitUpgrade;
+
 struct _TnTestkitServer
 {
   TnTestkitServerOptions         options;
@@ -38,6 +52,8 @@ struct _TnTestkitServer
   TnTestkitRegistry             *registry;
   TnMachinePrivateKey            private_key;
   TnMachinePublicKey             public_key;
+  guint8                         token_private_key[64];      /* Ed25519, as libsodium has it; as long as the server's own key */
+  guint8                         token_public_key[32];
   char                          *url;
   SoupServer                    *soup;            /* NULL while stopped */
   GSocketService                *service;         /* accepts for it */
@@ -48,17 +64,32 @@ struct _TnTestkitServer
   GHashTable                    *questions;       /* token -> question to a node */
   GHashTable                    *departures;      /* node id -> source that removes an ephemeral node */
   GSource                       *flush;
-  TnTestkitFault                 faults[TN_TESTKIT_STAGE_MAP + 1];
-  guint                          n_faults[TN_TESTKIT_STAGE_MAP + 1];
+  TnTestkitFault                 faults[TN_TESTKIT_N_STAGES];
+  guint                          n_faults[TN_TESTKIT_N_STAGES];
+  TnTestkitScript               *script;
 };
 
 /* Takes the next fault of @stage. */
 TnTestkitFault tn_testkit_server_take_fault    (TnTestkitServer *server, TnTestkitStage stage);
-gint64         tn_testkit_now_s                (void);
 
-/* tn-testkit-session.c */
-void           tn_testkit_session_start        (TnTestkitServer *server, GIOStream *stream, const guint8 *initiation, gsize len,
-                                                TnTestkitFault fault);
+/* tn-testkit-script.c */
+TnTestkitScript *tn_testkit_script_new           (void);
+void             tn_testkit_script_free          (TnTestkitScript *script);
+void             tn_testkit_script_add           (TnTestkitScript *script, TnTestkitStage stage, guint status, const char *const *headers,
+                                                  GBytes *body);
+void             tn_testkit_script_add_message   (TnTestkitScript *script, const char *json);
+char            *tn_testkit_script_take_message  (TnTestkitScript *script);      /* NULL: none is left */
+void             tn_testkit_script_drop_request  (TnTestkitScript *script, TnTestkitRequest *request);
+
+/* What the script has for a request. FALSE: nothing, go on. */
+gboolean         tn_testkit_script_run           (TnTestkitRequest *request, TnTestkitStage stage);
+gboolean         tn_testkit_script_run_outer     (TnTestkitServer *server, SoupServerMessage *message, TnTestkitStage stage);
+
+/* FALSE: it is answered, and that is all. */
+gboolean         tn_testkit_script_run_upgrade   (TnTestkitUpgrade *upgrade, SoupServerMessage *message);
+
+/* tn-testkit-session.c. */
+void           tn_testkit_session_start        (const TnTestkitUpgrade *upgrade, GIOStream *stream);
 void           tn_testkit_session_close        (TnTestkitSession *session);
 void           tn_testkit_request_answer       (TnTestkitRequest *request, guint status, const char *content_type,
                                                 const void *body, gsize len);
@@ -67,6 +98,15 @@ void           tn_testkit_request_retry_later  (TnTestkitRequest *request);
 
 /* tn-testkit-register.c */
 void           tn_testkit_register             (TnTestkitRequest *request);
+gboolean       tn_testkit_request_apply_fault  (TnTestkitRequest *request, TnTestkitFault fault);      /* FALSE: none that replaces the answer */
+
+/* tn-testkit-id-token.c */
+#define TN_TESTKIT_ID_TOKEN_KEYS_PATH          "/.well-known/jwks.json"
+#define TN_TESTKIT_ID_TOKEN_CONFIGURATION_PATH "/.well-known/openid-configuration"
+void           tn_testkit_id_token_init        (TnTestkitServer *server);
+void           tn_testkit_id_token             (TnTestkitRequest *request);
+char          *tn_testkit_id_token_dup_key_set (TnTestkitServer *server);
+char          *tn_testkit_id_token_dup_configuration (TnTestkitServer *server);
 void           tn_testkit_register_resume      (TnTestkitServer *server, const char *login);
 
 /* tn-testkit-map.c */

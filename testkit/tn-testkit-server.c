@@ -15,9 +15,9 @@
 #define OVERSIZE_KEY_LEN (128 << 10)    /* clients read at most 64 KiB */
 
 gint64
-tn_testkit_now_s (void)
+tn_testkit_server_now_s (const TnTestkitServer *server)
 {
-  return g_get_real_time () / G_USEC_PER_SEC;
+  return g_get_real_time () / G_USEC_PER_SEC + server->options.clock_offset_s;
 }
 
 TnTestkitServerOptions *
@@ -57,6 +57,14 @@ tn_testkit_server_take_fault (TnTestkitServer *server,
 
   server->n_faults[stage]--;
   return server->faults[stage];
+}
+
+void
+tn_testkit_server_rotate_key (TnTestkitServer *server)
+{
+  tn_machine_private_key_generate (&server->private_key);
+  tn_machine_private_key_get_public (&server->private_key, &server->public_key);
+  tn_testkit_server_drop (server, NULL);
 }
 
 /* The connection under a request, when HTTP is to be left behind. */
@@ -150,11 +158,14 @@ key_cb (SoupServer        *soup,
 {
   TnTestkitServer *server = user_data;
   const char *version = query != NULL ? g_hash_table_lookup (query, "v") : NULL;
-  TnTestkitFault fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_KEY);
   g_autofree char *answer = make_key_answer (server);
   g_autofree char *blanks = NULL;
+  TnTestkitFault fault;
   guint64 number = 0;
 
+  if (tn_testkit_script_run_outer (server, message, TN_TESTKIT_STAGE_KEY))
+    return;
+  fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_KEY);
   if (apply_fault (server, message, fault))
     return;
 
@@ -172,31 +183,96 @@ key_cb (SoupServer        *soup,
     answer_text (message, SOUP_STATUS_OK, "application/json", answer);
 }
 
+/* What others need to check an identity token: OpenID Connect Discovery 1.0, RFC 7517. */
+
+static void
+key_set_cb (SoupServer        *soup,
+            SoupServerMessage *message,
+            const char        *path,
+            GHashTable        *query,
+            gpointer           user_data)
+{
+  g_autofree char *text = tn_testkit_id_token_dup_key_set (user_data);
+
+  answer_text (message, SOUP_STATUS_OK, "application/json", text);
+}
+
+static void
+configuration_cb (SoupServer        *soup,
+                  SoupServerMessage *message,
+                  const char        *path,
+                  GHashTable        *query,
+                  gpointer           user_data)
+{
+  g_autofree char *text = tn_testkit_id_token_dup_configuration (user_data);
+
+  answer_text (message, SOUP_STATUS_OK, "application/json", text);
+}
+
 /* POST /ts2021 */
 
-typedef struct
+static void
+upgrade_free (TnTestkitUpgrade *upgrade)
 {
-  TnTestkitServer *server;
-  TnTestkitFault   fault;
-  gsize            len;
-  guint8           initiation[TN_NOISE_INITIATION_LEN];
-} Upgrade;
+  g_clear_pointer (&upgrade->early, g_bytes_unref);
+  g_free (upgrade);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnTestkitUpgrade, upgrade_free)
+
+static void
+free_closure_data (gpointer  data,
+                   GClosure *closure)
+{
+  upgrade_free (data);
+}
 
 static void
 upgraded_cb (SoupServerMessage *message,
              gpointer           user_data)
 {
-  Upgrade *upgrade = user_data;
   g_autoptr (GIOStream) stream = steal (message);
 
-  tn_testkit_session_start (upgrade->server, stream, upgrade->initiation, upgrade->len, upgrade->fault);
+  tn_testkit_session_start (user_data, stream);
 }
 
-static void
-upgrade_free (gpointer  data,
-              GClosure *closure)
+/* Answers what is no upgrade. */
+static gboolean
+read_upgrade (TnTestkitUpgrade  *upgrade,
+              SoupServerMessage *message)
 {
-  g_free (data);
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+  const char *protocol = soup_message_headers_get_one (headers, "Upgrade");
+  const char *handshake = soup_message_headers_get_one (headers, HANDSHAKE_HEADER);
+  g_autofree guchar *initiation = NULL;
+
+  if (protocol == NULL || g_ascii_strcasecmp (protocol, UPGRADE_PROTOCOL) != 0)
+    {
+      answer_text (message, SOUP_STATUS_BAD_REQUEST, "text/plain", "unknown next protocol\n");
+      return FALSE;
+    }
+  if (handshake != NULL)
+    initiation = g_base64_decode (handshake, &upgrade->len);
+  if (upgrade->len == 0 || upgrade->len > TN_NOISE_INITIATION_LEN)
+    {
+      answer_text (message, SOUP_STATUS_BAD_REQUEST, "text/plain", "missing or malformed handshake\n");
+      return FALSE;
+    }
+  memcpy (upgrade->initiation, initiation, upgrade->len);
+  return TRUE;
+}
+
+/* Through libsoup, which writes the answer by itself. */
+static void
+upgrade_apart (TnTestkitUpgrade  *upgrade,
+               SoupServerMessage *message)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_response_headers (message);
+
+  g_signal_connect_data (message, "wrote-informational", G_CALLBACK (upgraded_cb), upgrade, free_closure_data, 0);
+  soup_message_headers_replace (headers, "Upgrade", UPGRADE_PROTOCOL);
+  soup_message_headers_replace (headers, "Connection", "upgrade");
+  soup_server_message_set_status (message, SOUP_STATUS_SWITCHING_PROTOCOLS, NULL);
 }
 
 static void
@@ -207,42 +283,30 @@ upgrade_cb (SoupServer        *soup,
             gpointer           user_data)
 {
   TnTestkitServer *server = user_data;
-  SoupMessageHeaders *request = soup_server_message_get_request_headers (message);
-  SoupMessageHeaders *response = soup_server_message_get_response_headers (message);
-  const char *protocol = soup_message_headers_get_one (request, "Upgrade");
-  const char *handshake = soup_message_headers_get_one (request, HANDSHAKE_HEADER);
-  TnTestkitFault fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_UPGRADE);
-  g_autofree guchar *initiation = NULL;
-  Upgrade *upgrade;
-  gsize len = 0;
+  g_autoptr (TnTestkitUpgrade) upgrade = g_new0 (TnTestkitUpgrade, 1);
 
-  if ((fault == TN_TESTKIT_FAULT_SERVER_ERROR || fault == TN_TESTKIT_FAULT_TOO_MANY_REQUESTS) &&
-      apply_fault (server, message, fault))
+  upgrade->server = server;
+  upgrade->corked = server->options.corked;
+  if (!tn_testkit_script_run_upgrade (upgrade, message))
+    return;
+  if (!upgrade->scripted)
+    upgrade->fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_UPGRADE);
+  if ((upgrade->fault == TN_TESTKIT_FAULT_SERVER_ERROR || upgrade->fault == TN_TESTKIT_FAULT_TOO_MANY_REQUESTS) &&
+      apply_fault (server, message, upgrade->fault))
+    return;
+  if (!read_upgrade (upgrade, message))
     return;
 
-  if (protocol == NULL || g_ascii_strcasecmp (protocol, UPGRADE_PROTOCOL) != 0)
+  if (upgrade->corked)
     {
-      answer_text (message, SOUP_STATUS_BAD_REQUEST, "text/plain", "unknown next protocol\n");
-      return;
-    }
+      g_autoptr (GIOStream) stream = steal (message);
 
-  if (handshake != NULL)
-    initiation = g_base64_decode (handshake, &len);
-  if (len == 0 || len > TN_NOISE_INITIATION_LEN)
+      tn_testkit_session_start (upgrade, stream);
+    }
+  else
     {
-      answer_text (message, SOUP_STATUS_BAD_REQUEST, "text/plain", "missing or malformed handshake\n");
-      return;
+      upgrade_apart (g_steal_pointer (&upgrade), message);
     }
-
-  upgrade = g_new0 (Upgrade, 1);
-  upgrade->server = server;
-  upgrade->fault = fault;
-  upgrade->len = len;
-  memcpy (upgrade->initiation, initiation, len);
-  g_signal_connect_data (message, "wrote-informational", G_CALLBACK (upgraded_cb), upgrade, upgrade_free, 0);
-  soup_message_headers_replace (response, "Upgrade", UPGRADE_PROTOCOL);
-  soup_message_headers_replace (response, "Connection", "upgrade");
-  soup_server_message_set_status (message, SOUP_STATUS_SWITCHING_PROTOCOLS, NULL);
 }
 
 static void
@@ -282,10 +346,12 @@ tn_testkit_server_new (TnTestkitRegistry            *registry,
   server->user_data = user_data;
   tn_machine_private_key_generate (&server->private_key);
   tn_machine_private_key_get_public (&server->private_key, &server->public_key);
+  tn_testkit_id_token_init (server);
   server->sessions = g_ptr_array_new ();
   server->held = g_ptr_array_new_with_free_func (g_object_unref);
   server->streams = g_ptr_array_new ();
   server->waiting = g_ptr_array_new ();
+  server->script = tn_testkit_script_new ();
   server->questions = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, tn_testkit_question_free);
   server->departures = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, departure_free);
 
@@ -300,10 +366,12 @@ tn_testkit_server_free (TnTestkitServer *server)
   g_ptr_array_unref (server->held);
   g_ptr_array_unref (server->streams);
   g_ptr_array_unref (server->waiting);
+  tn_testkit_script_free (server->script);
   g_hash_table_unref (server->questions);
   g_hash_table_unref (server->departures);
   tn_testkit_registry_free (server->registry);
   tn_machine_private_key_clear (&server->private_key);
+  explicit_bzero (server->token_private_key, sizeof server->token_private_key);
   g_clear_object (&server->options.certificate);
   g_free (server->options.address);
   g_free (server->url);
@@ -377,6 +445,8 @@ tn_testkit_server_start (TnTestkitServer  *server,
   soup_server_add_handler (server->soup, NULL, other_cb, server, NULL);
   soup_server_add_handler (server->soup, "/key", key_cb, server, NULL);
   soup_server_add_handler (server->soup, "/ts2021", upgrade_cb, server, NULL);
+  soup_server_add_handler (server->soup, TN_TESTKIT_ID_TOKEN_KEYS_PATH, key_set_cb, server, NULL);
+  soup_server_add_handler (server->soup, TN_TESTKIT_ID_TOKEN_CONFIGURATION_PATH, configuration_cb, server, NULL);
   g_signal_connect (server->service, "incoming", G_CALLBACK (incoming_cb), server);
   g_socket_service_start (server->service);
   return TRUE;
@@ -464,7 +534,7 @@ tn_testkit_server_approve (TnTestkitServer  *server,
       return FALSE;
     }
 
-  if (!tn_testkit_registry_approve (server->registry, login, user, tn_testkit_now_s (), error))
+  if (!tn_testkit_registry_approve (server->registry, login, user, tn_testkit_server_now_s (server), error))
     return FALSE;
 
   tn_testkit_register_resume (server, login);

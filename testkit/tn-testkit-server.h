@@ -12,6 +12,8 @@ G_BEGIN_DECLS
  * public face. */
 typedef struct _TnTestkitServer TnTestkitServer;
 
+#define TN_TESTKIT_N_STAGES (TN_TESTKIT_STAGE_ID_TOKEN + 1)
+
 typedef struct
 {
   void (*login)   (const char *url, gpointer user_data);
@@ -29,7 +31,11 @@ typedef struct
   guint            retry_after_s;
   guint            minimum_version;
   gboolean         early_payload;
+  guint            record_size;
   gboolean         compression;
+  gboolean         corked;
+  gint64           clock_offset_s;
+  gboolean         resumable_sessions;
 } TnTestkitServerOptions;
 
 TnTestkitServer   *tn_testkit_server_new           (TnTestkitRegistry *registry, const TnTestkitServerHandler *handler,
@@ -37,6 +43,7 @@ TnTestkitServer   *tn_testkit_server_new           (TnTestkitRegistry *registry,
 void               tn_testkit_server_free          (TnTestkitServer *server);
 TnTestkitServerOptions *tn_testkit_server_options  (TnTestkitServer *server);
 TnTestkitRegistry *tn_testkit_server_registry      (TnTestkitServer *server);
+gint64             tn_testkit_server_now_s         (const TnTestkitServer *server);
 
 gboolean           tn_testkit_server_start         (TnTestkitServer *server, GError **error);
 void               tn_testkit_server_stop          (TnTestkitServer *server);
@@ -47,6 +54,12 @@ char              *tn_testkit_server_dup_url       (TnTestkitServer *server);   
 void               tn_testkit_server_changed       (TnTestkitServer *server);
 gboolean           tn_testkit_server_approve       (TnTestkitServer *server, const char *auth_url, const char *user, GError **error);
 void               tn_testkit_server_remove        (TnTestkitServer *server, TnTestkitRecord *record);
+void               tn_testkit_server_rotate_key    (TnTestkitServer *server);
+void               tn_testkit_server_script        (TnTestkitServer *server, TnTestkitStage stage, guint status, const char *const *headers,
+                                                    GBytes *body);
+void               tn_testkit_server_add_first_message (TnTestkitServer *server, const char *json);
+void               tn_testkit_server_hold          (TnTestkitServer *server, TnTestkitStage stage);
+guint              tn_testkit_server_release       (TnTestkitServer *server, TnTestkitStage stage);
 void               tn_testkit_server_inject_fault  (TnTestkitServer *server, TnTestkitStage stage, TnTestkitFault fault, guint n_times);
 
 /* @record NULL: all. How many were meant. */

@@ -19,6 +19,7 @@ request_free (TnTestkitRequest *request)
   TnTestkitServer *server = request->session->server;
 
   tn_testkit_map_detach (request);
+  tn_testkit_script_drop_request (server->script, request);
   g_ptr_array_remove (server->waiting, request);
   g_clear_pointer (&request->json, json_node_unref);
   g_clear_pointer (&request->body, g_byte_array_unref);
@@ -62,7 +63,7 @@ static gboolean
 is_known_but_missing (const char *path)
 {
   static const char * const paths[] =
-    { "/machine/update-health", "/machine/set-dns", "/machine/feature/query", "/machine/id-token",
+    { "/machine/update-health", "/machine/set-dns", "/machine/feature/query",
       "/machine/set-device-attr", "/machine/audit-log", "/machine/whoami" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
@@ -102,6 +103,11 @@ route (TnTestkitRequest *request)
   if (strcmp (path, "/machine/map") == 0)
     {
       tn_testkit_map (request);
+      return;
+    }
+  if (strcmp (path, "/machine/id-token") == 0)
+    {
+      tn_testkit_id_token (request);
       return;
     }
 
@@ -191,23 +197,38 @@ tn_testkit_session_close (TnTestkitSession *session)
 /* The handshake */
 
 static void
-append_early_payload (TnNoiseSession *session,
-                      const char     *json,
-                      GByteArray     *out)
+seal (TnNoiseSession *session,
+      gsize           record_len,
+      const guint8   *data,
+      gsize           len,
+      GByteArray     *out)
 {
   g_autoptr (TnAead) aead = tn_aead_new ();
+
+  for (gsize pos = 0; pos < len; pos += record_len)
+    if (!tn_noise_seal (&session->send, aead, data + pos, MIN (record_len, len - pos), out))
+      g_assert_not_reached ();
+}
+
+/* At least three records, as Headscale writes it: no client may count on one. */
+static void
+append_early_payload (TnNoiseSession *session,
+                      gsize           record_len,
+                      const guint8   *payload,
+                      gsize           payload_len,
+                      GByteArray     *out)
+{
   guint8 len[4];
 
-  tn_put_u32be (len, (guint32) strlen (json));
-  /* Three records, as Headscale writes it: no client may count on one. */
-  if (!tn_noise_seal (&session->send, aead, early_magic, sizeof early_magic, out) ||
-      !tn_noise_seal (&session->send, aead, len, sizeof len, out) ||
-      !tn_noise_seal (&session->send, aead, (const guint8 *) json, strlen (json), out))
-    g_assert_not_reached ();
+  tn_put_u32be (len, (guint32) payload_len);
+  seal (session, record_len, early_magic, sizeof early_magic, out);
+  seal (session, record_len, len, sizeof len, out);
+  seal (session, record_len, payload, payload_len, out);
 }
 
 static void
 append_challenge (TnNoiseSession *session,
+                  gsize           record_len,
                   GByteArray     *out)
 {
   TnMachinePrivateKey private_key;
@@ -222,7 +243,24 @@ append_challenge (TnNoiseSession *session,
   memcpy (challenge.bytes, public_key.bytes, sizeof challenge.bytes);
   tn_challenge_public_key_print (&challenge, text);
   json = g_strdup_printf ("{\"nodeKeyChallenge\":\"%s\"}", text);
-  append_early_payload (session, json, out);
+  append_early_payload (session, record_len, (const guint8 *) json, strlen (json), out);
+}
+
+/* What precedes HTTP/2. */
+static void
+append_early (const TnTestkitUpgrade *upgrade,
+              TnNoiseSession         *session,
+              GByteArray             *out)
+{
+  static const char broken[] = "{\"nodeKeyChallenge\":";
+  gsize record_len = upgrade->server->options.record_size;
+
+  if (upgrade->fault == TN_TESTKIT_FAULT_BAD_JSON)
+    append_early_payload (session, record_len, (const guint8 *) broken, strlen (broken), out);
+  else if (upgrade->early != NULL)
+    append_early_payload (session, record_len, g_bytes_get_data (upgrade->early, NULL), g_bytes_get_size (upgrade->early), out);
+  else if (!upgrade->scripted && upgrade->server->options.early_payload)
+    append_challenge (session, record_len, out);
 }
 
 static void
@@ -233,8 +271,18 @@ write_all (GIOStream    *stream,
   g_output_stream_write_all (g_io_stream_get_output_stream (stream), data, len, NULL, NULL, NULL);
 }
 
-/* Faults in place of a good answer. FALSE: go on. */
-static gboolean
+static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: tailscale-control-protocol\r\nConnection: upgrade\r\n\r\n";
+
+static void
+answer_upgrade (GIOStream *stream,
+                gboolean   corked)
+{
+  if (corked)
+    write_all (stream, (const guint8 *) switching, (guint) strlen (switching));
+}
+
+/* In place of a good answer. */
+static void
 apply_fault (TnTestkitServer *server,
              GIOStream       *stream,
              const guint8    *response,
@@ -245,42 +293,43 @@ apply_fault (TnTestkitServer *server,
 
   switch (fault)
     {
-    case TN_TESTKIT_FAULT_CLOSE:
-      break;
-    case TN_TESTKIT_FAULT_TRUNCATED:
-      write_all (stream, response, TN_NOISE_RESPONSE_LEN / 2);
-      break;
     case TN_TESTKIT_FAULT_GARBAGE:
       write_all (stream, garbage, sizeof garbage);
-      g_ptr_array_add (server->held, g_object_ref (stream));
-      return TRUE;
+      break;
     case TN_TESTKIT_FAULT_OVERSIZE:
       write_all (stream, response, TN_NOISE_RESPONSE_LEN);
       write_all (stream, oversize, sizeof oversize);
-      g_ptr_array_add (server->held, g_object_ref (stream));
-      return TRUE;
+      break;
     case TN_TESTKIT_FAULT_HANG:
-      g_ptr_array_add (server->held, g_object_ref (stream));
-      return TRUE;
+      break;
+    case TN_TESTKIT_FAULT_TRUNCATED:
+      write_all (stream, response, TN_NOISE_RESPONSE_LEN / 2);
+      G_GNUC_FALLTHROUGH;
+    case TN_TESTKIT_FAULT_CLOSE:
     case TN_TESTKIT_FAULT_NONE:
     case TN_TESTKIT_FAULT_BAD_JSON:
     case TN_TESTKIT_FAULT_SERVER_ERROR:
     case TN_TESTKIT_FAULT_TOO_MANY_REQUESTS:
     default:
-      return FALSE;
+      g_io_stream_close (stream, NULL, NULL);
+      return;
     }
+  g_ptr_array_add (server->held, g_object_ref (stream));
+}
 
-  g_io_stream_close (stream, NULL, NULL);
-  return TRUE;
+/* Those that the handshake survives, or never sees. */
+static gboolean
+replaces_handshake (TnTestkitFault fault)
+{
+  return fault != TN_TESTKIT_FAULT_NONE && fault != TN_TESTKIT_FAULT_BAD_JSON && fault != TN_TESTKIT_FAULT_SERVER_ERROR &&
+         fault != TN_TESTKIT_FAULT_TOO_MANY_REQUESTS;
 }
 
 void
-tn_testkit_session_start (TnTestkitServer *server,
-                          GIOStream       *stream,
-                          const guint8    *initiation,
-                          gsize            len,
-                          TnTestkitFault   fault)
+tn_testkit_session_start (const TnTestkitUpgrade *upgrade,
+                          GIOStream              *stream)
 {
+  TnTestkitServer *server = upgrade->server;
   g_auto (TnNoiseSession) noise = { 0 };
   g_autoptr (GError) error = NULL;
   g_autoptr (GByteArray) first = g_byte_array_new ();
@@ -290,28 +339,33 @@ tn_testkit_session_start (TnTestkitServer *server,
   TnTestkitSession *session;
   guint16 version;
 
-  if (!tn_noise_respond (&server->private_key, initiation, len, NULL, response, &noise, &machine_key, &version, NULL, &error) ||
+  if (!tn_noise_respond (&server->private_key, upgrade->initiation, upgrade->len, NULL, response, &noise, &machine_key, &version, NULL,
+                         &error) ||
       version < server->options.minimum_version)
     {
       /* Whatever is wrong, all that a client learns is the end of the stream. */
       g_debug ("refused a handshake: %s", error != NULL ? error->message : "old capability version");
+      answer_upgrade (stream, upgrade->corked);
       g_io_stream_close (stream, NULL, NULL);
       return;
     }
+  if (replaces_handshake (upgrade->fault))
+    {
+      answer_upgrade (stream, upgrade->corked);
+      apply_fault (server, stream, response, upgrade->fault);
+      return;
+    }
 
-  if (apply_fault (server, stream, response, fault))
-    return;
-
+  if (upgrade->corked)
+    g_byte_array_append (first, (const guint8 *) switching, (guint) strlen (switching));
   g_byte_array_append (first, response, sizeof response);
-  if (fault == TN_TESTKIT_FAULT_BAD_JSON)
-    append_early_payload (&noise, "{\"nodeKeyChallenge\":", first);
-  else if (server->options.early_payload)
-    append_challenge (&noise, first);
+  append_early (upgrade, &noise, first);
   first_bytes = g_byte_array_free_to_bytes (g_steal_pointer (&first));
 
   session = g_new0 (TnTestkitSession, 1);
   session->server = server;
   session->machine_key = machine_key;
   session->connection = tn_noise_connection_new_server (stream, &noise, NULL, 0, first_bytes, &connection_handler, session);
+  tn_noise_connection_set_record_len (session->connection, server->options.record_size);
   g_ptr_array_add (server->sessions, session);
 }

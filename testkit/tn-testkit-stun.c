@@ -14,6 +14,8 @@
  *
  * Like the servers beside relays it answers only what nodes ask, and is silent about all else. It lives in the thread-default main
  * context in which it is started, answers while that runs, and is to be used from there. The port stays over a stop.
+ *
+ * Since: 0.1
  */
 struct _TnTestkitStun
 {
@@ -158,6 +160,8 @@ tn_testkit_stun_class_init (TnTestkitStunClass *klass)
    * TnTestkitStun:address: (getter get_address)
    *
    * The IP address that it listens on.
+   *
+   * Since: 0.1
    */
   properties[PROP_ADDRESS] = g_param_spec_string ("address", NULL, NULL, "127.0.0.1", construct);
 
@@ -165,6 +169,8 @@ tn_testkit_stun_class_init (TnTestkitStunClass *klass)
    * TnTestkitStun:port: (getter get_port)
    *
    * The UDP port; 0 before the first start when any will do.
+   *
+   * Since: 0.1
    */
   properties[PROP_PORT] = g_param_spec_uint ("port", NULL, NULL, 0, G_MAXUINT16, 0, construct);
 
@@ -172,6 +178,8 @@ tn_testkit_stun_class_init (TnTestkitStunClass *klass)
    * TnTestkitStun:silent: (getter get_silent) (setter set_silent)
    *
    * Whether it answers nothing, as where UDP is blocked.
+   *
+   * Since: 0.1
    */
   properties[PROP_SILENT] =
     g_param_spec_boolean ("silent", NULL, NULL, FALSE, G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
@@ -190,6 +198,8 @@ tn_testkit_stun_init (TnTestkitStun *self)
  * A server on loopback, on a port that the system chooses.
  *
  * Returns: (transfer full): a server that is not started
+ *
+ * Since: 0.1
  */
 TnTestkitStun *
 tn_testkit_stun_new (void)
@@ -227,6 +237,8 @@ open_socket (TnTestkitStun  *self,
  * Begins to listen, in the thread-default main context. Does nothing when it does so already.
  *
  * Returns: whether it listens
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_stun_start (TnTestkitStun  *self,
@@ -252,6 +264,8 @@ tn_testkit_stun_start (TnTestkitStun  *self,
  * @self: a server
  *
  * Listens no more. It may be started again, on the same port.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_stun_stop (TnTestkitStun *self)
@@ -273,6 +287,8 @@ tn_testkit_stun_stop (TnTestkitStun *self)
  * Gets the IP address on which it listens.
  *
  * Returns: the IP address that it listens on
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_stun_get_address (TnTestkitStun *self)
@@ -289,6 +305,8 @@ tn_testkit_stun_get_address (TnTestkitStun *self)
  * Gets the UDP port on which it listens.
  *
  * Returns: its UDP port, 0 when it was never started
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_stun_get_port (TnTestkitStun *self)
@@ -305,6 +323,8 @@ tn_testkit_stun_get_port (TnTestkitStun *self)
  * Gets how many requests have come.
  *
  * Returns: how many proper requests came, answered or not
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_stun_get_n_requests (TnTestkitStun *self)
@@ -321,6 +341,8 @@ tn_testkit_stun_get_n_requests (TnTestkitStun *self)
  * Gets whether it hears requests without answering them.
  *
  * Returns: whether it answers nothing
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_stun_get_silent (TnTestkitStun *self)
@@ -336,6 +358,8 @@ tn_testkit_stun_get_silent (TnTestkitStun *self)
  * @silent: whether to answer nothing
  *
  * Makes the server deaf and dumb, as where UDP is blocked, or answer again.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_stun_set_silent (TnTestkitStun *self,

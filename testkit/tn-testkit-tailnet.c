@@ -30,6 +30,8 @@
  *
  * All of it runs in a thread of its own, so that the calling thread may block; the methods may be called from any thread. The
  * control server is there for everything else: [method@TailnetTestkit.Tailnet.get_control].
+ *
+ * Since: 0.1
  */
 struct _TnTestkitTailnet
 {
@@ -37,6 +39,7 @@ struct _TnTestkitTailnet
   char             *listen_address;
   guint             n_relays;
   gboolean          tls;
+  guint             control_port;     /* 0: any */
   TnTestkitControl *control;
   GPtrArray        *relays;           /* of TnTestkitDerp; touched in the thread of the control server only */
   TnTestkitStun    *stun;             /* likewise; one for all relays */
@@ -51,6 +54,7 @@ enum
   PROP_LISTEN_ADDRESS,
   PROP_N_RELAYS,
   PROP_TLS,
+  PROP_CONTROL_PORT,
   PROP_CONTROL,
   PROP_AUTH_KEY,
   PROP_TLS_DATABASE,
@@ -197,6 +201,7 @@ tn_testkit_tailnet_constructed (GObject *object)
   self->control = g_object_new (TN_TESTKIT_TYPE_CONTROL,
                                 "threaded", TRUE,
                                 "listen-address", self->listen_address,
+                                "port", self->control_port,
                                 "tls-certificate", certificate,
                                 NULL);
   for (guint i = 0; i < self->n_relays; i++)
@@ -241,6 +246,9 @@ tn_testkit_tailnet_get_property (GObject    *object,
     case PROP_TLS:
       g_value_set_boolean (value, self->tls);
       break;
+    case PROP_CONTROL_PORT:
+      g_value_set_uint (value, self->control_port);
+      break;
     case PROP_CONTROL:
       g_value_set_object (value, self->control);
       break;
@@ -274,6 +282,9 @@ tn_testkit_tailnet_set_property (GObject      *object,
     case PROP_TLS:
       self->tls = g_value_get_boolean (value);
       break;
+    case PROP_CONTROL_PORT:
+      self->control_port = g_value_get_uint (value);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
     }
@@ -295,6 +306,8 @@ tn_testkit_tailnet_class_init (TnTestkitTailnetClass *klass)
    * TnTestkitTailnet:listen-address:
    *
    * IP address on which all servers listen.
+   *
+   * Since: 0.1
    */
   properties[PROP_LISTEN_ADDRESS] = g_param_spec_string ("listen-address", NULL, NULL, "127.0.0.1", construct);
 
@@ -302,6 +315,8 @@ tn_testkit_tailnet_class_init (TnTestkitTailnetClass *klass)
    * TnTestkitTailnet:n-relays:
    *
    * How many relays there are. Their regions have the numbers from 900 on.
+   *
+   * Since: 0.1
    */
   properties[PROP_N_RELAYS] = g_param_spec_uint ("n-relays", NULL, NULL, 0, MAX_RELAYS, 1, construct);
 
@@ -309,13 +324,26 @@ tn_testkit_tailnet_class_init (TnTestkitTailnetClass *klass)
    * TnTestkitTailnet:tls:
    *
    * Whether the control server speaks TLS; clients then need [property@TailnetTestkit.Tailnet:tls-database].
+   *
+   * Since: 0.1
    */
   properties[PROP_TLS] = g_param_spec_boolean ("tls", NULL, NULL, FALSE, construct);
+
+  /**
+   * TnTestkitTailnet:control-port:
+   *
+   * TCP port of the control server; 0 takes a free one.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_CONTROL_PORT] = g_param_spec_uint ("control-port", NULL, NULL, 0, G_MAXUINT16, 0, construct);
 
   /**
    * TnTestkitTailnet:control: (getter get_control)
    *
    * The control server.
+   *
+   * Since: 0.1
    */
   properties[PROP_CONTROL] = g_param_spec_object ("control", NULL, NULL, TN_TESTKIT_TYPE_CONTROL, readable);
 
@@ -323,6 +351,8 @@ tn_testkit_tailnet_class_init (TnTestkitTailnetClass *klass)
    * TnTestkitTailnet:auth-key: (getter get_auth_key)
    *
    * A key with which any number of nodes can join; %NULL before the first start.
+   *
+   * Since: 0.1
    */
   properties[PROP_AUTH_KEY] = g_param_spec_string ("auth-key", NULL, NULL, NULL, readable);
 
@@ -330,6 +360,8 @@ tn_testkit_tailnet_class_init (TnTestkitTailnetClass *klass)
    * TnTestkitTailnet:tls-database: (getter get_tls_database)
    *
    * Trusts the certificates of all servers; %NULL before the first start.
+   *
+   * Since: 0.1
    */
   properties[PROP_TLS_DATABASE] = g_param_spec_object ("tls-database", NULL, NULL, G_TYPE_TLS_DATABASE, readable);
 
@@ -348,6 +380,8 @@ tn_testkit_tailnet_init (TnTestkitTailnet *self)
  * Makes a tailnet on loopback with one relay.
  *
  * Returns: (transfer full): a stopped tailnet
+ *
+ * Since: 0.1
  */
 TnTestkitTailnet *
 tn_testkit_tailnet_new (void)
@@ -363,6 +397,8 @@ tn_testkit_tailnet_new (void)
  * Starts all servers. After a stop they come back on the same ports, and know all nodes.
  *
  * Returns: whether all of them run
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_tailnet_start (TnTestkitTailnet  *self,
@@ -392,6 +428,8 @@ tn_testkit_tailnet_start (TnTestkitTailnet  *self,
  * @self: a tailnet
  *
  * Stops all servers.
+ *
+ * Since: 0.1
  */
 void
 tn_testkit_tailnet_stop (TnTestkitTailnet *self)
@@ -409,6 +447,8 @@ tn_testkit_tailnet_stop (TnTestkitTailnet *self)
  * Where nodes find the control server.
  *
  * Returns: (transfer full) (nullable): a URL; %NULL before the first start
+ *
+ * Since: 0.1
  */
 char *
 tn_testkit_tailnet_dup_control_url (TnTestkitTailnet *self)
@@ -425,6 +465,8 @@ tn_testkit_tailnet_dup_control_url (TnTestkitTailnet *self)
  * A key with which any number of nodes can join.
  *
  * Returns: (transfer none) (nullable): the key; %NULL before the first start
+ *
+ * Since: 0.1
  */
 const char *
 tn_testkit_tailnet_get_auth_key (TnTestkitTailnet *self)
@@ -441,6 +483,8 @@ tn_testkit_tailnet_get_auth_key (TnTestkitTailnet *self)
  * What a client of its servers has to trust. The relay map holds pins besides, so that only a control server with TLS needs it.
  *
  * Returns: (transfer none) (nullable): the database; %NULL before the first start
+ *
+ * Since: 0.1
  */
 GTlsDatabase *
 tn_testkit_tailnet_get_tls_database (TnTestkitTailnet *self)
@@ -457,6 +501,8 @@ tn_testkit_tailnet_get_tls_database (TnTestkitTailnet *self)
  * Its control server, which runs in a thread of its own.
  *
  * Returns: (transfer none): the control server
+ *
+ * Since: 0.1
  */
 TnTestkitControl *
 tn_testkit_tailnet_get_control (TnTestkitTailnet *self)
@@ -488,6 +534,8 @@ start_relay (TnTestkitServer *server,
  * Starts a relay again that was stopped, on the same port and with the same key.
  *
  * Returns: whether it runs
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_tailnet_start_relay (TnTestkitTailnet  *self,
@@ -522,6 +570,8 @@ stop_relay (TnTestkitServer *server,
  * Stops one relay. Nodes are not told.
  *
  * Returns: whether there is such a relay
+ *
+ * Since: 0.1
  */
 gboolean
 tn_testkit_tailnet_stop_relay (TnTestkitTailnet *self,
@@ -554,6 +604,8 @@ count_relay_clients (TnTestkitServer *server,
  * Counts the clients of a relay.
  *
  * Returns: how many
+ *
+ * Since: 0.1
  */
 guint
 tn_testkit_tailnet_get_n_relay_clients (TnTestkitTailnet *self,

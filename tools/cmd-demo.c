@@ -125,12 +125,13 @@ find_peer (Demo        *demo,
            const char  *name,
            GError     **error)
 {
+  g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (TnNode) peer = NULL;
 
-  while ((peer = tn_device_lookup_peer (device, name)) == NULL && !g_cancellable_is_cancelled (demo->cli->cancellable))
-    g_main_context_iteration (NULL, TRUE);
+  tn_device_wait_for_peer_async (device, name, demo->cli->cancellable, tn_cli_done_cb, &result);
+  peer = tn_device_wait_for_peer_finish (device, tn_cli_wait (&result), error);
   if (peer == NULL)
-    return !g_cancellable_set_error_if_cancelled (demo->cli->cancellable, error);
+    return FALSE;
   g_print (_("alice finds %s by name: %s.\n"), name, tn_node_get_fqdn (peer));
   return TRUE;
 }
@@ -220,7 +221,7 @@ run (TnCli  *cli,
   Demo demo = { .cli = cli };
   int code;
 
-  if (!tn_cli_parse (&tn_cli_demo, entries, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_demo, entries, &argc, &argv, &code))
     return code;
   if (argc > 1)
     return tn_cli_usage (_("“%s” takes no argument, got “%s”"), argv[0], argv[1]);
@@ -235,4 +236,4 @@ run (TnCli  *cli,
   return code;
 }
 
-const TnCliCommand tn_cli_demo = { "demo", "", N_("Show two nodes in a tailnet of their own, on this machine alone"), run };
+const TnCliCommand tn_cli_demo = { "demo", "", N_("Show two nodes in a tailnet of their own, on this machine alone"), NULL, run };

@@ -14,12 +14,12 @@ run_version (TnCli  *cli,
              char  **argv)
 {
   GOptionEntry entries[] = {
-    { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
+    TN_CLI_JSON (cli),
     { NULL },
   };
   int code;
 
-  if (!tn_cli_parse (&tn_cli_version, entries, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_version, entries, &argc, &argv, &code))
     return code;
   if (argc > 1)
     return tn_cli_usage (_("“%s” takes no argument, got “%s”"), argv[0], argv[1]);
@@ -31,107 +31,7 @@ run_version (TnCli  *cli,
   return TN_CLI_DONE;
 }
 
-const TnCliCommand tn_cli_version = { "version", "", N_("Print the version"), run_version };
-
-/* --- status --- */
-
-static char *
-dup_path_text (TnNode *node)
-{
-  TnPath *path = tn_node_get_path (node);
-
-  switch (tn_path_get_kind (path))
-    {
-    case TN_PATH_KIND_RELAY:
-      return g_strdup_printf (_("relay “%s”"), tn_path_get_region (path));
-    case TN_PATH_KIND_DIRECT:
-      return g_strdup (_("direct"));
-    case TN_PATH_KIND_PEER_RELAY:
-      return g_strdup (_("peer relay"));
-    case TN_PATH_KIND_NONE:
-    default:
-      return g_strdup ("-");
-    }
-}
-
-static char *
-dup_first_address (TnNode *node)
-{
-  const char *const *addresses = tn_node_get_addresses (node);
-
-  return g_strdup (addresses[0] != NULL ? addresses[0] : "");
-}
-
-static void
-print_node (TnNode     *node,
-            const char *note)
-{
-  g_autofree char *address = dup_first_address (node);
-  TnUser *user = tn_node_get_user (node);
-  const char *os = tn_node_get_os (node);
-
-  tn_cli_say ("%-16s %-24s %-20s %-8s %s\n", address, tn_node_get_name (node), user != NULL ? tn_user_get_login_name (user) : "-",
-              os != NULL ? os : "-", note);
-}
-
-static int
-print_status (TnCli *cli)
-{
-  g_autoptr (TnNode) self = tn_device_dup_self_node (cli->device);
-  GListModel *peers = tn_device_get_peers (cli->device);
-  GListModel *health = tn_device_get_health (cli->device);
-
-  if (self != NULL)
-    print_node (self, _("this node"));
-  for (guint i = 0; i < g_list_model_get_n_items (peers); i++)
-    {
-      g_autoptr (TnNode) peer = g_list_model_get_item (peers, i);
-      g_autofree char *path = dup_path_text (peer);
-
-      print_node (peer, !tn_node_get_online (peer) ? _("offline") : path);
-    }
-  for (guint i = 0; i < g_list_model_get_n_items (health); i++)
-    {
-      g_autoptr (TnHealthItem) item = g_list_model_get_item (health, i);
-
-      tn_cli_say ("# %s\n", tn_health_item_get_text (item));
-    }
-  return TN_CLI_DONE;
-}
-
-static int
-run_status (TnCli  *cli,
-            int     argc,
-            char  **argv)
-{
-  g_autoptr (GAsyncResult) result = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autofree char *text = NULL;
-  GOptionEntry entries[] = {
-    { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
-    { NULL },
-  };
-  int code;
-
-  if (!tn_cli_parse (&tn_cli_status, entries, &argc, &argv, &code))
-    return code;
-  if (argc > 1)
-    return tn_cli_usage (_("“%s” takes no argument, got “%s”"), argv[0], argv[1]);
-  if ((code = tn_cli_start (cli)) != TN_CLI_DONE)
-    return code;
-  if (!cli->json)
-    return print_status (cli);
-
-  tn_device_status_to_json_async (cli->device, cli->cancellable, tn_cli_done_cb, &result);
-  tn_cli_wait (&result);
-  text = tn_device_status_to_json_finish (cli->device, result, &error);
-  if (text == NULL)
-    return tn_cli_fail (cli, error);
-  g_print ("%s\n", text);
-  return TN_CLI_DONE;
-}
-
-const TnCliCommand tn_cli_status = { "status", "", N_("Show this node and its peers"), run_status };
+const TnCliCommand tn_cli_version = { "version", "", N_("Print the version"), NULL, run_version };
 
 /* --- ip --- */
 
@@ -178,12 +78,12 @@ run_ip (TnCli  *cli,
     { "ipv4", '4', 0, G_OPTION_ARG_NONE, &ipv4, N_("Only IPv4"), NULL },
     { "ipv6", '6', 0, G_OPTION_ARG_NONE, &ipv6, N_("Only IPv6"), NULL },
     { "first", '1', 0, G_OPTION_ARG_NONE, &first, N_("Only the first one"), NULL },
-    { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
+    TN_CLI_JSON (cli),
     { NULL },
   };
   int code;
 
-  if (!tn_cli_parse (&tn_cli_ip, entries, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_ip, entries, &argc, &argv, &code))
     return code;
   if (argc > 2)
     return tn_cli_usage (_("“ip” takes one name at most, got “%s” as well"), argv[2]);
@@ -199,4 +99,4 @@ run_ip (TnCli  *cli,
   return TN_CLI_FAILED;
 }
 
-const TnCliCommand tn_cli_ip = { "ip", "[NAME]", N_("Print the addresses of this node, or of a peer"), run_ip };
+const TnCliCommand tn_cli_ip = { "ip", "[NAME]", N_("Print the addresses of this node, or of a peer"), NULL, run_ip };

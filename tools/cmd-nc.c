@@ -128,11 +128,11 @@ run (TnCli  *cli,
   guint16 port;
   int code;
 
-  if (!tn_cli_parse (&tn_cli_nc, entries, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_nc, entries, &argc, &argv, &code))
     return code;
   if (argc != (listen ? 2 : 3))
-    return listen ? tn_cli_usage (_("“nc -l” takes one port, got %d arguments"), argc - 1)
-                  : tn_cli_usage (_("“nc” takes a host and a port, got %d arguments"), argc - 1);
+    return listen ? tn_cli_usage (_("“nc -l” takes one port, got %d"), argc - 1)
+                  : tn_cli_usage (_("“nc” takes a host and a port, got %d"), argc - 1);
   if (quit_s < -1)
     return tn_cli_usage (_("“%d” is no number of seconds"), quit_s);
   if ((port = tn_cli_port (argv[argc - 1])) == 0)
@@ -146,4 +146,5 @@ run (TnCli  *cli,
   return connection != NULL ? pump_connection (cli, connection) : tn_cli_fail (cli, error);
 }
 
-const TnCliCommand tn_cli_nc = { "nc", "HOST PORT | -l PORT", N_("Connect standard input and output to a port"), run };
+const TnCliCommand tn_cli_nc = { "nc", "HOST PORT | -l PORT", N_("Connect standard input and output to a port"),
+  N_("It ends when both directions have; at a terminal when the other end has. Files go through “< FILE” and “> FILE”."), run };

@@ -467,23 +467,23 @@ run (TnCli  *cli,
   int port = TN_PERF_DEFAULT_PORT;
   Plan plan = { .cli = cli, .n_streams = 1 };
   GOptionEntry entries[] = {
-    { "listen", 'l', 0, G_OPTION_ARG_NONE, &listen, N_("Answer others"), NULL },
+    { "listen", 'l', 0, G_OPTION_ARG_NONE, &listen, N_("Answer others, until interrupted"), NULL },
     { "port", 'p', 0, G_OPTION_ARG_INT, &port, N_("Port of the other end (5209)"), N_("PORT") },
     { "upload", 0, 0, G_OPTION_ARG_NONE, &upload, N_("Only there"), NULL },
     { "download", 0, 0, G_OPTION_ARG_NONE, &download, N_("Only back"), NULL },
     { "pingpong", 0, 0, G_OPTION_ARG_NONE, &pingpong, N_("Only how long one byte takes there and back"), NULL },
-    { "streams", 'P', 0, G_OPTION_ARG_INT, &plan.n_streams, N_("Connections at once"), "N" },
+    { "streams", 'P', 0, G_OPTION_ARG_INT, &plan.n_streams, N_("Connections at once, up to 32 (1)"), "N" },
     { "time", 't', 0, G_OPTION_ARG_DOUBLE, &seconds, N_("Seconds for each direction (5)"), N_("SECONDS") },
     { "bytes", 'n', 0, G_OPTION_ARG_STRING, &bytes, N_("So much instead, with a checksum; K, M and G may follow"), "N" },
-    { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
+    TN_CLI_JSON (cli),
     { NULL },
   };
   int code;
 
-  if (!tn_cli_parse (&tn_cli_perf, entries, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_perf, entries, &argc, &argv, &code))
     return code;
   if (listen ? argc > 2 : argc != 2)
-    return tn_cli_usage (listen ? _("“perf -l” takes one port at most, got %d arguments") : _("“perf” takes one host, got %d arguments"), argc - 1);
+    return tn_cli_usage (listen ? _("“perf -l” takes one port at most, got %d") : _("“perf” takes one host, got %d"), argc - 1);
   if (port < 1 || port > G_MAXUINT16)
     return tn_cli_usage (_("“%d” is no port number: 1 to 65535"), port);
   plan.port = (guint16) port;
@@ -509,4 +509,5 @@ run (TnCli  *cli,
   return TN_CLI_DONE;
 }
 
-const TnCliCommand tn_cli_perf = { "perf", "HOST | -l [PORT]", N_("Measure throughput and latency between two nodes"), run };
+const TnCliCommand tn_cli_perf = { "perf", "HOST | -l [PORT]", N_("Measure throughput and latency between two nodes"),
+  N_("The other node runs “perf -l”. Without --upload, --download and --pingpong it is there and back."), run };

@@ -11,7 +11,7 @@ dup_way (TnPath *path)
   if (path == NULL || tn_path_get_kind (path) == TN_PATH_KIND_NONE)
     return g_strdup ("");
   if (tn_path_get_kind (path) == TN_PATH_KIND_RELAY)
-    return g_strdup_printf (_(" via relay “%s”"), tn_path_get_region (path));
+    return g_strdup_printf (_(" via relay %s"), tn_path_get_region (path));
   endpoint = g_socket_connectable_to_string (G_SOCKET_CONNECTABLE (tn_path_get_endpoint (path)));
   return g_strdup_printf (_(" via %s"), endpoint);
 }
@@ -72,16 +72,16 @@ run (TnCli  *cli,
     { "tsmp", 0, 0, G_OPTION_ARG_NONE, &tsmp, N_("Through the tunnel, answered by the node itself"), NULL },
     { "icmp", 0, 0, G_OPTION_ARG_NONE, &icmp, N_("Through the tunnel, answered by the host's network stack"), NULL },
     { "until-direct", 0, 0, G_OPTION_ARG_NONE, &until_direct, N_("Stop as soon as an answer comes directly"), NULL },
-    { "size", 0, 0, G_OPTION_ARG_INT, &size, N_("Bytes to add to each ping"), "N" },
+    { "size", 0, 0, G_OPTION_ARG_INT, &size, N_("Bytes to add to each ping, up to 1200"), "N" },
     { "interval", 'i', 0, G_OPTION_ARG_INT, &interval_ms, N_("Milliseconds from one ping to the next (1000)"), "MS" },
-    { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
+    TN_CLI_JSON (cli),
     { NULL },
   };
   PingOutcome outcome;
   TnPingKind kind;
   int answers = 0, code;
 
-  if (!tn_cli_parse (&tn_cli_ping, entries, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_ping, entries, &argc, &argv, &code))
     return code;
   if (argc != 2)
     return tn_cli_usage (_("“ping” takes one host, got %d"), argc - 1);
@@ -111,4 +111,6 @@ run (TnCli  *cli,
   return answers > 0 && (!until_direct || direct) ? TN_CLI_DONE : TN_CLI_FAILED;
 }
 
-const TnCliCommand tn_cli_ping = { "ping", "HOST", N_("Ask a peer for an answer, and show the way that it came"), run };
+const TnCliCommand tn_cli_ping = { "ping", "HOST", N_("Ask a peer for an answer, and show the way that it came"),
+  N_("Without --tsmp and --icmp the ping goes beside the tunnel, and is answered by what looks for paths: it tells whether the node is there,\n"
+     "and how it is reached."), run };

@@ -121,7 +121,7 @@ connected_cb (GObject      *object,
   call->local = g_socket_client_connect_finish (G_SOCKET_CLIENT (object), result, &error);
   if (call->local == NULL)
     {
-      tn_cli_complain (_("tailnet: cannot pass on %s: %s\n"), call->caller, error->message);
+      tn_cli_complain (_("tailnet: cannot pass on the call of %s: %s\n"), call->caller, error->message);
       call_free (call);
       return;
     }
@@ -251,10 +251,10 @@ run (TnCli  *cli,
   guint16 port;
   int code;
 
-  if (!tn_cli_parse (&tn_cli_serve, NULL, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_serve, NULL, &argc, &argv, &code))
     return code;
   if (argc != 3)
-    return tn_cli_usage (_("“serve” takes a port and a target, got %d arguments"), argc - 1);
+    return tn_cli_usage (_("“serve” takes a port and a target, got %d"), argc - 1);
   if ((port = tn_cli_port (argv[1])) == 0)
     return TN_CLI_USAGE;
   service.target = parse_target (argv[2], &error);
@@ -272,4 +272,5 @@ run (TnCli  *cli,
   return code;
 }
 
-const TnCliCommand tn_cli_serve = { "serve", "PORT TARGET", N_("Forward a port of the tailnet to a local one"), run };
+const TnCliCommand tn_cli_serve = { "serve", "PORT TARGET", N_("Forward a port of the tailnet to a local one"),
+  N_("TARGET is a port of this machine, HOST:PORT or unix:PATH. It runs until interrupted; a line for each call says who it is."), run };

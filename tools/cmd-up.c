@@ -14,7 +14,7 @@ run (TnCli  *cli,
   g_autoptr (GError) error = NULL;
   int code;
 
-  if (!tn_cli_parse (&tn_cli_up, NULL, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_up, NULL, &argc, &argv, &code))
     return code;
   if (argc > 1)
     return tn_cli_usage (_("“up” takes no argument, got “%s”"), argv[1]);
@@ -35,10 +35,38 @@ run (TnCli  *cli,
   if (g_cancellable_is_cancelled (cli->cancellable))
     return TN_CLI_DONE;
   error = tn_device_dup_error (cli->device);
-  return error != NULL ? tn_cli_fail (cli, error) : TN_CLI_FAILED;
+  if (error != NULL)
+    return tn_cli_fail (cli, error);
+  tn_cli_say ("%s\n", _("The node was logged out."));
+  return TN_CLI_DONE;
 }
 
-const TnCliCommand tn_cli_up = { "up", "", N_("Join the tailnet and stay until interrupted"), run };
+const TnCliCommand tn_cli_up = { "up", "", N_("Join the tailnet and stay until interrupted"),
+  N_("While it runs, other commands with the same --state use its node. If one runs already, it says so and ends."), run };
+
+/* --- logout --- */
+
+static int
+run_logout (TnCli  *cli,
+            int     argc,
+            char  **argv)
+{
+  int code;
+
+  if (!tn_cli_parse (cli, &tn_cli_logout, NULL, &argc, &argv, &code))
+    return code;
+  if (argc > 1)
+    return tn_cli_usage (_("“logout” takes no argument, got “%s”"), argv[1]);
+  if (cli->state_dir == NULL)
+    return tn_cli_usage (_("say which node: --state DIR"));
+
+  cli->leaving = TRUE;
+  return tn_cli_start (cli);
+}
+
+const TnCliCommand tn_cli_logout = { "logout", "", N_("Log the node of --state out, and forget its key"),
+  N_("The control server lets its key expire, and removes it if it is ephemeral; a program that runs the node ends. What is started with this\n"
+     "folder later has to log in anew."), run_logout };
 
 /* --- down --- */
 
@@ -59,7 +87,7 @@ run_down (TnCli  *cli,
   g_autoptr (GError) error = NULL;
   int code;
 
-  if (!tn_cli_parse (&tn_cli_down, NULL, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_down, NULL, &argc, &argv, &code))
     return code;
   if (argc > 1)
     return tn_cli_usage (_("“down” takes no argument, got “%s”"), argv[1]);
@@ -85,4 +113,4 @@ run_down (TnCli  *cli,
   return error != NULL ? tn_cli_fail (cli, error) : TN_CLI_DONE;
 }
 
-const TnCliCommand tn_cli_down = { "down", "", N_("Stop the program that runs the node of --state"), run_down };
+const TnCliCommand tn_cli_down = { "down", "", N_("Stop the program that runs the node of --state"), NULL, run_down };

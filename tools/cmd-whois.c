@@ -218,12 +218,12 @@ run_whoami (TnCli  *cli,
 {
   g_autoptr (TnNode) self = NULL;
   GOptionEntry entries[] = {
-    { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
+    TN_CLI_JSON (cli),
     { NULL },
   };
   int code;
 
-  if (!tn_cli_parse (&tn_cli_whoami, entries, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_whoami, entries, &argc, &argv, &code))
     return code;
   if (argc > 1)
     return tn_cli_usage (_("“%s” takes no argument, got “%s”"), argv[0], argv[1]);
@@ -233,7 +233,7 @@ run_whoami (TnCli  *cli,
   return print_identity (cli, self, NULL);
 }
 
-const TnCliCommand tn_cli_whoami = { "whoami", "", N_("Show who this node is to others"), run_whoami };
+const TnCliCommand tn_cli_whoami = { "whoami", "", N_("Show who this node is to others"), NULL, run_whoami };
 
 static int
 run_whois (TnCli  *cli,
@@ -245,12 +245,12 @@ run_whois (TnCli  *cli,
   g_autoptr (GVariant) capabilities = NULL;
   g_autoptr (TnNode) node = NULL;
   GOptionEntry entries[] = {
-    { "json", 'j', 0, G_OPTION_ARG_NONE, &cli->json, N_("Print JSON"), NULL },
+    TN_CLI_JSON (cli),
     { NULL },
   };
   int code;
 
-  if (!tn_cli_parse (&tn_cli_whois, entries, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_whois, entries, &argc, &argv, &code))
     return code;
   if (argc != 2)
     return tn_cli_usage (_("“whois” takes one address or name, got %d"), argc - 1);
@@ -265,4 +265,4 @@ run_whois (TnCli  *cli,
   return print_identity (cli, node, capabilities);
 }
 
-const TnCliCommand tn_cli_whois = { "whois", "ADDRESS[:PORT] | NAME", N_("Show who has an address or a name"), run_whois };
+const TnCliCommand tn_cli_whois = { "whois", "ADDRESS[:PORT] | NAME", N_("Show who has an address or a name"), NULL, run_whois };

@@ -12,6 +12,7 @@
 typedef struct
 {
   char     *address;
+  int       port;           /* 0: any */
   int       n_relays;
   char    **users;          /* nullable */
   gboolean  verbose;
@@ -88,6 +89,7 @@ run (const Options  *options,
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   g_autoptr (TnTestkitTailnet) tailnet = g_object_new (TN_TESTKIT_TYPE_TAILNET,
                                                        "listen-address", options->address != NULL ? options->address : "127.0.0.1",
+                                                       "control-port", (guint) options->port,
                                                        "n-relays", (guint) options->n_relays,
                                                        NULL);
 
@@ -104,6 +106,23 @@ run (const Options  *options,
   return TRUE;
 }
 
+static gboolean
+check (const Options  *options,
+       int             argc,
+       char          **argv,
+       GError        **error)
+{
+  if (argc > 1)
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "takes no argument, got “%s”", argv[1]);
+  else if (options->n_relays < 0 || options->n_relays > 99)
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "cannot have %d relays: 0 to 99", options->n_relays);
+  else if (options->port < 0 || options->port > G_MAXUINT16)
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "“%d” is no port number: 1 to 65535", options->port);
+  else
+    return TRUE;
+  return FALSE;
+}
+
 int
 main (int    argc,
       char **argv)
@@ -111,6 +130,7 @@ main (int    argc,
   Options options = { .n_relays = 1 };
   const GOptionEntry entries[] = {
     { "address", 'a', 0, G_OPTION_ARG_STRING, &options.address, "IP address to listen on (127.0.0.1)", "ADDRESS" },
+    { "port", 'p', 0, G_OPTION_ARG_INT, &options.port, "TCP port of the control server (any that is free)", "PORT" },
     { "relays", 'r', 0, G_OPTION_ARG_INT, &options.n_relays, "how many relays (1)", "N" },
     { "user", 'u', 0, G_OPTION_ARG_STRING_ARRAY, &options.users, "print a key of this user as well; may be given again", "NAME" },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options.verbose, "print each request of a node, one a line", NULL },
@@ -120,10 +140,13 @@ main (int    argc,
   g_autoptr (GError) error = NULL;
 
   setlocale (LC_ALL, "");
+  g_option_context_set_description (context, "The first line that it prints is an object of JSON: \"control-url\" and \"auth-key\", with which any\n"
+                                             "number of nodes can join, and with --user \"auth-keys\", the key of each user by name. It runs\n"
+                                             "until interrupted.");
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error) || options.n_relays < 0 || options.n_relays > 99)
+  if (!g_option_context_parse (context, &argc, &argv, &error) || !check (&options, argc, argv, &error))
     {
-      g_printerr ("tailnet-testkit: %s\n", error != NULL ? error->message : "0 to 99 relays");
+      g_printerr ("tailnet-testkit: %s\n", error->message);
       return 2;
     }
 

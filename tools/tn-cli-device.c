@@ -3,6 +3,7 @@
 
 #include <glib-unix.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tn-cli-settings.h"
 #include "tn-cli.h"
@@ -23,21 +24,68 @@ interrupted_cb (gpointer data)
   return G_SOURCE_REMOVE;      /* the next one ends the program at once */
 }
 
+/* --- Files that are named in options --- */
+
+#define FILE_MAX (1 << 20)
+
+static void
+read_thread (GTask        *task,
+             gpointer      source,
+             gpointer      task_data,
+             GCancellable *cancellable)
+{
+  g_autoptr (GFile) file = g_file_new_for_path (task_data);
+  g_autofree char *text = g_malloc (FILE_MAX + 1);
+  GError *error = NULL;
+  g_autoptr (GFileInputStream) stream = g_file_read (file, NULL, &error);
+  gsize len = 0;
+
+  if (stream != NULL && g_input_stream_read_all (G_INPUT_STREAM (stream), text, FILE_MAX + 1, &len, NULL, &error) && len > FILE_MAX)
+    error = g_error_new (G_IO_ERROR, G_IO_ERROR_INVALID_DATA, _("%s has more than %d bytes"), (char *) task_data, FILE_MAX);
+  if (error != NULL)
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+  text[len] = '\0';
+  g_task_return_pointer (task, g_steal_pointer (&text), g_free);
+}
+
+/* In a thread, since a pipe that nobody writes to would keep signals and --timeout waiting. Up to the first zero byte. */
+static char *
+read_file (TnCli       *cli,
+           const char  *path,
+           GError     **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GTask) task = g_task_new (NULL, cli->cancellable, tn_cli_done_cb, &result);
+
+  g_task_set_task_data (task, g_strdup (path), g_free);
+  g_task_set_return_on_cancel (task, TRUE);
+  g_task_run_in_thread (task, read_thread);
+  return g_task_propagate_pointer (G_TASK (tn_cli_wait (&result)), error);
+}
+
 /* The key itself, "file:PATH" or "env:NAME". */
 static char *
-read_auth_key (const char  *text,
+read_auth_key (TnCli       *cli,
+               const char  *text,
                GError     **error)
 {
   g_autofree char *contents = NULL;
 
   if (g_str_has_prefix (text, "file:"))
     {
-      if (!g_file_get_contents (text + strlen ("file:"), &contents, NULL, error))
+      contents = read_file (cli, text + strlen ("file:"), error);
+      if (contents == NULL)
         {
           g_prefix_error (error, "%s", _("cannot read the auth key: "));
           return NULL;
         }
-      return g_strstrip (g_steal_pointer (&contents));
+      if (*g_strstrip (contents) != '\0')
+        return g_steal_pointer (&contents);
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, _("there is no auth key in %s"), text + strlen ("file:"));
+      return NULL;
     }
   if (g_str_has_prefix (text, "env:"))
     {
@@ -52,10 +100,13 @@ read_authorities (const char  *path,
                   GError     **error)
 {
   g_autofree char *absolute = g_canonicalize_filename (path, NULL);
-  GList *certificates = g_tls_certificate_list_new_from_file (absolute, error);
+  gboolean is_file = !g_file_test (absolute, G_FILE_TEST_EXISTS) || g_file_test (absolute, G_FILE_TEST_IS_REGULAR);
+  GList *certificates = is_file ? g_tls_certificate_list_new_from_file (absolute, error) : NULL;
   GTlsDatabase *database = NULL;
 
-  if (certificates != NULL)
+  if (!is_file)      /* it is read more than once */
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE, _("it is no regular file"));
+  else if (certificates != NULL)
     database = g_tls_file_database_new (absolute, error);
   else if (error != NULL && *error == NULL)
     g_set_error_literal (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE, _("there is none in it"));
@@ -76,7 +127,7 @@ make_device (TnCli         *cli,
 
   if (cli->ca_file != NULL && (database = read_authorities (cli->ca_file, error)) == NULL)
     return NULL;
-  if (cli->auth_key != NULL && (auth_key = read_auth_key (cli->auth_key, error)) == NULL)
+  if (cli->auth_key != NULL && (auth_key = read_auth_key (cli, cli->auth_key, error)) == NULL)
     return NULL;
 
   device = g_object_new (TN_TYPE_EMBEDDED_DEVICE,
@@ -88,6 +139,7 @@ make_device (TnCli         *cli,
                          "tls-database", database,
                          "allow-plain-http", cli->allow_plain_http,
                          "app-name", "tailnet",
+                         "capture-file", cli->capture_file,
                          NULL);
   tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), auth_key);
   return device;
@@ -100,6 +152,14 @@ tn_cli_watch_signals (TnCli *cli)
   g_unix_signal_add (SIGTERM, interrupted_cb, cli);
 }
 
+/* From here on it is a person who takes the time, if one is there to see it. */
+static void
+wait_for_people (TnCli *cli)
+{
+  if (!cli->timeout_given && (cli->patient || isatty (STDERR_FILENO)))
+    tn_cli_end (cli);
+}
+
 static void
 login_required_cb (TnDevice   *device,
                    const char *url,
@@ -108,8 +168,9 @@ login_required_cb (TnDevice   *device,
   TnCli *cli = user_data;
   g_autofree char *line = tn_cli_dup_line (url);
 
-  if (!cli->timeout_given)      /* from here on it is a person who takes the time */
-    tn_cli_end (cli);
+  if (cli->leaving)
+    return;
+  wait_for_people (cli);
   g_printerr (_("To log in, visit:\n\n    %s\n\n"), line);
 }
 
@@ -141,11 +202,69 @@ state_cb (TnDevice   *device,
 
   if (state != TN_DEVICE_STATE_STOPPED && cli->state_dir != NULL && !cli->attached && cli->server == NULL)
     serve_others (cli);
-  if (state != TN_DEVICE_STATE_NEEDS_APPROVAL)
+  if (state != TN_DEVICE_STATE_NEEDS_APPROVAL || cli->leaving)
     return;
-  if (!cli->timeout_given)
-    tn_cli_end (cli);
+  wait_for_people (cli);
   g_printerr (_("An administrator has to approve this node first.\n"));
+}
+
+/* Who has to log in first, or is not let in, need not be waited for. */
+static gboolean
+is_settled (TnDevice *device)
+{
+  TnDeviceState state = tn_device_get_state (device);
+
+  return state == TN_DEVICE_STATE_NEEDS_LOGIN || state == TN_DEVICE_STATE_NEEDS_APPROVAL;
+}
+
+/* Without an answer of the server in time the key is forgotten all the same, and the error says that it was not told. */
+static gboolean
+log_out (TnCli     *cli,
+         TnDevice  *device,
+         GError   **error)
+{
+  g_autoptr (GCancellable) starting = g_cancellable_new ();      /* time alone does not end it: it is a way to the server */
+  g_autoptr (GAsyncResult) started = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+  gboolean known, ok;
+
+  tn_device_start_async (device, starting, tn_cli_done_cb, &started);
+  while (started == NULL && !is_settled (device) && !g_cancellable_is_cancelled (cli->cancellable))
+    g_main_context_iteration (NULL, TRUE);
+  if (cli->interrupted)
+    g_cancellable_cancel (starting);
+  if (cli->interrupted || started != NULL)
+    {
+      if (!tn_device_start_finish (device, tn_cli_wait (&started), error))
+        return FALSE;
+    }
+
+  known = tn_device_get_state (device) != TN_DEVICE_STATE_NEEDS_LOGIN;
+  tn_device_logout_async (device, NULL, tn_cli_done_cb, &result);
+  ok = tn_device_logout_finish (device, tn_cli_wait (&result), known ? error : NULL);
+  tn_cli_wait (&started);
+  if (ok || !known)
+    tn_cli_say ("%s\n", ok ? _("Logged out.") : _("The node was not logged in."));
+  return ok || !known;
+}
+
+/* One that another program runs can be looked at while that waits for somebody. */
+static gboolean
+look_at (TnCli     *cli,
+         TnDevice  *device,
+         GError   **error)
+{
+  g_autoptr (GCancellable) waiting = g_cancellable_new ();
+  g_autoptr (GAsyncResult) started = NULL;
+
+  tn_device_start_async (device, waiting, tn_cli_done_cb, &started);
+  while (started == NULL && !is_settled (device) && !g_cancellable_is_cancelled (cli->cancellable))
+    g_main_context_iteration (NULL, TRUE);
+  if (started != NULL)
+    return tn_device_start_finish (device, started, error);
+  g_cancellable_cancel (waiting);
+  tn_cli_wait (&started);
+  return !g_cancellable_set_error_if_cancelled (cli->cancellable, error);
 }
 
 static gboolean
@@ -158,6 +277,10 @@ start_device (TnCli     *cli,
   cli->device = device;
   g_signal_connect (device, "login-required", G_CALLBACK (login_required_cb), cli);
   g_signal_connect (device, "notify::state", G_CALLBACK (state_cb), cli);
+  if (cli->leaving)
+    return log_out (cli, device, error);
+  if (cli->looking && cli->attached)
+    return look_at (cli, device, error);
   tn_device_start_async (device, cli->cancellable, tn_cli_done_cb, &result);
   tn_cli_wait (&result);
   return tn_device_start_finish (device, result, error);
@@ -208,7 +331,19 @@ start_own (TnCli   *cli,
   if (kept && !tn_cli_settings_load (cli, store, error))
     return FALSE;
   device = make_device (cli, store, error);
-  return device != NULL && start_device (cli, device, error) && (!kept || tn_cli_settings_save (cli, store, error));
+  return device != NULL && start_device (cli, device, error) && (!kept || cli->leaving || tn_cli_settings_save (cli, store, error));
+}
+
+/* Whoever asks for packets should not wait for them in vain. */
+static gboolean
+check_capture (TnCli   *cli,
+               GError **error)
+{
+  if (cli->capture_file == NULL)
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, _("cannot capture to %s: another program runs the node of %s, and has to be given --capture"),
+               cli->capture_file, cli->state_dir);
+  return FALSE;
 }
 
 /* Between two that begin at once it is the lock of the state that decides. Who loses finds the other's socket a moment later, or
@@ -223,10 +358,12 @@ start_any (TnCli   *cli,
 
       cli->attached = TRUE;
       if (start_device (cli, TN_DEVICE (tn_system_device_new_for_directory (cli->state_dir)), &problem))
-        return TRUE;
+        return check_capture (cli, error);
       if (!is_nobody (cli, problem))
         {
-          g_propagate_prefixed_error (error, problem, _("cannot use the node of %s: "), cli->state_dir);
+          if (!cli->leaving)
+            g_prefix_error (&problem, _("cannot use the node of %s: "), cli->state_dir);
+          g_propagate_error (error, problem);
           return FALSE;
         }
       g_clear_error (&problem);

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "tn-cli.h"
+#include "tn-cli-options.h"
 
 #include <string.h>
 
 #define PEER_PATIENCE_MS 2000      /* from one node's “listening” to its place on another's map it takes less */
 
 /* --- Errors --- */
+
+static gboolean
+pause_over_cb (gpointer data)
+{
+  *(gboolean *) data = TRUE;
+  return G_SOURCE_REMOVE;
+}
 
 /* Joining goes on trying for as long as it may; what it last tripped over is a health item. */
 static char *
@@ -19,13 +26,34 @@ dup_first_health (TnCli *cli)
   return item != NULL ? g_strdup (tn_health_item_get_text (item)) : NULL;
 }
 
+/* What was open with another program's node ends a moment before it is known that the program has. */
+static gboolean
+has_lost_program (TnCli        *cli,
+                  const GError *error)
+{
+  gboolean over = FALSE;
+  guint id;
+
+  if (!cli->attached || cli->device == NULL || !(g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED) ||
+                                                 g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED)))
+    return FALSE;
+  id = g_timeout_add (PEER_PATIENCE_MS, pause_over_cb, &over);
+  while (!over && tn_device_get_state (cli->device) != TN_DEVICE_STATE_STOPPED)
+    g_main_context_iteration (NULL, TRUE);
+  if (!over)
+    g_source_remove (id);
+  return !over;
+}
+
 int
 tn_cli_fail (TnCli        *cli,
              const GError *error)
 {
   g_autofree char *reason = NULL;
 
-  if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+  if (has_lost_program (cli, error))
+    tn_cli_complain (_("tailnet: the program that runs the node of %s has ended\n"), cli->state_dir);
+  else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     tn_cli_complain ("tailnet: %s\n", error->message);
   else if (cli->interrupted)
     g_printerr (_("tailnet: interrupted\n"));
@@ -56,24 +84,83 @@ tn_cli_usage (const char *format,
 
 /* --- Arguments --- */
 
+static void
+take (char **place,
+      char **later)
+{
+  if (*later == NULL)
+    return;
+  g_free (*place);
+  *place = g_steal_pointer (later);
+}
+
+/* What was said last counts. */
+static void
+take_options (TnCli *cli,
+              TnCli *later)
+{
+  take (&cli->state_dir, &later->state_dir);
+  take (&cli->control_url, &later->control_url);
+  take (&cli->auth_key, &later->auth_key);
+  take (&cli->hostname, &later->hostname);
+  take (&cli->ca_file, &later->ca_file);
+  take (&cli->capture_file, &later->capture_file);
+  if (later->tags != NULL)
+    {
+      g_strfreev (cli->tags);
+      cli->tags = g_steal_pointer (&later->tags);
+    }
+  if (later->timeout_s != TN_CLI_NO_TIMEOUT)
+    cli->timeout_s = later->timeout_s;
+  cli->ephemeral |= later->ephemeral;
+  cli->allow_plain_http |= later->allow_plain_http;
+  cli->json |= later->json;
+  cli->verbose |= later->verbose;
+}
+
+static gboolean
+parse (TnCli              *cli,
+       const TnCliCommand *command,
+       GOptionEntry       *entries,
+       int                *argc,
+       char             ***argv,
+       GError            **error)
+{
+  TnCli later = { .timeout_s = TN_CLI_NO_TIMEOUT };
+  GOptionEntry general[TN_CLI_N_OPTIONS + 1];
+  g_autoptr (GOptionContext) context = g_option_context_new (command->arguments);
+  GOptionGroup *group = g_option_group_new ("node", _("Options of the node:"), _("Show the options that each command has"), NULL, NULL);
+
+  tn_cli_options_describe (&later, general);
+  g_option_group_set_translation_domain (group, GETTEXT_PACKAGE);
+  g_option_group_add_entries (group, general);
+  g_option_context_add_group (context, group);
+  g_option_context_set_summary (context, _(command->summary));
+  if (command->details != NULL)
+    g_option_context_set_description (context, _(command->details));
+  g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
+  if (entries != NULL)
+    g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  if (!g_option_context_parse (context, argc, argv, error))
+    return FALSE;
+
+  take_options (cli, &later);
+  return tn_cli_options_settle (cli, error);
+}
+
 gboolean
-tn_cli_parse (const TnCliCommand   *command,
+tn_cli_parse (TnCli                *cli,
+              const TnCliCommand   *command,
               GOptionEntry         *entries,
               int                  *argc,
               char               ***argv,
               int                  *code)
 {
-  g_autofree char *usage = g_strdup_printf ("%s", command->arguments);
-  g_autoptr (GOptionContext) context = g_option_context_new (usage);
   g_autofree char *name = g_strdup_printf ("tailnet %s", command->name);
   g_autoptr (GError) error = NULL;
 
   g_set_prgname (name);
-  g_option_context_set_summary (context, _(command->summary));
-  g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
-  if (entries != NULL)
-    g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!g_option_context_parse (context, argc, argv, &error))
+  if (!parse (cli, command, entries, argc, argv, &error))
     {
       *code = tn_cli_usage ("%s", error->message);
       return FALSE;
@@ -119,13 +206,6 @@ tn_cli_wait (GAsyncResult **result)
   while (*result == NULL)
     g_main_context_iteration (NULL, TRUE);
   return *result;
-}
-
-static gboolean
-pause_over_cb (gpointer data)
-{
-  *(gboolean *) data = TRUE;
-  return G_SOURCE_REMOVE;
 }
 
 void

@@ -19,7 +19,7 @@ enum
 #define TN_CLI_TIMEOUT_S 20      /* for joining and connecting, without --timeout */
 #define TN_CLI_NO_TIMEOUT G_MININT      /* --timeout was not given */
 
-/* What every command gets: the options that stand before its name, and a device on demand. */
+/* What every command gets: the options of the node, and a device on demand. */
 typedef struct
 {
   char         *state_dir;
@@ -29,10 +29,13 @@ typedef struct
   char         *hostname;
   char        **tags;
   gboolean      allow_plain_http;
+  char         *capture_file;      /* nullable */
   char         *ca_file;
   gboolean      timeout_given;
   int           timeout_s;         /* or TN_CLI_NO_TIMEOUT */
   gboolean      patient;           /* joining may take as long as it takes */
+  gboolean      leaving;           /* the device logs out as soon as the server knows it */
+  gboolean      looking;           /* one of another program need not run */
   gboolean      json;
   gboolean      verbose;
 
@@ -50,6 +53,7 @@ typedef struct
   const char  *name;
   const char  *arguments;          /* "HOST PORT", for the help */
   const char  *summary;
+  const char  *details;            /* nullable; below the options in the help */
   int        (*run) (TnCli *cli, int argc, char **argv);     /* argv[0] is the name */
 } TnCliCommand;
 
@@ -87,7 +91,7 @@ int           tn_cli_fail       (TnCli *cli, const GError *error);
 int           tn_cli_usage      (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
 /* Parses the options of a command; FALSE with *code: stop with that (after --help, say). What is left in @argv are arguments. */
-gboolean      tn_cli_parse      (const TnCliCommand *command, GOptionEntry *entries, int *argc, char ***argv, int *code);
+gboolean      tn_cli_parse      (TnCli *cli, const TnCliCommand *command, GOptionEntry *entries, int *argc, char ***argv, int *code);
 
 /* Waits for an _async call: pass tn_cli_done_cb and &result; the result is the caller's. */
 void          tn_cli_done_cb    (GObject *object, GAsyncResult *result, gpointer user_data);
@@ -108,7 +112,10 @@ char         *tn_cli_dup_caller (TnConnection *connection);
 /* A port number in @text; 0: none, and the reason was printed. */
 guint16       tn_cli_port       (const char *text);
 
-extern const TnCliCommand tn_cli_up, tn_cli_down, tn_cli_status, tn_cli_ip, tn_cli_whoami, tn_cli_whois, tn_cli_ping, tn_cli_nc,
-                          tn_cli_perf, tn_cli_serve, tn_cli_demo, tn_cli_version;
+/* Of the commands that print JSON: what each has, shown among their own. */
+#define TN_CLI_JSON(cli) { "json", 'j', 0, G_OPTION_ARG_NONE, &(cli)->json, N_("Print JSON"), NULL }
+
+extern const TnCliCommand tn_cli_up, tn_cli_down, tn_cli_logout, tn_cli_status, tn_cli_ip, tn_cli_whoami, tn_cli_whois, tn_cli_ping, tn_cli_nc,
+                          tn_cli_perf, tn_cli_serve, tn_cli_id_token, tn_cli_demo, tn_cli_version;
 
 G_END_DECLS

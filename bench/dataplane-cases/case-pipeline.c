@@ -204,7 +204,14 @@ void
 cases_pipeline (void)
 {
   static const Case c = { "pipeline/1280", "ns", FALSE, "libcrypto alone" };
-  static const TnPipelineHooks hooks = { to_overlay, to_underlay, set_blocked, pong, NULL, wall_time_ns, random_bytes };
+  static const TnPipelineHooks hooks = {
+    .to_overlay = to_overlay,
+    .to_underlay = to_underlay,
+    .set_blocked = set_blocked,
+    .pong = pong,
+    .wall_time_ns = wall_time_ns,
+    .random = random_bytes,
+  };
   g_autofree World *world = g_new0 (World, 1);
 
   world->now_us = g_get_monotonic_time ();

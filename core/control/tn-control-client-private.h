@@ -28,7 +28,8 @@ typedef struct
 {
   TnControlClient *client;
   guint            failures;
-  GSource         *timer;
+  GSource         *timer;      /* of boot time; while it waits */
+  gboolean         told;       /* by the server, how long */
 } TnRetry;
 
 struct _TnControlClient
@@ -45,6 +46,7 @@ struct _TnControlClient
   TnNodePrivateKey       *node_key;
   TnNodePublicKey         old_node_key;
   TnDiscoPublicKey        disco_key;
+  TnLockPublicKey         lock_key;
   char                   *auth_key;
   gboolean                ephemeral;
   TnHostinfo             *hostinfo;
@@ -65,6 +67,7 @@ struct _TnControlClient
   gboolean                have_control_key;
   TnControlDial          *dial;
   gint64                  last_dial_us;        /* monotonic; 0: never */
+  TnDialPlan              dial_plan;           /* of the server, until the client is freed: it is for when DNS fails */
   TnNoiseConnection      *connection;
 
   /* Registration. */
@@ -83,6 +86,11 @@ struct _TnControlClient
   TnNetmap               *netmap;              /* of the running stream, or of the last one */
   TnNetmap               *next_netmap;         /* of a stream whose first message has not come */
   TnNetmapChanges        *changes;
+  char                   *session_handle;      /* nullable: by which the server may go on with the map where it was left */
+  gint64                  session_seq;         /* the last message of it that counted */
+  GSource                *sleep_timer;         /* of boot time; while the server wants messages to wait */
+  char                   *open_url;            /* nullable: what the user shall look at, says the server of this stream */
+  gint64                  map_good_us;         /* of boot time: the stream had its first message; 0: not yet */
   GSource                *watchdog;            /* of boot time, as the next one: it goes on while the machine sleeps */
   GSource                *expiry_timer;        /* of the node key; NULL until there is a map */
   gint64                  silence_max_us;
@@ -92,10 +100,18 @@ struct _TnControlClient
   gboolean                idle_asked;          /* for a sign of life, then */
   gint64                  ping_after_us;
   gint64                  pong_max_us;
+  GSource                *proof_timer;         /* of boot time; until it the connection has to show that it leads somewhere */
+  gint64                  proof_received_us;   /* of the connection, when it was asked */
+  guint                   proof_serial;        /* of the connection that was asked */
+  guint                   connection_serial;
+  gint64                  proof_max_us;
   guint                   map_refusals;        /* in a row */
+  gboolean                map_doubted;         /* updates have been refused since one was taken */
   char                   *last_ping_url;
-  guint                   n_pings_inside;      /* under way in the connection, and ended with it */
-  guint                  *n_pings_outside;     /* under way outside of it; reference-counted, as they may outlive the client */
+  gint64                  question_max_us;
+  gint64                  request_max_us;
+  GPtrArray              *questions;           /* of the server, under way: private to tn-control-ping.c */
+  GPtrArray              *requests;            /* of the program, under way: private to tn-control-request.c */
 
   /* Updates. */
   TnHttp2Stream          *update_stream;
@@ -125,7 +141,10 @@ void tn_control_client_advance (TnControlClient *self);
 /* Tries again later, and shows @error. */
 void tn_control_client_retry   (TnControlClient *self, TnRetryKind kind, const GError *error);
 void tn_control_client_retry_in (TnControlClient *self, TnRetryKind kind, gint64 wait_us);
+void tn_control_client_retry_when_told (TnControlClient *self, TnRetryKind kind, const char *retry_after);      /* header; nullable */
+void tn_control_client_retry_now (TnControlClient *self, TnRetryKind kind);      /* once, whatever failed before */
 void tn_control_client_retry_reset (TnControlClient *self, TnRetryKind kind);
+void tn_control_client_announce  (TnControlClient *self);      /* that something it shows is not what it was */
 void tn_control_client_set_state (TnControlClient *self, TnControlState state, const GError *error);
 void tn_control_client_connect         (TnControlClient *self);
 void tn_control_client_stop_connecting (TnControlClient *self);
@@ -148,6 +167,9 @@ void tn_control_client_lose_connection (TnControlClient *self, gint64 silence_us
 /* A request waits for a person: finds out if the server is gone meanwhile. */
 void tn_control_client_watch_idle    (TnControlClient *self);
 
+/* The network is another one: finds out within seconds if the connection still leads to the server. */
+void tn_control_client_check_alive   (TnControlClient *self);
+
 /* Something has to come within silence_max_us, or the connection counts as lost. */
 void tn_control_client_feed_watchdog (TnControlClient *self);
 void tn_control_client_stop_watchdog (TnControlClient *self);
@@ -155,8 +177,7 @@ void tn_control_client_stop_map      (TnControlClient *self);
 void tn_control_client_forget_timers (TnControlClient *self);      /* of the map */
 void tn_control_client_send_update   (TnControlClient *self);
 void tn_control_client_answer_ping   (TnControlClient *self, const TnMapMessage *message);
-
-/* Answer to a request that the server hands through the map stream (c2n), and the parser of it: HTTP/1 in, HTTP/1 out. */
-GBytes *tn_control_answer_c2n (const char *request, gsize len);
+void tn_control_client_end_questions (TnControlClient *self);
+void tn_control_client_end_requests  (TnControlClient *self);
 
 G_END_DECLS

@@ -5,17 +5,21 @@
 
 #include <string.h>
 
+#include "tn-boot-timer.h"
 #include "tn-error.h"
 #include "tn-proxy.h"
 #include "tn-secret.h"
 
 enum
 {
-  BACKOFF_STEP_MS = 10,                /* tailscale util/backoff: n² steps, half to one and a half times that */
+  BACKOFF_STEP_MS = 10,                /* tailscale util/backoff: n² steps on average */
   BACKOFF_MAX_MS = 30 * 1000,
+  STABLE_US = 10 * 1000 * 1000,
   OUTER_TIMEOUT_S = 15,
   PING_AFTER_US = 30 * 1000 * 1000,
   PONG_MAX_US = 15 * 1000 * 1000,
+  PROOF_MAX_US = 5 * 1000 * 1000,
+  REQUEST_MAX_US = 30 * 1000 * 1000,
   SILENCE_MAX_US = 120 * 1000 * 1000,  /* servers send something at least every minute (tailscale control/controlclient/direct.go) */
 };
 
@@ -31,8 +35,8 @@ clear_source (GSource **source)
 
 /* --- State --- */
 
-static void
-announce (TnControlClient *self)
+void
+tn_control_client_announce (TnControlClient *self)
 {
   if (self->running && self->handler->changed != NULL)
     self->handler->changed (self, self->user_data);
@@ -48,16 +52,18 @@ tn_control_client_set_state (TnControlClient *self,
   self->state = state;
   g_clear_error (&self->error);
   self->error = error != NULL ? g_error_copy (error) : NULL;
-  announce (self);
+  tn_control_client_announce (self);
 }
 
 /* --- Trying again --- */
 
+/* Anywhere up to twice the average, as nodes that lost their server at the same moment come back best: none of them at a time that
+ * is common to all. */
 gint64
 tn_control_backoff_us (guint  failures,
                        double random)
 {
-  double ms = MIN ((double) failures * failures * BACKOFF_STEP_MS, BACKOFF_MAX_MS) * (0.5 + random);
+  double ms = MIN ((double) failures * failures * BACKOFF_STEP_MS, BACKOFF_MAX_MS) * 2 * random;
 
   return (gint64) (ms * 1000);
 }
@@ -84,9 +90,34 @@ tn_control_client_retry_in (TnControlClient *self,
     return;
   clear_source (&retry->timer);
   retry->client = self;
-  retry->timer = g_timeout_source_new ((guint) MAX (wait_us / 1000, 1));
+  retry->told = FALSE;
+  retry->timer = tn_boot_timer_source_new ();      /* the other side does not sleep when this machine does */
   g_source_set_callback (retry->timer, retry_cb, retry, NULL);
   g_source_attach (retry->timer, self->context);
+  tn_boot_timer_set (retry->timer, tn_boot_time_us () + wait_us);
+}
+
+void
+tn_control_client_retry_when_told (TnControlClient *self,
+                                   TnRetryKind      kind,
+                                   const char      *retry_after)
+{
+  gint64 wait_us = tn_login_parse_retry_after (retry_after, g_get_real_time ());
+  g_autoptr (GError) error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "control server asks to wait %d s", (int) (wait_us / G_USEC_PER_SEC));
+
+  tn_control_client_retry_in (self, kind, wait_us);
+  self->retries[kind].told = TRUE;
+  tn_control_client_set_state (self, self->state, error);
+}
+
+/* A stream that lasted makes up for what failed before it. One that ends as soon as it has begun does not: a server that goes on like
+ * that is asked ever more rarely, too. */
+static void
+forgive (TnControlClient *self)
+{
+  if (self->map_good_us != 0 && tn_boot_time_us () - self->map_good_us >= STABLE_US)
+    self->retries[TN_RETRY_CONNECT].failures = self->retries[TN_RETRY_MAP].failures = 0;
+  self->map_good_us = 0;
 }
 
 void
@@ -95,11 +126,21 @@ tn_control_client_retry (TnControlClient *self,
                          const GError    *error)
 {
   TnRetry *retry = &self->retries[kind];
-  gint64 wait_us = tn_control_backoff_us (++retry->failures, g_random_double ());
+  gint64 wait_us;
 
+  if (kind == TN_RETRY_CONNECT || kind == TN_RETRY_MAP)
+    forgive (self);
+  wait_us = tn_control_backoff_us (++retry->failures, g_random_double ());
   g_debug ("control: %s; again in %d ms", error->message, (int) (wait_us / 1000));
   tn_control_client_retry_in (self, kind, wait_us);
   tn_control_client_set_state (self, self->state, error);
+}
+
+void
+tn_control_client_retry_now (TnControlClient *self,
+                             TnRetryKind      kind)
+{
+  clear_source (&self->retries[kind].timer);
 }
 
 void
@@ -107,7 +148,7 @@ tn_control_client_retry_reset (TnControlClient *self,
                                TnRetryKind      kind)
 {
   self->retries[kind].failures = 0;
-  clear_source (&self->retries[kind].timer);
+  tn_control_client_retry_now (self, kind);
 }
 
 /* --- What comes next --- */
@@ -177,6 +218,7 @@ tn_control_client_new_key (TnControlClient *self)
   self->login.fresh_key = TRUE;
   self->key_known = FALSE;
   self->registered = FALSE;
+  g_clear_pointer (&self->session_handle, g_free);      /* it was the other key's */
   save_keys (self);
 }
 
@@ -213,7 +255,6 @@ tn_control_client_new (const TnControlConfig   *config,
     return NULL;
   self = g_new0 (TnControlClient, 1);
   g_atomic_ref_count_init (&self->ref_count);
-  self->n_pings_outside = g_rc_box_new0 (guint);
   self->handler = handler;
   self->user_data = user_data;
   self->context = g_main_context_ref_thread_default ();
@@ -224,6 +265,7 @@ tn_control_client_new (const TnControlConfig   *config,
   self->old_node_key = config->old_node_key;
   self->node_key_is_new = config->node_key_is_new;
   self->disco_key = config->disco_key;
+  self->lock_key = config->lock_key;
   self->auth_key = tn_secret_strdup (config->auth_key);
   self->ephemeral = config->ephemeral;
   self->hostinfo = config->hostinfo != NULL ? tn_hostinfo_copy (config->hostinfo) : tn_hostinfo_new_for_system ();
@@ -233,10 +275,15 @@ tn_control_client_new (const TnControlConfig   *config,
   self->silence_max_us = config->silence_max_us > 0 ? config->silence_max_us : SILENCE_MAX_US;
   self->ping_after_us = config->ping_after_us > 0 ? config->ping_after_us : PING_AFTER_US;
   self->pong_max_us = config->pong_max_us > 0 ? config->pong_max_us : PONG_MAX_US;
+  self->proof_max_us = config->proof_max_us > 0 ? config->proof_max_us : PROOF_MAX_US;
+  self->request_max_us = config->request_max_us > 0 ? config->request_max_us : REQUEST_MAX_US;
+  self->question_max_us = config->question_max_us > 0 ? config->question_max_us : G_MAXINT64;
   self->register_body = g_byte_array_new ();
   self->map_buffer = g_byte_array_new ();
   self->changes = tn_netmap_changes_new ();
   self->waiters = g_array_new (FALSE, FALSE, sizeof (TnControlWaiter));
+  self->questions = g_ptr_array_new ();
+  self->requests = g_ptr_array_new ();
   return self;
 }
 
@@ -263,6 +310,8 @@ tear_down (TnControlClient *self)
   g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
   g_clear_pointer (&self->update_stream, tn_http2_stream_cancel);
   g_clear_pointer (&self->logout_stream, tn_http2_stream_cancel);
+  tn_control_client_end_questions (self);
+  tn_control_client_end_requests (self);
   tn_control_client_drop_connection (self);
   if (self->soup != NULL)
     soup_session_abort (self->soup);
@@ -272,9 +321,12 @@ tear_down (TnControlClient *self)
   self->keys_saved = FALSE;
   self->last_dial_us = 0;
   self->map_refusals = 0;
+  self->map_doubted = FALSE;
+  self->map_good_us = 0;
   self->state = TN_CONTROL_STOPPED;
   g_clear_error (&self->error);
   g_clear_pointer (&self->last_ping_url, g_free);
+  g_clear_pointer (&self->session_handle, g_free);
 }
 
 void
@@ -290,7 +342,8 @@ tn_control_client_unref (TnControlClient *self)
   tn_secret_free (self->machine_key);
   tn_secret_free (self->node_key);
   tn_secret_str_free (self->auth_key);
-  g_rc_box_release (self->n_pings_outside);
+  g_ptr_array_unref (self->questions);
+  g_ptr_array_unref (self->requests);
   tn_hostinfo_free (self->hostinfo);
   g_array_unref (self->endpoints);
   g_clear_object (&self->proxy_resolver);
@@ -367,10 +420,15 @@ tn_control_client_network_changed (TnControlClient *self)
 {
   if (!self->running)
     return;
-  tn_control_client_retry_reset (self, TN_RETRY_CONNECT);
-  tn_control_client_stop_connecting (self);
-  tn_control_client_drop_connection (self);
+  g_debug ("control: the network changed");
+  for (guint i = 0; i < TN_N_RETRIES; i++)
+    if (!self->retries[i].told)      /* what a server asked for holds in any network */
+      tn_control_client_retry_reset (self, i);
   self->last_dial_us = 0;
+  if (self->dial != NULL)
+    tn_control_client_stop_connecting (self);
+  if (self->connection != NULL)
+    tn_control_client_check_alive (self);
   tn_control_client_advance (self);
 }
 
@@ -389,7 +447,8 @@ done_cb (gpointer user_data)
     {
       const TnControlWaiter *waiter = &g_array_index (waiters, TnControlWaiter, i);
 
-      waiter->done (self, waiter->wants_error ? error : NULL, waiter->data);
+      if (waiter->done != NULL)
+        waiter->done (self, waiter->wants_error ? error : NULL, waiter->data);
     }
   return G_SOURCE_REMOVE;
 }
@@ -410,7 +469,8 @@ static gboolean
 logout_timeout_cb (gpointer user_data)
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
-  g_autoptr (GError) error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "cannot log out: no answer from the control server");
+  g_autoptr (GError) error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                                                   "the key is forgotten, but the control server did not answer");
 
   tn_control_client_finish (self, error);
   return G_SOURCE_REMOVE;
@@ -432,7 +492,8 @@ begin_end (TnControlClient   *self,
   if (!logout || self->connection == NULL || !self->registered)
     {
       if (logout)
-        error = g_error_new_literal (TN_ERROR, TN_ERROR_FAILED, "cannot log out: not connected to the control server");
+        error = g_error_new_literal (TN_ERROR, TN_ERROR_FAILED,
+                                     "the key is forgotten, but the control server could not be told: there is no connection to it");
       tn_control_client_finish (self, self->ephemeral ? NULL : error);
       return;
     }

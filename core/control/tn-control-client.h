@@ -3,7 +3,9 @@
 
 #include <gio/gio.h>
 
+#include "tn-c2n.h"
 #include "tn-keys.h"
+#include "tn-lock-key.h"
 #include "tn-netmap.h"
 #include "tn-wire-control.h"
 
@@ -15,8 +17,8 @@ G_BEGIN_DECLS
 typedef struct _TnControlClient TnControlClient;
 
 /* Longest message of the map stream, in bytes. The protocol names no limit, and stock clients have none. The first message holds
- * the whole tailnet: at 50,000 nodes of 1.2 kB each that is 60 MB. */
-#define TN_CONTROL_MAP_FRAME_MAX (64 << 20)
+ * the whole tailnet: at 100,000 nodes of 1.2 kB each that is 120 MB. */
+#define TN_CONTROL_MAP_FRAME_MAX (256 << 20)
 
 typedef enum
 {
@@ -41,6 +43,13 @@ typedef struct
    * and tells what differs from the one before. Hold
    * references of nodes, not the map. */
   void (*netmap)    (TnControlClient *client, const TnNetmap *netmap, const TnNetmapChanges *changes, gpointer user_data);
+
+  /* The server wants a peer pinged. @task (referenced by who keeps it) returns a TnPong (free with tn_pong_free()), which may say why
+   * nothing could be sent; with an error, the server hears nothing. Its cancellable ends it. Nullable, as is the next one. */
+  void (*ping)      (TnControlClient *client, TnControlPing kind, const TnIpAddress *address, GTask *task, gpointer user_data);
+
+  /* The server asks how the node is. @task, likewise, returns a string. */
+  void (*report)    (TnControlClient *client, TnC2nReport report, GTask *task, gpointer user_data);
 } TnControlHandler;
 
 typedef struct
@@ -52,6 +61,7 @@ typedef struct
   gboolean                   node_key_is_new;       /* no server has seen it */
   TnNodePublicKey            old_node_key;          /* zeros: none */
   TnDiscoPublicKey           disco_key;
+  TnLockPublicKey            lock_key;              /* zeros: none */
   const char                *auth_key;              /* nullable */
   gboolean                   ephemeral;
   const TnHostinfo          *hostinfo;
@@ -60,6 +70,9 @@ typedef struct
   gint64                     silence_max_us;        /* after which a connection counts as lost; 0: two minutes */
   gint64                     ping_after_us;         /* of silence while a login waits for a person; 0: half a minute */
   gint64                     pong_max_us;           /* what the server has to answer that; 0: 15 s */
+  gint64                     proof_max_us;          /* the same after a change of network; 0: 5 s */
+  gint64                     request_max_us;        /* the same for what the program wants of it; 0: 30 s */
+  gint64                     question_max_us;       /* at most, for each step of what the server wants of the node; 0: as it is used to */
 } TnControlConfig;
 
 /* Everything in @config is copied or referenced. NULL: the URL is no good. */
@@ -68,6 +81,10 @@ TnControlClient *tn_control_client_ref          (TnControlClient *client);
 void             tn_control_client_unref        (TnControlClient *client);
 
 void             tn_control_client_start        (TnControlClient *client);
+
+/* A map of an earlier run, taken, which stands in for the one that the server has not sent yet: the first message of the server then says
+ * what differs from it. Ignored once there is one of the server. */
+void             tn_control_client_take_old_netmap (TnControlClient *client, TnNetmap *netmap);
 
 /* @error: nullable; the key could not be saved, and is not used. */
 void             tn_control_client_keys_saved   (TnControlClient *client, const GError *error);
@@ -84,12 +101,21 @@ void             tn_control_client_logout       (TnControlClient *client, TnCont
  * the call returned, and the client may be started again after @done. */
 void             tn_control_client_stop         (TnControlClient *client, TnControlDoneFunc done, gpointer user_data);
 
-/* Addresses or routes of this machine changed: makes a new connection at once. */
+/* Addresses or routes of this machine changed, or it slept: a connection that leads nowhere any more is found and made anew within
+ * seconds, and what waits to be tried again is tried now. */
 void             tn_control_client_network_changed (TnControlClient *client);
+
+/* Somebody set the clock: what goes by it is looked at again. */
+void             tn_control_client_clock_changed (TnControlClient *client);
+
+/* @task returns a string that says who this node is to whoever trusts the server, and is meant for @audience. It needs a connection
+ * (G_IO_ERROR_NOT_CONNECTED); what a server says that has no such tokens is a TN_ERROR_CONTROL. Its cancellable counts. */
+void             tn_control_client_fetch_id_token (TnControlClient *client, const char *audience, GTask *task);
 
 TnControlState   tn_control_client_get_state    (TnControlClient *client);
 const char      *tn_control_client_get_auth_url (TnControlClient *client);      /* nullable */
 const GError    *tn_control_client_get_error    (TnControlClient *client);      /* nullable: what is wrong at present */
+const char      *tn_control_client_get_open_url (TnControlClient *client);      /* nullable: a page that the server wants to be opened */
 const char      *tn_control_client_get_login_name (TnControlClient *client);    /* nullable */
 const TnNodePrivateKey *tn_control_client_get_node_key (TnControlClient *client);
 const TnNetmap  *tn_control_client_get_netmap   (TnControlClient *client);      /* nullable */

@@ -5,14 +5,17 @@
 
 #include <string.h>
 
+#include "tn-certificate-text.h"
 #include "tn-error.h"
 #include "tn-secret.h"
+#include "tn-soup.h"
 
 /* Key fetch, dial, and the connection until it is lost. */
 
 enum
 {
   KEY_MAX_LEN = 16 << 10,
+  TOO_MANY_REQUESTS = 429,             /* RFC 6585 §4 */
   SKIP_PLAIN_S = 120,                  /* after a dial so short ago, plain HTTP is no help */
 };
 
@@ -89,6 +92,22 @@ key_read_cb (GObject      *object,
   tn_control_dial_set_key (self->dial, &self->control_key);
 }
 
+/* GIO says that it is unacceptable; why, and whose it is, is what helps. */
+static void
+explain_certificate (TnControlClient  *self,
+                     SoupMessage      *message,
+                     GError          **error)
+{
+  GTlsCertificateFlags problems = message != NULL ? soup_message_get_tls_peer_certificate_errors (message) : 0;
+  g_autofree char *text = NULL;
+
+  if (!g_error_matches (*error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE) || problems == 0)
+    return;
+  text = tn_certificate_dup_problems (problems);
+  g_clear_error (error);
+  *error = g_error_new (G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE, "certificate for %s is %s", self->url->host, text);
+}
+
 static void
 key_cb (GObject      *object,
         GAsyncResult *result,
@@ -106,10 +125,19 @@ key_cb (GObject      *object,
       g_clear_error (&error);
       return;
     }
+  if (error == NULL && (status == TOO_MANY_REQUESTS || status == SOUP_STATUS_SERVICE_UNAVAILABLE))
+    {
+      tn_control_client_stop_connecting (self);
+      tn_control_client_retry_when_told (self, TN_RETRY_CONNECT,
+                                         soup_message_headers_get_one (soup_message_get_response_headers (message), "Retry-After"));
+      return;
+    }
   if (error == NULL && status != SOUP_STATUS_OK)
     error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "status %u", status);
   if (error != NULL)
     {
+      tn_soup_explain (message, &error);
+      explain_certificate (self, message, &error);
       key_failed (self, error);
       return;
     }
@@ -135,6 +163,7 @@ fetch_key (TnControlClient *self)
   fetch = g_new (KeyFetch, 1);
   fetch->client = tn_control_client_ref (self);
   fetch->cancellable = g_object_ref (self->key_fetch);
+  tn_soup_limit_interim (message, fetch->cancellable);
   soup_session_send_async (self->soup, message, G_PRIORITY_DEFAULT, fetch->cancellable, key_cb, fetch);
 }
 
@@ -178,11 +207,13 @@ dial_cb (TnControlDialed *dialed,
   tn_control_client_stop_connecting (self);
   if (error != NULL)
     {
-      /* A server with a new key looks just like one that hangs up. */
-      self->have_control_key = FALSE;
+      /* A server with a new key looks just like one that hangs up. One that cannot be reached keeps its key. */
+      if (error->domain == TN_ERROR || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED))
+        self->have_control_key = FALSE;
       tn_control_client_retry (self, TN_RETRY_CONNECT, error);
       return;
     }
+  self->connection_serial++;
   self->connection = tn_noise_connection_new_client (result->stream, &result->session, result->early->data, result->early->len,
                                                      &connection_handler, self);
   tn_control_client_advance (self);
@@ -192,10 +223,12 @@ void
 tn_control_client_connect (TnControlClient *self)
 {
   gint64 now_us = g_get_monotonic_time ();
-  gboolean skip_plain = self->last_dial_us != 0 && now_us - self->last_dial_us < (gint64) SKIP_PLAIN_S * G_USEC_PER_SEC;
+  /* A server whose address says http may have nothing else. */
+  gboolean skip_plain = self->url->tls && self->last_dial_us != 0 && now_us - self->last_dial_us < (gint64) SKIP_PLAIN_S * G_USEC_PER_SEC;
 
   self->last_dial_us = now_us;
-  self->dial = tn_control_dial_new (self->url, self->machine_key, TN_CAPABILITY_VERSION, skip_plain, self->proxy_resolver, dial_cb, self);
+  self->dial = tn_control_dial_new (self->url, self->machine_key, TN_CAPABILITY_VERSION, skip_plain, &self->dial_plan, self->proxy_resolver,
+                                    dial_cb, self);
   if (self->have_control_key)
     tn_control_dial_set_key (self->dial, &self->control_key);
   else

@@ -18,7 +18,9 @@
 
 enum
 {
-  TIMEOUT_S = 10,
+  LIMIT_MS = 5 * 1000,           /* tailscale control/controlhttp/client.go: of the last candidate, or of DNS */
+  LIMIT_MORE_MS = 5 * 1000,      /* then, of all */
+  LIMIT_MAX_MS = 60 * 1000,
   READ_LEN = 4 << 10,
   HEAD_MAX_LEN = 12 << 10,      /* with what a read may bring behind it, the connection's buffer is not exceeded */
 };
@@ -28,7 +30,9 @@ typedef struct
   gint             ref_count;      /* one for the dial, one for each operation under way */
   TnControlDial   *dial;           /* NULL: abandoned */
   TnControlRoute   route;
+  TnIpAddress      address;        /* version 0: what DNS says */
   GSource         *delay;
+  GSource         *limit;          /* nullable: of this one alone */
   GCancellable    *cancellable;
   GIOStream       *stream;
   TnNoiseHandshake handshake;
@@ -51,11 +55,15 @@ struct _TnControlDial
   gpointer            user_data;
   GMainContext       *context;
   GSource            *timeout;
+  guint               limit_ms;
+  gboolean            skip_plain;
+  gboolean            asks_dns;    /* not only the candidates of a plan */
   GPtrArray          *attempts;    /* that still run or wait */
   GError             *error;       /* the first one, which says most */
 };
 
 static void attempt_start (Attempt *attempt);
+static void add_by_name (TnControlDial *dial);
 static void attempt_read (Attempt *attempt);
 
 /* --- Attempts --- */
@@ -99,6 +107,7 @@ attempt_abandon (gpointer data)
 
   attempt->dial = NULL;
   clear_source (&attempt->delay);
+  clear_source (&attempt->limit);
   g_cancellable_cancel (attempt->cancellable);
   attempt_unref (attempt);
 }
@@ -131,6 +140,11 @@ attempt_fail (Attempt *attempt,
     }
   g_error_free (error);
   g_ptr_array_remove (dial->attempts, attempt);
+  if (dial->attempts->len == 0 && !dial->asks_dns)
+    {
+      add_by_name (dial);      /* of a plan that leads nowhere */
+      return;
+    }
   if (dial->attempts->len == 0)
     {
       finish (dial, NULL, dial->error);
@@ -454,9 +468,20 @@ attempt_start (Attempt *attempt)
   GError *error = NULL;
 
   attempt->started = TRUE;
-  /* The scheme is what a proxy is chosen by. */
-  uri = g_strdup_printf (is_ipv6 ? "%s://[%s]:%u" : "%s://%s:%u", attempt->route.tls ? "https" : "http", dial->url->host, attempt->route.port);
-  address = g_network_address_parse_uri (uri, attempt->route.port, &error);
+  if (attempt->address.version != 0)
+    {
+      g_autoptr (GInetAddress) candidate = g_inet_address_new_from_bytes (attempt->address.bytes, attempt->address.version == 4
+                                                                            ? G_SOCKET_FAMILY_IPV4 : G_SOCKET_FAMILY_IPV6);
+
+      address = G_SOCKET_CONNECTABLE (g_inet_socket_address_new (candidate, attempt->route.port));
+    }
+  else
+    {
+      /* The scheme is what a proxy is chosen by. */
+      uri = g_strdup_printf (is_ipv6 ? "%s://[%s]:%u" : "%s://%s:%u", attempt->route.tls ? "https" : "http", dial->url->host,
+                             attempt->route.port);
+      address = g_network_address_parse_uri (uri, attempt->route.port, &error);
+    }
   if (address == NULL)
     {
       attempt_fail (attempt, error);
@@ -479,7 +504,16 @@ delay_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static void
+static gboolean
+limit_cb (gpointer user_data)
+{
+  Attempt *attempt = user_data;
+
+  attempt_fail (attempt, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in the time that the server's plan gives"));
+  return G_SOURCE_REMOVE;
+}
+
+static Attempt *
 attempt_add (TnControlDial        *dial,
              const TnControlRoute *route,
              guint                 delay_ms)
@@ -497,6 +531,52 @@ attempt_add (TnControlDial        *dial,
   attempt->delay = g_timeout_source_new (delay_ms);
   g_source_set_callback (attempt->delay, delay_cb, attempt, NULL);
   g_source_attach (attempt->delay, dial->context);
+  return attempt;
+}
+
+static gboolean
+may_take (TnControlDial        *dial,
+          const TnControlRoute *route)
+{
+  return !dial->skip_plain || route->tls;
+}
+
+static guint
+delay_of (TnControlDial        *dial,
+          const TnControlRoute *route)
+{
+  return dial->skip_plain ? 0 : route->delay_ms;
+}
+
+static void
+add_by_name (TnControlDial *dial)
+{
+  const TnControlUrl *url = dial->url;
+
+  dial->asks_dns = TRUE;
+  for (guint i = 0; i < url->n_routes; i++)
+    if (may_take (dial, &url->routes[i]))
+      attempt_add (dial, &url->routes[i], delay_of (dial, &url->routes[i]));
+}
+
+static void
+add_candidate (TnControlDial         *dial,
+               const TnDialCandidate *candidate)
+{
+  const TnControlUrl *url = dial->url;
+
+  for (guint i = 0; i < url->n_routes; i++)
+    if (may_take (dial, &url->routes[i]))
+      {
+        Attempt *attempt = attempt_add (dial, &url->routes[i], candidate->delay_ms + delay_of (dial, &url->routes[i]));
+
+        attempt->address = candidate->address;
+        if (candidate->limit_ms == 0)
+          continue;
+        attempt->limit = g_timeout_source_new (candidate->delay_ms + candidate->limit_ms);
+        g_source_set_callback (attempt->limit, limit_cb, attempt, NULL);
+        g_source_attach (attempt->limit, dial->context);
+      }
 }
 
 /* --- The dial --- */
@@ -510,7 +590,8 @@ timeout_cb (gpointer user_data)
   if (dial->error != NULL)
     error = g_error_copy (dial->error);
   else
-    error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "cannot reach control server %s: no answer in %d s", dial->url->authority, TIMEOUT_S);
+    error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "cannot reach control server %s: no answer in %u s", dial->url->authority,
+                         dial->limit_ms / 1000);
   g_clear_pointer (&dial->timeout, g_source_unref);
   finish (dial, NULL, error);
   return G_SOURCE_REMOVE;
@@ -527,11 +608,22 @@ url_copy (const TnControlUrl *url)
   return copy;
 }
 
+static guint
+limit_of (const TnDialPlan *plan)
+{
+  guint limit_ms = LIMIT_MS;
+
+  for (guint i = 0; i < plan->n_candidates; i++)
+    limit_ms = MAX (limit_ms, plan->candidates[i].delay_ms + plan->candidates[i].limit_ms);
+  return MIN (limit_ms + LIMIT_MORE_MS, LIMIT_MAX_MS);
+}
+
 TnControlDial *
 tn_control_dial_new (const TnControlUrl        *url,
                      const TnMachinePrivateKey *machine_key,
                      guint16                    version,
                      gboolean                   skip_plain,
+                     const TnDialPlan          *plan,
                      GProxyResolver            *resolver,
                      TnControlDialFunc          func,
                      gpointer                   user_data)
@@ -546,14 +638,16 @@ tn_control_dial_new (const TnControlUrl        *url,
   dial->user_data = user_data;
   dial->context = g_main_context_ref_thread_default ();
   dial->attempts = g_ptr_array_new_with_free_func (attempt_abandon);
-  dial->timeout = g_timeout_source_new_seconds (TIMEOUT_S);
+  dial->skip_plain = skip_plain && url->n_routes > 1;
+  dial->limit_ms = limit_of (plan);
+  dial->timeout = g_timeout_source_new (dial->limit_ms);
   g_source_set_callback (dial->timeout, timeout_cb, dial, NULL);
   g_source_attach (dial->timeout, dial->context);
 
-  skip_plain = skip_plain && url->n_routes > 1;
-  for (guint i = 0; i < url->n_routes; i++)
-    if (!skip_plain || url->routes[i].tls)
-      attempt_add (dial, &url->routes[i], skip_plain ? 0 : url->routes[i].delay_ms);
+  for (guint i = 0; i < plan->n_candidates; i++)
+    add_candidate (dial, &plan->candidates[i]);
+  if (plan->n_candidates == 0)
+    add_by_name (dial);
   return dial;
 }
 

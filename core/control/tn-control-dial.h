@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tn-control-url.h"
+#include "tn-dial-plan.h"
 #include "tn-noise.h"
 
 G_BEGIN_DECLS
@@ -20,9 +21,11 @@ typedef struct
 /* Once, from the main loop, with a result that is the callback's or an error; not after tn_control_dial_free(). */
 typedef void (*TnControlDialFunc) (TnControlDialed *dialed, const GError *error, gpointer user_data);
 
-/* @skip_plain: HTTPS alone where there is a choice, for a server whose plain HTTP failed a moment ago. @resolver may be NULL. */
+/* @skip_plain: HTTPS alone where there is a choice, for a server whose plain HTTP failed a moment ago. The candidates of @plan come
+ * before what DNS says. @resolver may be NULL. */
 TnControlDial *tn_control_dial_new     (const TnControlUrl *url, const TnMachinePrivateKey *machine_key, guint16 version,
-                                        gboolean skip_plain, GProxyResolver *resolver, TnControlDialFunc func, gpointer user_data);
+                                        gboolean skip_plain, const TnDialPlan *plan, GProxyResolver *resolver, TnControlDialFunc func,
+                                        gpointer user_data);
 void           tn_control_dial_set_key (TnControlDial *dial, const TnMachinePublicKey *control_key);
 
 /* Stops whatever still runs. */

@@ -24,6 +24,12 @@ tn_control_client_get_error (TnControlClient *self)
 }
 
 const char *
+tn_control_client_get_open_url (TnControlClient *self)
+{
+  return self->open_url;
+}
+
+const char *
 tn_control_client_get_login_name (TnControlClient *self)
 {
   return self->login.login_name;
@@ -33,6 +39,16 @@ const TnNodePrivateKey *
 tn_control_client_get_node_key (TnControlClient *self)
 {
   return self->node_key;
+}
+
+void
+tn_control_client_take_old_netmap (TnControlClient *self,
+                                   TnNetmap        *netmap)
+{
+  if (self->netmap == NULL)
+    self->netmap = netmap;
+  else
+    tn_netmap_free (netmap);
 }
 
 const TnNetmap *

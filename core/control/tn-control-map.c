@@ -51,6 +51,8 @@ tn_control_client_forget_timers (TnControlClient *self)
   clear_timer (&self->watchdog);
   clear_timer (&self->expiry_timer);
   clear_timer (&self->idle_timer);
+  clear_timer (&self->proof_timer);
+  clear_timer (&self->sleep_timer);
 }
 
 void
@@ -91,14 +93,20 @@ tn_control_client_stop_watchdog (TnControlClient *self)
 
 static void show_state (TnControlClient *self);
 
+void
+tn_control_client_clock_changed (TnControlClient *self)
+{
+  if (self->running && self->registered && self->netmap != NULL && self->netmap->self != NULL && self->state != TN_CONTROL_REFUSED)
+    show_state (self);
+}
+
 /* No message says so when the time has come. */
 static gboolean
 expiry_cb (gpointer user_data)
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
 
-  if (self->netmap != NULL && self->netmap->self != NULL && self->state != TN_CONTROL_REFUSED)
-    show_state (self);
+  tn_control_client_clock_changed (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -127,51 +135,139 @@ show_state (TnControlClient *self)
 
 /* The map of the stream before stays in use until this one has its first message. */
 static void
-adopt_netmap (TnControlClient *self)
+adopt_netmap (TnControlClient    *self,
+              const TnMapMessage *message)
 {
+  if (message->seq != 0)
+    self->session_seq = message->seq;
   if (self->next_netmap == NULL)
     return;
+  g_free (self->session_handle);
+  self->session_handle = g_strdup (message->session_handle);
+  self->session_seq = message->seq;
   tn_netmap_follow (self->next_netmap, self->netmap, self->changes);
   g_clear_pointer (&self->netmap, tn_netmap_free);
   self->netmap = g_steal_pointer (&self->next_netmap);
 }
 
+/* The server goes on with the map of the stream before. */
+static gboolean
+is_resumed (TnControlClient    *self,
+            const TnMapMessage *message)
+{
+  return self->next_netmap != NULL && self->netmap != NULL && self->session_handle != NULL && message->session_handle != NULL &&
+         g_str_equal (self->session_handle, message->session_handle);
+}
+
+/* What is for the client itself. The client may have been stopped on return. */
+static void
+heed (TnControlClient    *self,
+      const TnMapMessage *message)
+{
+  if (message->fields.text[MAP_DIAL_PLAN].text != NULL)
+    tn_dial_plan_read (&self->dial_plan, message->fields.text[MAP_DIAL_PLAN]);
+  if (message->ping_url != NULL)
+    tn_control_client_answer_ping (self, message);
+  if (message->pop_browser_url != NULL && g_strcmp0 (message->pop_browser_url, self->open_url) != 0)
+    {
+      g_free (self->open_url);
+      self->open_url = g_strdup (message->pop_browser_url);
+      tn_control_client_announce (self);
+    }
+}
+
 /* FALSE: the stream is over. The client may have been stopped on return. */
 static gboolean
-handle_message (TnControlClient  *self,
-                const char       *json,
-                gsize             len,
-                GError          **error)
+handle_message (TnControlClient     *self,
+                const TnMapMessage  *message,
+                GError             **error)
 {
-  g_auto (TnMapMessage) message = { 0 };
-  TnNetmap *netmap = self->next_netmap != NULL ? self->next_netmap : self->netmap;
   gint64 now_us = g_get_real_time ();
+  guint serial = self->map_serial;
+  TnNetmap *netmap;
 
+  if (is_resumed (self, message))
+    g_clear_pointer (&self->next_netmap, tn_netmap_free);
+  netmap = self->next_netmap != NULL ? self->next_netmap : self->netmap;
   tn_netmap_changes_clear (self->changes);
-  if (!tn_netmap_update (netmap, json, len, now_us, &message, self->changes, error))
+  if (!tn_netmap_apply (netmap, message, now_us, self->changes, error))
     {
-      g_prefix_error (error, "map stream: ");
+      g_clear_pointer (&self->session_handle, g_free);
       return FALSE;
     }
   if (netmap->control_time_at_us == now_us)
     netmap->control_time_boot_us = tn_boot_time_us ();
-  tn_control_client_retry_reset (self, TN_RETRY_CONNECT);
-  if (message.ping_url != NULL)
-    tn_control_client_answer_ping (self, &message);
-  if (message.keep_alive)
+  if (self->map_good_us == 0)
+    self->map_good_us = tn_boot_time_us ();
+  if (!message->keep_alive)
+    adopt_netmap (self, message);
+  heed (self, message);
+  if (message->keep_alive || self->map_serial != serial)
     return TRUE;
 
-  tn_control_client_retry_reset (self, TN_RETRY_MAP);
-  adopt_netmap (self);
   if (self->handler->netmap != NULL && !tn_netmap_changes_is_empty (self->changes))
     self->handler->netmap (self, self->netmap, self->changes, self->user_data);
-  if (self->running && self->map_stream != NULL)
+  if (self->map_serial == serial)
     show_state (self);
   return TRUE;
 }
 
+static gboolean handle_frames (TnControlClient *self, gboolean slept, GError **error);
+
+static void
+end_map (TnControlClient *self,
+         const GError    *error)
+{
+  tn_control_client_stop_map (self);
+  tn_control_client_retry (self, TN_RETRY_MAP, error);
+}
+
+static gboolean
+slept_cb (gpointer user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (GError) error = NULL;
+
+  clear_timer (&self->sleep_timer);
+  tn_control_client_feed_watchdog (self);
+  if (!handle_frames (self, TRUE, &error))
+    end_map (self, error);
+  return G_SOURCE_REMOVE;
+}
+
+/* The server spreads the work of many nodes over time. Its silence meanwhile is no fault of it. */
+static void
+sleep_for (TnControlClient *self,
+           gint64           sleep_us)
+{
+  g_debug ("control: map waits for %d ms, as the server wants", (int) (sleep_us / 1000));
+  tn_control_client_stop_watchdog (self);
+  tn_control_client_set_timer (self, &self->sleep_timer, slept_cb, tn_boot_time_us () + sleep_us);
+}
+
+/* TRUE, or FALSE and the stream is over. Unless it has @slept already, a message may want to wait first. */
+static gboolean
+handle_frame (TnControlClient  *self,
+              gsize             pos,
+              gsize             len,
+              gboolean          slept,
+              GError          **error)
+{
+  g_auto (TnMapMessage) message = { 0 };
+
+  if (!tn_map_message_read (&message, (const char *) self->map_buffer->data + pos, len, error))
+    return FALSE;
+  if (message.sleep_us > 0 && !slept)
+    {
+      sleep_for (self, message.sleep_us);
+      return TRUE;
+    }
+  return handle_message (self, &message, error);
+}
+
 static gboolean
 handle_frames (TnControlClient  *self,
+               gboolean          slept,
                GError          **error)
 {
   guint serial = self->map_serial;
@@ -189,8 +285,14 @@ handle_frames (TnControlClient  *self,
         }
       if (self->map_buffer->len - pos - FRAME_HEADER_LEN < len)
         break;
-      if (!handle_message (self, (const char *) self->map_buffer->data + pos + FRAME_HEADER_LEN, len, error))
-        return FALSE;
+      if (!handle_frame (self, pos + FRAME_HEADER_LEN, len, slept, error))
+        {
+          g_prefix_error (error, "map stream: ");
+          return FALSE;
+        }
+      if (self->sleep_timer != NULL)
+        break;
+      slept = FALSE;
       pos += FRAME_HEADER_LEN + len;
     }
   if (self->map_serial != serial)
@@ -228,8 +330,10 @@ map_data (TnHttp2Stream *stream,
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
   g_autoptr (GError) error = NULL;
+  gboolean asleep = self->sleep_timer != NULL;
 
-  tn_control_client_feed_watchdog (self);
+  if (!asleep)
+    tn_control_client_feed_watchdog (self);
   if (tn_http2_stream_get_status (stream) != 200)
     {
       if (self->map_buffer->len < ERROR_TEXT_MAX)
@@ -237,24 +341,11 @@ map_data (TnHttp2Stream *stream,
       return;
     }
   g_byte_array_append (self->map_buffer, data, (guint) len);
-  if (!handle_frames (self, &error))
-    {
-      tn_control_client_stop_map (self);
-      tn_control_client_retry (self, TN_RETRY_MAP, error);
-    }
-}
-
-/* The server has too much to do. */
-static void
-wait_until_told (TnControlClient *self,
-                 TnRetryKind      kind,
-                 TnHttp2Stream   *stream)
-{
-  gint64 wait_us = tn_login_parse_retry_after (tn_http2_stream_get_header (stream, "retry-after"), g_get_real_time ());
-  g_autoptr (GError) error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "control server asks to wait %d s", (int) (wait_us / G_USEC_PER_SEC));
-
-  tn_control_client_retry_in (self, kind, wait_us);
-  tn_control_client_set_state (self, self->state, error);
+  if (asleep && self->map_buffer->len <= FRAME_MAX_LEN)
+    return;
+  clear_timer (&self->sleep_timer);      /* or too much comes meanwhile */
+  if (!handle_frames (self, asleep, &error))
+    end_map (self, error);
 }
 
 static void
@@ -265,6 +356,7 @@ map_refused (TnControlClient *self,
                                              (gssize) self->map_buffer->len);
   g_autoptr (GError) error = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "control server answered map with status %u: %s", status, g_strchomp (text));
 
+  g_clear_pointer (&self->session_handle, g_free);
   /* It may have forgotten this node. */
   if (++self->map_refusals % REFUSALS_BEFORE_REGISTER == 0)
     self->registered = FALSE;
@@ -281,11 +373,13 @@ map_closed (TnHttp2Stream *stream,
 
   self->map_stream = NULL;
   tn_control_client_stop_watchdog (self);
+  clear_timer (&self->sleep_timer);
+  g_clear_pointer (&self->open_url, g_free);
   if (error != NULL && (self->connection == NULL || !tn_noise_connection_is_open (self->connection)))
     return;
   if (status == 429)
     {
-      wait_until_told (self, TN_RETRY_MAP, stream);
+      tn_control_client_retry_when_told (self, TN_RETRY_MAP, tn_http2_stream_get_header (stream, "retry-after"));
     }
   else if (status != 0 && status != 200)
     {
@@ -313,6 +407,8 @@ write_request (TnControlClient *self,
     .endpoints = (const TnOwnEndpoint *) (gconstpointer) self->endpoints->data,
     .n_endpoints = self->endpoints->len,
     .stream = stream,
+    .session_handle = self->netmap != NULL ? self->session_handle : NULL,
+    .session_seq = self->session_seq,
   };
 
   tn_node_private_key_get_public (self->node_key, &request.node_key);
@@ -323,6 +419,7 @@ void
 tn_control_client_start_map (TnControlClient *self)
 {
   self->map_serial++;
+  self->map_good_us = 0;
   g_byte_array_set_size (self->map_buffer, 0);
   g_clear_pointer (&self->next_netmap, tn_netmap_free);
   self->next_netmap = tn_netmap_new ();
@@ -335,11 +432,24 @@ tn_control_client_stop_map (TnControlClient *self)
 {
   self->map_serial++;
   tn_control_client_stop_watchdog (self);
+  clear_timer (&self->sleep_timer);
+  g_clear_pointer (&self->open_url, g_free);
   g_clear_pointer (&self->map_stream, tn_http2_stream_cancel);
   g_clear_pointer (&self->next_netmap, tn_netmap_free);
 }
 
 /* --- Updates --- */
+
+/* A server that has forgotten this node may keep its stream open all the same. Who asks for a new one hears of it. */
+static void
+doubt_map (TnControlClient *self)
+{
+  if (self->map_doubted || self->map_stream == NULL)
+    return;
+  self->map_doubted = TRUE;
+  g_clear_pointer (&self->session_handle, g_free);
+  tn_control_client_stop_map (self);
+}
 
 static void
 update_closed (TnHttp2Stream *stream,
@@ -353,15 +463,18 @@ update_closed (TnHttp2Stream *stream,
   if (error == NULL && status == 200)
     {
       self->known_generation = self->sent_generation;
+      self->map_doubted = FALSE;
       tn_control_client_retry_reset (self, TN_RETRY_UPDATE);
     }
   else if (error == NULL && status == 429)
-    wait_until_told (self, TN_RETRY_UPDATE, stream);
+    tn_control_client_retry_when_told (self, TN_RETRY_UPDATE, tn_http2_stream_get_header (stream, "retry-after"));
   else if (error == NULL)
     {
       g_autoptr (GError) refused = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "control server answered an update with status %u", status);
 
       tn_control_client_retry (self, TN_RETRY_UPDATE, refused);
+      if (status >= 400 && status < 500)
+        doubt_map (self);
     }
   else if (self->connection != NULL && tn_noise_connection_is_open (self->connection))
     tn_control_client_retry (self, TN_RETRY_UPDATE, error);

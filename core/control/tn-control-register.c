@@ -24,7 +24,7 @@ apply_verdict (TnControlClient *self,
       self->node_key_is_new = FALSE;
       self->login.fresh_key = FALSE;
       tn_control_client_retry_reset (self, TN_RETRY_REGISTER);
-      tn_control_client_retry_reset (self, TN_RETRY_MAP);
+      tn_control_client_retry_now (self, TN_RETRY_MAP);      /* where it fails for ever it does so ever more rarely */
       self->wanted_generation++;
       if (self->state == TN_CONTROL_NEEDS_LOGIN)
         tn_control_client_set_state (self, TN_CONTROL_CONNECTING, NULL);
@@ -45,6 +45,7 @@ apply_verdict (TnControlClient *self,
       break;
     case TN_LOGIN_WAIT:
       tn_control_client_retry_in (self, TN_RETRY_REGISTER, self->login.wait_us);
+      self->retries[TN_RETRY_REGISTER].told = TRUE;
       tn_control_client_set_state (self, self->state, error);
       break;
     case TN_LOGIN_RETRY:
@@ -123,6 +124,7 @@ write_request (TnControlClient *self,
 {
   TnRegisterRequest request = {
     .old_node_key = self->old_node_key,
+    .lock_key = self->lock_key,
     .auth_key = self->key_known ? NULL : self->auth_key,
     .followup = expiry_us == 0 ? self->login.auth_url : NULL,
     .hostinfo = self->hostinfo,

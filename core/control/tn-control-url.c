@@ -75,7 +75,7 @@ tn_control_url_parse (const char  *text,
       g_autofree char *shown = tn_shown (text, 200);
 
       g_set_error (error, TN_ERROR, TN_ERROR_BLOCKED, "control server address “%s”: plain http to a host that is neither loopback nor private is "
-                   "not allowed (allow-plain-http)",
+                   "allowed with “allow-plain-http” only",
                    shown);
       return NULL;
     }

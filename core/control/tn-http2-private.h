@@ -27,6 +27,7 @@ struct _TnHttp2Stream
   guint                       responded : 1;
   guint                       deferred : 1;    /* nghttp2 waits for more of the queue */
   guint                       remote_ended : 1;
+  guint                       announced : 1;   /* the other side's head is whole; what may come yet are trailers */
 };
 
 struct _TnHttp2

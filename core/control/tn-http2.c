@@ -78,7 +78,7 @@ on_header (nghttp2_session     *session,
 {
   TnHttp2Stream *stream = tn_http2_lookup (user_data, frame->hd.stream_id);
 
-  if (stream == NULL)
+  if (stream == NULL || stream->announced)
     return 0;
   stream->headers_len += name_len + value_len;
   if (stream->headers_len > MAX_HEADER_LIST_LEN)
@@ -99,15 +99,17 @@ announce_head (TnHttp2             *http2,
 {
   TnHttp2Stream *stream = tn_http2_lookup (http2, frame->hd.stream_id);
 
-  if (stream == NULL)
+  if (stream == NULL || stream->announced)
     return;
   if (http2->server && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
     {
+      stream->announced = TRUE;
       if (http2->handler->request != NULL)
         http2->handler->request (http2, stream, http2->user_data);
     }
   else if (!http2->server && stream->status >= 200 && frame->headers.cat != NGHTTP2_HCAT_PUSH_RESPONSE)
     {
+      stream->announced = TRUE;
       if (stream->handler->headers != NULL)
         stream->handler->headers (stream, stream->user_data);
     }

@@ -440,11 +440,11 @@ put_capabilities (GString            *out,
   g_string_append_c (out, '}');
 }
 
-char *
-tn_netmap_node_to_json (const TnNetmapNode *node)
+void
+tn_netmap_node_append_json (GString            *out,
+                            const TnNetmapNode *node)
 {
-  GString *out = g_string_new ("{");
-
+  g_string_append_c (out, '{');
   tn_json_put_member_int (out, "ID", node->id);
   tn_json_put_member_string (out, "StableID", node->stable_id);
   tn_json_put_member_string (out, "Name", node->name);
@@ -463,7 +463,10 @@ tn_netmap_node_to_json (const TnNetmapNode *node)
     tn_json_put_member_int (out, "Cap", node->capability_version);
   tn_json_put_member_strv (out, "Tags", node->tags);
   put_prefixes (out, "PrimaryRoutes", node->primary_routes, node->n_primary_routes);
-  tn_json_put_member_time (out, "LastSeen", node->last_seen_us);
+  if (node->last_seen_us != 0)
+    tn_json_put_member_time (out, "LastSeen", node->last_seen_us);
+  else if (node->last_seen_known)
+    tn_json_put_member_string (out, "LastSeen", "0001-01-01T00:00:00Z");
   put_flags (out, node);
   put_capabilities (out, node);
   tn_json_put_member_string (out, "DataPlaneAuditLogID", node->audit_log_id);
@@ -471,5 +474,13 @@ tn_netmap_node_to_json (const TnNetmapNode *node)
   put_address (out, "SelfNodeV6MasqAddrForThisPeer", &node->masquerade6);
   tn_json_put_member_raw (out, "ExitNodeDNSResolvers", node->exit_node_resolvers);
   g_string_append_c (out, '}');
+}
+
+char *
+tn_netmap_node_to_json (const TnNetmapNode *node)
+{
+  GString *out = g_string_new (NULL);
+
+  tn_netmap_node_append_json (out, node);
   return g_string_free (out, FALSE);
 }

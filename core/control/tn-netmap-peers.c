@@ -140,6 +140,38 @@ note_differences (GPtrArray       *old,
     }
 }
 
+/* Profiles of @netmap that are not in @other, or not the same there. */
+static void
+note_other_users (const TnNetmap  *netmap,
+                  const TnNetmap  *other,
+                  gboolean         only_missing,
+                  TnNetmapChanges *changes)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, netmap->users);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      const TnNetmapUser *user = value;
+      const TnNetmapUser *twin = other != NULL ? tn_netmap_lookup_user (other, user->id) : NULL;
+
+      if (twin == NULL || (!only_missing && !tn_netmap_user_equal (user, twin)))
+        g_array_append_val (changes->user_ids, user->id);
+    }
+}
+
+/* The same ones: what was measured of them holds. */
+static void
+keep_relays (TnNetmap       *netmap,
+             const TnNetmap *before)
+{
+  if (before->relays == NULL || netmap->relays == NULL || !tn_relay_map_equal (before->relays, netmap->relays))
+    return;
+  tn_relay_map_unref (netmap->relays);
+  netmap->relays = tn_relay_map_ref (before->relays);
+}
+
 void
 tn_netmap_follow (TnNetmap        *netmap,
                   const TnNetmap  *before,
@@ -148,8 +180,13 @@ tn_netmap_follow (TnNetmap        *netmap,
   tn_netmap_changes_clear (changes);
   changes->all_peers = changes->self = changes->filter = changes->relays = changes->dns = TRUE;
   changes->users = changes->health = changes->domain = changes->ssh_policy = changes->key_authority = TRUE;
+  note_other_users (netmap, before, FALSE, changes);
   if (before != NULL)
-    note_differences (before->peers, netmap->peers, changes);
+    {
+      keep_relays (netmap, before);
+      note_other_users (before, netmap, TRUE, changes);
+      note_differences (before->peers, netmap->peers, changes);
+    }
   for (guint i = 0; before == NULL && i < netmap->peers->len; i++)
     g_array_append_val (changes->added, ((TnNetmapNode *) g_ptr_array_index (netmap->peers, i))->id);
 }
@@ -196,7 +233,23 @@ put_peer (Update       *u,
   *place = node;
 }
 
-/* All of @nodes, in one pass: one by one, each would move all peers behind it. */
+/* A new peer moves all those behind it: beyond this many, one pass over all is less work. */
+#define FEW 16
+
+static void
+insert_peer (GPtrArray    *peers,
+             guint         at,
+             TnNetmapNode *node)
+{
+  if (at == peers->len || ((TnNetmapNode *) peers->pdata[at])->id != node->id)
+    {
+      g_ptr_array_insert (peers, (int) at, tn_netmap_node_ref (node));
+      return;
+    }
+  tn_netmap_node_unref (peers->pdata[at]);
+  peers->pdata[at] = tn_netmap_node_ref (node);
+}
+
 static void
 put_peers (Update    *u,
            GPtrArray *nodes)
@@ -205,34 +258,37 @@ put_peers (Update    *u,
 
   for (guint i = 0; i < nodes->len; i++)
     remember (u, ((TnNetmapNode *) g_ptr_array_index (nodes, i))->id);
+  if (nodes->len <= FEW)
+    {
+      for (guint i = 0; i < nodes->len; i++)
+        {
+          TnNetmapNode *node = g_ptr_array_index (nodes, i);
+
+          insert_peer (peers, tn_netmap_find (u->netmap, node->id), node);
+        }
+      return;
+    }
   for (guint i = 0; i < nodes->len; i++)
     g_ptr_array_add (peers, tn_netmap_node_ref (g_ptr_array_index (nodes, i)));
   sort_unique (peers);
 }
 
-static gboolean
-remove_peers (Update      *u,
-              TnJsonText   list,
-              GError     **error)
+/* All that were touched so far, and there are as many of them as @n. */
+static void
+drop_touched (Update *u,
+              guint   n)
 {
   GPtrArray *peers = u->netmap->peers;
-  TnJsonIter iter = TN_JSON_ITER_INIT (list);
-  TnJsonText item;
+  GHashTableIter iter;
+  gpointer id;
   guint kept = 0;
 
-  while (tn_json_array_next (&iter, &item))
-    {
-      gint64 id = 0;
+  g_hash_table_iter_init (&iter, u->before);
+  while (n <= FEW && g_hash_table_iter_next (&iter, &id, NULL))
+    g_ptr_array_remove_index (peers, tn_netmap_find (u->netmap, *(gint64 *) id));
+  if (n <= FEW)
+    return;
 
-      if (!tn_json_text_get_int (item, &id))
-        return tn_wire_fail (error, "PeersRemoved", item);
-      if (tn_netmap_lookup (u->netmap, id) != NULL)
-        remember (u, id);
-    }
-  if (g_hash_table_size (u->before) == 0)
-    return TRUE;
-
-  /* Nothing else was touched before. */
   for (guint i = 0; i < peers->len; i++)
     {
       TnNetmapNode *node = g_ptr_array_index (peers, i);
@@ -243,6 +299,27 @@ remove_peers (Update      *u,
         peers->pdata[kept++] = node;
     }
   peers->len = kept;
+}
+
+/* Before anything else is touched. */
+static gboolean
+remove_peers (Update      *u,
+              TnJsonText   list,
+              GError     **error)
+{
+  TnJsonIter iter = TN_JSON_ITER_INIT (list);
+  TnJsonText item;
+
+  while (tn_json_array_next (&iter, &item))
+    {
+      gint64 id = 0;
+
+      if (!tn_json_text_get_int (item, &id))
+        return tn_wire_fail (error, "PeersRemoved", item);
+      if (tn_netmap_lookup (u->netmap, id) != NULL)
+        remember (u, id);
+    }
+  drop_touched (u, g_hash_table_size (u->before));
   return TRUE;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tn-json-text.h"
+#include "tn-map-message.h"
 #include "tn-netmap.h"
 
 G_BEGIN_DECLS
@@ -11,10 +12,10 @@ G_BEGIN_DECLS
 #define TN_NETMAP_MESSAGES_MAX 1000u
 #define TN_NETMAP_FILTERS_MAX 4096u
 
+void          tn_netmap_user_free (TnNetmapUser *user);
+
 /* One block out of a node whose pointers lead anywhere. */
 TnNetmapNode *tn_netmap_node_pack (const TnNetmapNode *from);
-
-gboolean      tn_prefixes_equal   (const TnIpPrefix *a, gsize n_a, const TnIpPrefix *b, gsize n_b);
 
 typedef enum
 {
@@ -53,20 +54,6 @@ typedef struct
 
 gboolean tn_wire_patch_parse (TnWirePatch *patch, TnJsonText object, TnArena *arena, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Members of a MapResponse, not yet looked into. */
-typedef enum
-{
-  MAP_KEEP_ALIVE, MAP_PING_REQUEST, MAP_POP_BROWSER_URL, MAP_NODE, MAP_DERP_MAP, MAP_PEERS, MAP_PEERS_CHANGED, MAP_PEERS_REMOVED,
-  MAP_PEERS_CHANGED_PATCH, MAP_PEER_SEEN_CHANGE, MAP_ONLINE_CHANGE, MAP_DNS_CONFIG, MAP_DOMAIN, MAP_COLLECT_SERVICES,
-  MAP_PACKET_FILTER, MAP_PACKET_FILTERS, MAP_USER_PROFILES, MAP_HEALTH, MAP_DISPLAY_MESSAGES, MAP_SSH_POLICY, MAP_CONTROL_TIME,
-  MAP_TKA_INFO, MAP_AUDIT_LOG_ID, N_MAP_FIELDS,
-} TnMapField;
-
-typedef struct
-{
-  TnJsonText text[N_MAP_FIELDS];      /* null counts as absent */
-} TnMapFields;
-
 /* Named packet filter rules. */
 typedef struct
 {
@@ -77,10 +64,15 @@ typedef struct
 } TnWireFilter;
 
 TnWireFilter *tn_wire_filter_parse (const char *name, TnJsonText list, GError **error);
+void          tn_wire_filter_append (GString *out, const TnWireFilter *filter);
 void          tn_wire_filter_free  (TnWireFilter *filter);
 
 /* The relays after @object, of which absent parts stay as in @old (nullable). @omit_default follows the regions. */
 TnRelayMap   *tn_wire_relay_map_parse (TnJsonText object, const TnRelayMap *old, gboolean *omit_default, GError **error);
+
+void          tn_wire_relay_map_append (GString *out, const TnRelayMap *map, gboolean omit_default);
+
+void          tn_netmap_node_append_json (GString *out, const TnNetmapNode *node);
 
 guint         tn_netmap_find      (const TnNetmap *netmap, gint64 id);      /* index of a peer, or of where it belongs */
 

@@ -9,88 +9,12 @@
 #include "tn-netmap-private.h"
 #include "tn-wire-object.h"
 
-/* Same order as TnMapField. */
-static const char *const map_fields[N_MAP_FIELDS] = {
-  "KeepAlive", "PingRequest", "PopBrowserURL", "Node", "DERPMap", "Peers", "PeersChanged", "PeersRemoved", "PeersChangedPatch",
-  "PeerSeenChange", "OnlineChange", "DNSConfig", "Domain", "CollectServices", "PacketFilter", "PacketFilters", "UserProfiles",
-  "Health", "DisplayMessages", "SSHPolicy", "ControlTime", "TKAInfo", "DomainDataPlaneAuditLogID",
-};
-
-void
-tn_map_message_clear (TnMapMessage *message)
-{
-  g_free (message->pop_browser_url);
-  g_free (message->ping_url);
-  g_free (message->ping_types);
-  g_free (message->ping_ip);
-  g_clear_pointer (&message->ping_payload, g_bytes_unref);
-  memset (message, 0, sizeof *message);
-}
-
-static void
-collect_fields (TnMapFields *fields,
-                TnJsonText   object)
-{
-  TnJsonIter iter = TN_JSON_ITER_INIT (object);
-  TnJsonText key, value;
-
-  memset (fields, 0, sizeof *fields);
-  while (tn_json_object_next (&iter, &key, &value))
-    for (guint i = 0; i < N_MAP_FIELDS; i++)
-      if (!tn_json_text_is_null (value) && tn_json_key_equal (key, map_fields[i]))
-        {
-          fields->text[i] = value;
-          break;
-        }
-}
-
 static char *
 dup_nonempty (TnJsonText value)
 {
   g_autofree char *text = tn_json_text_dup_string (value);
 
   return text != NULL && *text != '\0' ? g_steal_pointer (&text) : NULL;
-}
-
-/* --- What is for the client --- */
-
-static gboolean
-read_message (TnNetmap           *netmap,
-              const TnMapFields  *fields,
-              gint64              now_us,
-              TnMapMessage       *message,
-              GError            **error)
-{
-  TnJsonText ping = fields->text[MAP_PING_REQUEST];
-  g_autofree char *payload = NULL;
-  gint64 control_time_us = 0;
-
-  if (!tn_json_text_get_bool (fields->text[MAP_KEEP_ALIVE], &message->keep_alive) ||
-      !tn_json_text_get_time (fields->text[MAP_CONTROL_TIME], &control_time_us))
-    {
-      g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "KeepAlive or ControlTime: unexpected value");
-      return FALSE;
-    }
-  if (control_time_us != 0)
-    {
-      netmap->control_time_us = control_time_us;
-      netmap->control_time_at_us = now_us;
-    }
-
-  message->pop_browser_url = dup_nonempty (fields->text[MAP_POP_BROWSER_URL]);
-  message->ping_url = dup_nonempty (tn_json_text_member (ping, "URL"));
-  message->ping_types = dup_nonempty (tn_json_text_member (ping, "Types"));
-  message->ping_ip = dup_nonempty (tn_json_text_member (ping, "IP"));
-  payload = dup_nonempty (tn_json_text_member (ping, "Payload"));
-  if (payload != NULL)
-    {
-      gsize len;
-      guchar *decoded = g_base64_decode (payload, &len);
-
-      message->ping_payload = g_bytes_new_take (decoded, len);
-    }
-  return tn_json_text_get_bool (tn_json_text_member (ping, "URLIsNoise"), &message->ping_is_noise) ||
-         tn_wire_fail (error, "PingRequest", ping);
 }
 
 /* --- Parts of the state --- */
@@ -122,6 +46,24 @@ update_self (TnNetmap         *netmap,
   return TRUE;
 }
 
+/* Servers repeat the profile of whose nodes they tell. */
+static void
+take_user (TnNetmap        *netmap,
+           TnNetmapUser    *user,
+           TnNetmapChanges *changes)
+{
+  const TnNetmapUser *old = tn_netmap_lookup_user (netmap, user->id);
+
+  if (old != NULL && tn_netmap_user_equal (old, user))
+    {
+      tn_netmap_user_free (user);
+      return;
+    }
+  g_array_append_val (changes->user_ids, user->id);
+  changes->users = TRUE;
+  g_hash_table_replace (netmap->users, &user->id, user);
+}
+
 static gboolean
 update_users (TnNetmap         *netmap,
               TnJsonText        list,
@@ -150,8 +92,7 @@ update_users (TnNetmap         *netmap,
         user->login_name = g_strdup ("");
       if (user->display_name == NULL)
         user->display_name = g_strdup ("");
-      g_hash_table_replace (netmap->users, &user->id, user);
-      changes->users = TRUE;
+      take_user (netmap, user, changes);
     }
   return TRUE;
 }
@@ -169,6 +110,11 @@ update_relays (TnNetmap         *netmap,
   map = tn_wire_relay_map_parse (value, netmap->relays, &netmap->omit_default_relays, error);
   if (map == NULL)
     return FALSE;
+  if (netmap->relays != NULL && tn_relay_map_equal (map, netmap->relays))      /* some servers tell it again and again */
+    {
+      tn_relay_map_unref (map);
+      return TRUE;
+    }
   g_clear_pointer (&netmap->relays, tn_relay_map_unref);
   netmap->relays = map;
   changes->relays = TRUE;
@@ -413,6 +359,41 @@ update_rest (TnNetmap          *netmap,
 }
 
 gboolean
+tn_netmap_apply (TnNetmap            *netmap,
+                 const TnMapMessage  *message,
+                 gint64               now_us,
+                 TnNetmapChanges     *changes,
+                 GError             **error)
+{
+  const TnMapFields *fields = &message->fields;
+
+  if (message->control_time_us != 0)
+    {
+      netmap->control_time_us = message->control_time_us;
+      netmap->control_time_at_us = now_us;
+    }
+  if (message->keep_alive)
+    return TRUE;
+
+  if (netmap->self == NULL && fields->text[MAP_NODE].text == NULL)
+    {
+      g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "first message of the map stream lacks Node");
+      return FALSE;
+    }
+  if (!tn_netmap_update_peers (netmap, fields, now_us, changes, error) ||
+      !update_self (netmap, fields->text[MAP_NODE], changes, error) ||
+      !update_users (netmap, fields->text[MAP_USER_PROFILES], changes, error) ||
+      !update_relays (netmap, fields->text[MAP_DERP_MAP], changes, error) ||
+      !update_filters (netmap, fields, changes, error))
+    return FALSE;
+  update_dns (netmap, fields->text[MAP_DNS_CONFIG], changes);
+  update_health (netmap, fields, changes);
+  update_key_authority (netmap, fields->text[MAP_TKA_INFO], changes);
+  update_rest (netmap, fields, changes);
+  return TRUE;
+}
+
+gboolean
 tn_netmap_update (TnNetmap         *netmap,
                   const char       *json,
                   gsize             len,
@@ -421,33 +402,5 @@ tn_netmap_update (TnNetmap         *netmap,
                   TnNetmapChanges  *changes,
                   GError          **error)
 {
-  TnMapFields fields;
-  TnJsonText object;
-
-  if (!tn_json_text_parse (json, len, &object, error))
-    return FALSE;
-  if (tn_json_text_kind (object) != TN_JSON_OBJECT)
-    return tn_wire_fail (error, "MapResponse", object);
-  collect_fields (&fields, object);
-  if (!read_message (netmap, &fields, now_us, message, error))
-    return FALSE;
-  if (message->keep_alive)
-    return TRUE;
-
-  if (netmap->self == NULL && fields.text[MAP_NODE].text == NULL)
-    {
-      g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "first message of the map stream lacks Node");
-      return FALSE;
-    }
-  if (!tn_netmap_update_peers (netmap, &fields, now_us, changes, error) ||
-      !update_self (netmap, fields.text[MAP_NODE], changes, error) ||
-      !update_users (netmap, fields.text[MAP_USER_PROFILES], changes, error) ||
-      !update_relays (netmap, fields.text[MAP_DERP_MAP], changes, error) ||
-      !update_filters (netmap, &fields, changes, error))
-    return FALSE;
-  update_dns (netmap, fields.text[MAP_DNS_CONFIG], changes);
-  update_health (netmap, &fields, changes);
-  update_key_authority (netmap, fields.text[MAP_TKA_INFO], changes);
-  update_rest (netmap, &fields, changes);
-  return TRUE;
+  return tn_map_message_read (message, json, len, error) && tn_netmap_apply (netmap, message, now_us, changes, error);
 }

@@ -5,11 +5,9 @@
 
 #include "tn-expiry.h"
 
-static void
-user_free (gpointer data)
+void
+tn_netmap_user_free (TnNetmapUser *user)
 {
-  TnNetmapUser *user = data;
-
   g_free (user->login_name);
   g_free (user->display_name);
   g_free (user->picture_url);
@@ -37,7 +35,7 @@ tn_netmap_new (void)
   TnNetmap *netmap = g_new0 (TnNetmap, 1);
 
   netmap->peers = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_netmap_node_unref);
-  netmap->users = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, user_free);      /* the key is in the value */
+  netmap->users = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) tn_netmap_user_free);      /* the key is in the value */
   netmap->messages = g_ptr_array_new_with_free_func (message_free);
   netmap->filters = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_wire_filter_free);
   netmap->collect_services = -1;
@@ -99,6 +97,22 @@ tn_netmap_lookup_user (const TnNetmap *netmap,
   return g_hash_table_lookup (netmap->users, &id);
 }
 
+static gboolean
+strv_equal (const char *const *a,
+            const char *const *b)
+{
+  return a == NULL || b == NULL ? a == b : g_strv_equal (a, b);
+}
+
+gboolean
+tn_netmap_user_equal (const TnNetmapUser *a,
+                      const TnNetmapUser *b)
+{
+  return a->id == b->id && g_str_equal (a->login_name, b->login_name) && g_str_equal (a->display_name, b->display_name) &&
+         g_strcmp0 (a->picture_url, b->picture_url) == 0 &&
+         strv_equal ((const char *const *) a->groups, (const char *const *) b->groups);
+}
+
 gboolean
 tn_netmap_has_attribute (const TnNetmap *netmap,
                          const char     *name)
@@ -152,6 +166,7 @@ tn_netmap_changes_new (void)
   changes->added = g_array_new (FALSE, FALSE, sizeof (gint64));
   changes->changed = g_array_new (FALSE, FALSE, sizeof (gint64));
   changes->removed = g_array_new (FALSE, FALSE, sizeof (gint64));
+  changes->user_ids = g_array_new (FALSE, FALSE, sizeof (gint64));
   return changes;
 }
 
@@ -161,6 +176,7 @@ tn_netmap_changes_free (TnNetmapChanges *changes)
   g_array_unref (changes->added);
   g_array_unref (changes->changed);
   g_array_unref (changes->removed);
+  g_array_unref (changes->user_ids);
   g_free (changes);
 }
 
@@ -170,7 +186,9 @@ tn_netmap_changes_clear (TnNetmapChanges *changes)
   g_array_set_size (changes->added, 0);
   g_array_set_size (changes->changed, 0);
   g_array_set_size (changes->removed, 0);
-  *changes = (TnNetmapChanges) { .added = changes->added, .changed = changes->changed, .removed = changes->removed };
+  g_array_set_size (changes->user_ids, 0);
+  *changes = (TnNetmapChanges) { .added = changes->added, .changed = changes->changed, .removed = changes->removed,
+                                 .user_ids = changes->user_ids };
 }
 
 gboolean

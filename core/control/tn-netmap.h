@@ -87,6 +87,8 @@ guint16                   tn_netmap_node_get_service_port (const TnNetmapNode *n
 /* Location of the hostinfo: members by their JSON names, values as text; NULL: none. */
 GHashTable               *tn_netmap_node_dup_location (const TnNetmapNode *node);
 
+gboolean                  tn_prefixes_equal     (const TnIpPrefix *a, gsize n_a, const TnIpPrefix *b, gsize n_b);
+
 /* The node as it stands on the wire. */
 char                     *tn_netmap_node_to_json (const TnNetmapNode *node);
 
@@ -116,6 +118,7 @@ typedef struct
   GArray *added;            /* of gint64 */
   GArray *changed;
   GArray *removed;
+  GArray *user_ids;         /* of gint64: profiles that are new, changed or gone */
   guint   all_peers : 1;    /* a full list came: the three lists say what differs from the one before */
   guint   self : 1;
   guint   filter : 1;
@@ -157,6 +160,7 @@ TnNetmap           *tn_netmap_new         (void);
 void                tn_netmap_free        (TnNetmap *netmap);
 const TnNetmapNode *tn_netmap_lookup      (const TnNetmap *netmap, gint64 id);                 /* a peer; NULL: none */
 const TnNetmapUser *tn_netmap_lookup_user (const TnNetmap *netmap, gint64 id);
+gboolean            tn_netmap_user_equal  (const TnNetmapUser *a, const TnNetmapUser *b);
 gboolean            tn_netmap_has_attribute (const TnNetmap *netmap, const char *name);        /* of the own node */
 
 /* Unix time as the server has it, at that time by our clock and of boot. Our clock counts where the two agree within a minute, where the

@@ -9,6 +9,7 @@
 enum
 {
   READ_LEN = 16 << 10,          /* four full records */
+  READS_A_TURN = 16,            /* before others of the main context get theirs */
   PULL_LEN = 32 << 10,          /* plaintext a write */
   PLAIN_LEN = PULL_LEN + (16 << 10) + 64,      /* with the last frame of HTTP/2 */
   EARLY_HEADER_LEN = 5 + 4,     /* magic, length; as long as an HTTP/2 frame header, which it may turn out to be */
@@ -29,8 +30,10 @@ struct _TnNoiseConnection
   GMainContext                   *context;
   GCancellable                   *cancellable;     /* of the pending read and write */
   GSource                        *kick;            /* to begin, or to write what has come up */
+  GSource                        *readable;        /* NULL: not begun, or the stream has to be read by operations */
   GByteArray                     *plain;           /* pulled from HTTP/2 */
   GByteArray                     *wire;            /* sealed, being written */
+  gsize                           record_len;      /* plaintext */
   gint64                          last_received_us;
   guint8                          early_header[EARLY_HEADER_LEN];
   guint                           early_header_len;
@@ -56,16 +59,21 @@ close_when_quiet (TnNoiseConnection *self)
 }
 
 static void
+clear_source (GSource **source)
+{
+  if (*source != NULL)
+    g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}
+
+static void
 finish_close (TnNoiseConnection *self,
               const GError      *error)
 {
   self->closed = TRUE;
   g_cancellable_cancel (self->cancellable);
-  if (self->kick != NULL)
-    {
-      g_source_destroy (self->kick);
-      g_clear_pointer (&self->kick, g_source_unref);
-    }
+  clear_source (&self->kick);
+  clear_source (&self->readable);
   tn_http2_shutdown (self->http2, error);
   close_when_quiet (self);
 }
@@ -103,13 +111,22 @@ write_cb (GObject      *object,
   start_write (self);
 }
 
+static gboolean
+seal_records (TnNoiseConnection *self)
+{
+  for (gsize pos = 0; pos < self->plain->len; pos += self->record_len)
+    if (!tn_noise_seal (&self->session.send, self->aead, self->plain->data + pos, MIN (self->record_len, self->plain->len - pos), self->wire))
+      return FALSE;
+  return TRUE;
+}
+
 /* What is to be sent, sealed. */
 static gboolean
 seal_pending (TnNoiseConnection  *self,
               GError            **error)
 {
   gboolean pulled = tn_http2_pull (self->http2, self->plain, PULL_LEN, error);
-  gboolean sealed = pulled && (self->closed || tn_noise_seal (&self->session.send, self->aead, self->plain->data, self->plain->len, self->wire));
+  gboolean sealed = pulled && (self->closed || seal_records (self));
 
   if (pulled && !sealed)
     g_set_error_literal (error, TN_ERROR, TN_ERROR_FAILED, "noise: record counter used up");
@@ -273,13 +290,30 @@ handle_input (TnNoiseConnection *self)
   g_autoptr (GError) error = NULL;
 
   self->last_received_us = g_get_monotonic_time ();
-  if (!open_records (self, &error))
+  if (open_records (self, &error))
+    start_write (self);
+  else
+    fail (self, error);
+}
+
+/* What a read said: @n, or @error. FALSE: that was the last. */
+static gboolean
+take_input (TnNoiseConnection  *self,
+            gssize              n,
+            GError            **error)
+{
+  if (n == 0)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, "connection closed by the other side");
+  else if (n < 0)
+    g_prefix_error (error, "cannot read: ");
+  if (n <= 0)
     {
-      fail (self, error);
-      return;
+      fail (self, *error);
+      return FALSE;
     }
-  start_write (self);
-  start_read (self);
+  self->read_len += (gsize) n;
+  handle_input (self);
+  return !self->closed;
 }
 
 static void
@@ -293,28 +327,50 @@ read_cb (GObject      *object,
 
   self->reading = FALSE;
   if (self->closed)
+    close_when_quiet (self);
+  else if (take_input (self, n, &error))
+    start_read (self);
+}
+
+/* A map of megabytes, and then a change now and then: an operation for each read would cost more than what it reads. */
+static gboolean
+readable_cb (GObject  *stream,
+             gpointer  user_data)
+{
+  g_autoptr (TnNoiseConnection) self = tn_noise_connection_ref (user_data);
+
+  for (guint i = 0; i < READS_A_TURN && !self->closed; i++)
     {
-      close_when_quiet (self);
-      return;
+      g_autoptr (GError) error = NULL;
+      gssize n = g_pollable_input_stream_read_nonblocking (G_POLLABLE_INPUT_STREAM (stream), self->buffer + self->read_len,
+                                                           READ_LEN - self->read_len, NULL, &error);
+
+      if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK) || !take_input (self, n, &error))
+        break;
     }
-  if (n == 0)
-    error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, "connection closed by the other side");
-  else if (n < 0)
-    g_prefix_error (&error, "cannot read: ");
-  if (error != NULL)
-    {
-      fail (self, error);
-      return;
-    }
-  self->read_len += (gsize) n;
-  handle_input (self);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+await_readable (TnNoiseConnection *self)
+{
+  GInputStream *stream = g_io_stream_get_input_stream (self->stream);
+
+  if (self->readable != NULL)
+    return TRUE;
+  if (!G_IS_POLLABLE_INPUT_STREAM (stream) || !g_pollable_input_stream_can_poll (G_POLLABLE_INPUT_STREAM (stream)))
+    return FALSE;
+  self->readable = g_pollable_input_stream_create_source (G_POLLABLE_INPUT_STREAM (stream), NULL);
+  g_source_set_callback (self->readable, G_SOURCE_FUNC (readable_cb), self, NULL);
+  g_source_attach (self->readable, self->context);
+  return TRUE;
 }
 
 /* A whole record is shorter than the buffer, so there is always room. */
 static void
 start_read (TnNoiseConnection *self)
 {
-  if (self->closed)
+  if (self->closed || await_readable (self))
     return;
   self->reading = TRUE;
   g_input_stream_read_async (g_io_stream_get_input_stream (self->stream), self->buffer + self->read_len, READ_LEN - self->read_len,
@@ -335,6 +391,7 @@ kick_cb (gpointer user_data)
     {
       self->started = TRUE;
       handle_input (self);
+      start_read (self);
     }
   return G_SOURCE_REMOVE;
 }
@@ -357,6 +414,7 @@ connection_new (GIOStream                      *stream,
   self->user_data = user_data;
   self->session = *session;
   self->aead = tn_aead_new ();
+  self->record_len = TN_NOISE_MAX_PLAINTEXT_LEN;
   self->cancellable = g_cancellable_new ();
   self->wire = g_byte_array_new ();
   self->last_received_us = g_get_monotonic_time ();
@@ -452,6 +510,15 @@ gint64
 tn_noise_connection_get_last_received_us (TnNoiseConnection *self)
 {
   return self->last_received_us;
+}
+
+void
+tn_noise_connection_set_record_len (TnNoiseConnection *self,
+                                    gsize              len)
+{
+  g_return_if_fail (len > 0 && len <= TN_NOISE_MAX_PLAINTEXT_LEN);
+
+  self->record_len = len;
 }
 
 void

@@ -35,6 +35,9 @@ GIOStream         *tn_noise_connection_get_stream (TnNoiseConnection *connection
 gboolean           tn_noise_connection_is_open    (TnNoiseConnection *connection);
 gint64             tn_noise_connection_get_last_received_us (TnNoiseConnection *connection);     /* monotonic */
 
+/* Plaintext a record, 1 to TN_NOISE_MAX_PLAINTEXT_LEN, which it is without this. */
+void               tn_noise_connection_set_record_len (TnNoiseConnection *connection, gsize len);
+
 /* At once and without a word, as the protocol has it; streams end with %G_IO_ERROR_CANCELLED. An open connection holds itself
  * alive: whoever made it closes it, before dropping the reference. */
 void               tn_noise_connection_close      (TnNoiseConnection *connection);

@@ -3,6 +3,7 @@
 
 #include "tn-box.h"
 
+#include <openssl/crypto.h>
 #include <sodium.h>
 
 /* Before any other call, as libsodium wants it: it chooses what is fastest on this processor, and makes its generator of random bytes fit
@@ -94,5 +95,5 @@ tn_bytes_equal (const void *a,
                 const void *b,
                 gsize       len)
 {
-  return sodium_memcmp (a, b, len) == 0;
+  return CRYPTO_memcmp (a, b, len) == 0;
 }

@@ -269,23 +269,26 @@ static void
 refresh_prefix (TnOverlayRoutes *routes,
                 const Prefix    *prefix)
 {
-  g_autoptr (GPtrArray) peers = g_ptr_array_new ();
+  TnOverlayShared *few[4];      /* a prefix has one peer as a rule */
+  g_autofree TnOverlayShared **many = prefix->n_contributors > G_N_ELEMENTS (few) ? g_new (TnOverlayShared *, prefix->n_contributors) : NULL;
+  TnOverlayShared **peers = many != NULL ? many : few;
   TnOverlayTarget *target;
+  guint n_peers = 0;
 
   for (guint i = 0; i < prefix->n_contributors; i++)
     {
       const Contributor *contributor = &prefix->contributors[i];
 
       if (is_eligible (routes, contributor->peer->id, &prefix->prefix, contributor->kind))
-        g_ptr_array_add (peers, tn_overlay_shared_ref (contributor->peer->shared));
+        peers[n_peers++] = tn_overlay_shared_ref (contributor->peer->shared);
     }
 
-  if (peers->len == 0)
+  if (n_peers == 0)
     {
       tn_prefix_table_remove (routes->table, &prefix->prefix);
       return;
     }
-  target = tn_overlay_target_new ((TnOverlayShared *const *) peers->pdata, peers->len);
+  target = tn_overlay_target_new (peers, n_peers);
   tn_prefix_table_insert (routes->table, &prefix->prefix, target);
   tn_overlay_target_funcs.unref (target);
 }

@@ -116,11 +116,14 @@ tn_pipeline_unpark (TnPipeline  *pipeline,
 {
   for (guint i = 0; i < TN_PARKED_MAX; i++)
     {
-      TnParked parked = pipeline->parked[i];
-      TnPacket packet = { .data = parked.data, .len = parked.len };
+      const TnParked *place = &pipeline->parked[i];
+      TnParked parked;
+      TnPacket packet;
 
-      if (parked.kind == KIND_NONE || !tn_node_public_key_equal (&parked.key, &peer->key) || !is_ready (pipeline, peer, &parked))
+      if (place->kind == KIND_NONE || !tn_node_public_key_equal (&place->key, &peer->key) || !is_ready (pipeline, peer, place))
         continue;
+      parked = *place;      /* what it leads to may park another here */
+      packet = (TnPacket) { .data = parked.data, .len = parked.len };
       pipeline->parked[i].kind = KIND_NONE;
       pipeline->parked[i].at_us = 0;
       if (pipeline->now_us - parked.at_us > PARKED_LIFE_US)

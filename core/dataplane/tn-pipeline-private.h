@@ -15,6 +15,7 @@ typedef struct
   TnTunnelPeer     *tunnel_peer;            /* NULL: never talked to, or idle for long */
   TnPathAddress     path;
   gboolean          blocked;                /* its path took no more: everything but urgent datagrams waits in held */
+  guint             n_blocked_destinations;
   gint64            id;
   TnHoldQueue       held;
 
@@ -28,8 +29,7 @@ typedef struct
   guint             heard_region;           /* relay region it was last heard from, 0: none */
   gint64            latency_us;
   gint64            path_since_wall_ns;
-  TnIpAddress       blocked_destinations[TN_BLOCKED_MAX];
-  guint             n_blocked_destinations;
+  TnIpAddress      *blocked_destinations;   /* TN_BLOCKED_MAX; NULL: there never was one */
 } TnPeerState;
 
 /* A ping of ours that waits for its answer. One that was sent again is here once each time, so that its latency is that of the one
@@ -93,6 +93,21 @@ static inline void
 tn_pipeline_count (TnPipeline *pipeline, TnPipelineDrop reason, guint n)
 {
   pipeline->drops[reason] += n;
+}
+
+/* One packet of the host, and what becomes of it. */
+static inline void
+tn_pipeline_capture (TnPipeline *pipeline, gboolean inbound, TnPipelineDrop reason, const TnPacket *packet)
+{
+  if (G_UNLIKELY (pipeline->hooks.capture != NULL))
+    pipeline->hooks.capture (pipeline->user_data, inbound, reason, packet);
+}
+
+static inline void
+tn_pipeline_drop (TnPipeline *pipeline, gboolean inbound, TnPipelineDrop reason, const TnPacket *packet)
+{
+  tn_pipeline_count (pipeline, reason, 1);
+  tn_pipeline_capture (pipeline, inbound, reason, packet);
 }
 
 /* Has the map told of it what it is reached by? A node that has registered, but has not told where it is yet, has no routes either:

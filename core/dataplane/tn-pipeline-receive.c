@@ -67,19 +67,22 @@ accept_inner (TnPipeline          *pipeline,
   tn_parse (&parsed, packet->data, packet->len);
   if (parsed.version == 0 || parsed.proto == TN_PROTO_UNKNOWN || parsed.short_header)
     {
-      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_MALFORMED, 1);
+      tn_pipeline_drop (pipeline, TRUE, TN_PIPELINE_DROP_MALFORMED, packet);
       return FALSE;
     }
   if (pipeline->router == NULL || !tn_overlay_router_allows_source (pipeline->router, peer->id, &parsed.src))
     {
-      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_SOURCE, 1);
+      tn_pipeline_drop (pipeline, TRUE, TN_PIPELINE_DROP_SOURCE, packet);
       return FALSE;
     }
   if (parsed.proto == TN_PROTO_TSMP && tn_pipeline_tsmp_receive (pipeline, peer, &parsed, from))
-    return FALSE;
+    {
+      tn_pipeline_capture (pipeline, TRUE, TN_PIPELINE_N_DROPS, packet);
+      return FALSE;
+    }
   if (pipeline->filter == NULL)
     {
-      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_FILTER, 1);
+      tn_pipeline_drop (pipeline, TRUE, TN_PIPELINE_DROP_FILTER, packet);
       return FALSE;
     }
 
@@ -93,9 +96,12 @@ accept_inner (TnPipeline          *pipeline,
   verdict = jailed ? tn_filter_in (pipeline->jailed_filter, &pipeline->jailed_state, &parsed, pipeline->now_us)
                    : tn_filter_in (pipeline->filter, &pipeline->filter_state, &parsed, pipeline->now_us);
   if (tn_filter_reason_accepts (verdict.reason))
-    return TRUE;
+    {
+      tn_pipeline_capture (pipeline, TRUE, TN_PIPELINE_N_DROPS, packet);
+      return TRUE;
+    }
 
-  tn_pipeline_count (pipeline, TN_PIPELINE_DROP_FILTER, 1);
+  tn_pipeline_drop (pipeline, TRUE, TN_PIPELINE_DROP_FILTER, packet);
   if (parsed.version == 4 && tn_parsed_is_tcp_syn (&parsed) && verdict.reason == TN_FILTER_NO_RULE)
     {
       parsed.dst = asked;

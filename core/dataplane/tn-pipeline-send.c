@@ -48,6 +48,8 @@ block_destination (TnPipeline        *pipeline,
   if (peer->n_blocked_destinations == TN_BLOCKED_MAX)
     return;
 
+  if (peer->blocked_destinations == NULL)
+    peer->blocked_destinations = g_new (TnIpAddress, TN_BLOCKED_MAX);
   peer->blocked_destinations[peer->n_blocked_destinations++] = *destination;
   pipeline->hooks.set_blocked (pipeline->user_data, destination, TRUE);
 }
@@ -267,12 +269,12 @@ route_out (TnPipeline  *pipeline,
   tn_parse (&parsed, packet->data, packet->len);
   if (parsed.version == 0 || parsed.proto == TN_PROTO_UNKNOWN)
     {
-      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_MALFORMED, 1);
+      tn_pipeline_drop (pipeline, FALSE, TN_PIPELINE_DROP_MALFORMED, packet);
       return NULL;
     }
   if (parsed.proto == TN_PROTO_TSMP)      /* only the node itself speaks it */
     {
-      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_FORBIDDEN, 1);
+      tn_pipeline_drop (pipeline, FALSE, TN_PIPELINE_DROP_FORBIDDEN, packet);
       return NULL;
     }
 
@@ -280,7 +282,7 @@ route_out (TnPipeline  *pipeline,
   peer = route != NULL ? tn_pipeline_peer_by_id (pipeline, route->id) : NULL;
   if (peer == NULL)
     {
-      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_NO_ROUTE, 1);
+      tn_pipeline_drop (pipeline, FALSE, TN_PIPELINE_DROP_NO_ROUTE, packet);
       return NULL;
     }
 
@@ -292,10 +294,11 @@ route_out (TnPipeline  *pipeline,
     verdict = tn_filter_out (pipeline->filter, &pipeline->filter_state, &parsed, pipeline->now_us);
   if (!tn_filter_reason_accepts (verdict.reason))
     {
-      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_FILTER_OUT, 1);
+      tn_pipeline_drop (pipeline, FALSE, TN_PIPELINE_DROP_FILTER_OUT, packet);
       return NULL;
     }
 
+  tn_pipeline_capture (pipeline, FALSE, TN_PIPELINE_N_DROPS, packet);
   masquerade = tn_overlay_route_get_masquerade (route, parsed.version);
   if (G_UNLIKELY (masquerade->version != 0) && tn_ip_address_equal (&parsed.src, tn_pipeline_own_address (pipeline, parsed.version)))
     tn_masquerade_source (&parsed, packet->data, masquerade);

@@ -29,6 +29,7 @@ peer_state_free (gpointer data)
   TnPeerState *peer = data;
 
   tn_hold_queue_clear (&peer->held);
+  g_free (peer->blocked_destinations);
   g_free (peer);
 }
 

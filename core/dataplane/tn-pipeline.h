@@ -30,6 +30,22 @@ typedef struct
   TnPathAddress path;               /* it came by */
 } TnPipelinePong;
 
+typedef enum
+{
+  TN_PIPELINE_DROP_NO_ROUTE,        /* no peer has the destination */
+  TN_PIPELINE_DROP_NO_PATH,         /* nothing leads to the peer */
+  TN_PIPELINE_DROP_MALFORMED,       /* no IP packet */
+  TN_PIPELINE_DROP_FORBIDDEN,       /* TSMP or disco from the host */
+  TN_PIPELINE_DROP_QUEUE_FULL,      /* a blocked path had no room left */
+  TN_PIPELINE_DROP_UNKNOWN_SENDER,  /* the relay's sender is no peer */
+  TN_PIPELINE_DROP_SOURCE,          /* authentic, but that peer may not have this source address */
+  TN_PIPELINE_DROP_FILTER,          /* inbound, no rule lets it in */
+  TN_PIPELINE_DROP_FILTER_OUT,
+  TN_PIPELINE_DROP_DISCO,           /* disco that does not open, or nobody asked for */
+  TN_PIPELINE_DROP_CLOSED,          /* the node may not talk to anyone at present */
+  TN_PIPELINE_N_DROPS
+} TnPipelineDrop;
+
 typedef struct
 {
   /* IP packets for this host, in order. */
@@ -45,6 +61,10 @@ typedef struct
 
   /* A peer tells that it refused a flow of ours, and why. Nullable. */
   void   (*rejected)      (gpointer user_data, const TnTsmpReject *reject);
+
+  /* Each IP packet of the host, as the host has it: before it is sealed, after it was opened. TN_PIPELINE_N_DROPS: it went through.
+   * Nullable, as it costs time. */
+  void   (*capture)       (gpointer user_data, gboolean inbound, TnPipelineDrop reason, const TnPacket *packet);
 
   gint64 (*wall_time_ns)  (gpointer user_data);
   void   (*random)        (gpointer user_data, void *out, gsize len);
@@ -108,22 +128,6 @@ GArray     *tn_pipeline_dup_infos     (TnPipeline *pipeline);
 
 /* Kind NONE: the peer is unknown, or nothing leads to it. */
 void        tn_pipeline_get_path      (TnPipeline *pipeline, gint64 id, TnPathAddress *path);
-
-typedef enum
-{
-  TN_PIPELINE_DROP_NO_ROUTE,        /* no peer has the destination */
-  TN_PIPELINE_DROP_NO_PATH,         /* nothing leads to the peer */
-  TN_PIPELINE_DROP_MALFORMED,       /* no IP packet */
-  TN_PIPELINE_DROP_FORBIDDEN,       /* TSMP or disco from the host */
-  TN_PIPELINE_DROP_QUEUE_FULL,      /* a blocked path had no room left */
-  TN_PIPELINE_DROP_UNKNOWN_SENDER,  /* the relay's sender is no peer */
-  TN_PIPELINE_DROP_SOURCE,          /* authentic, but that peer may not have this source address */
-  TN_PIPELINE_DROP_FILTER,          /* inbound, no rule lets it in */
-  TN_PIPELINE_DROP_FILTER_OUT,
-  TN_PIPELINE_DROP_DISCO,           /* disco that does not open, or nobody asked for */
-  TN_PIPELINE_DROP_CLOSED,          /* the node may not talk to anyone at present */
-  TN_PIPELINE_N_DROPS
-} TnPipelineDrop;
 
 guint64     tn_pipeline_get_drops     (const TnPipeline *pipeline, TnPipelineDrop reason);
 const char *tn_pipeline_drop_get_name (TnPipelineDrop reason);

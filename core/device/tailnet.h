@@ -7,6 +7,7 @@
 #include "tn-datagram-socket.h"
 #include "tn-device-server.h"
 #include "tn-device.h"
+#include "tn-dns-config.h"
 #include "tn-embedded-device.h"
 #include "tn-enum-types.h"
 #include "tn-error.h"

@@ -19,6 +19,8 @@
  *
  * The network stack is in this process: what was written last, and the end that closing a connection brings, may still have to be sent. A
  * program that is about to exit waits for [method@Tailnet.Device.stop_async], which sends it.
+ *
+ * Since: 0.1
  */
 struct _TnConnection
 {

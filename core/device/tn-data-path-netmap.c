@@ -25,6 +25,13 @@ tn_data_path_update_free (TnDataPathUpdate *update)
   g_free (update);
 }
 
+gboolean
+tn_data_path_update_is_empty (const TnDataPathUpdate *update)
+{
+  return !update->replace_peers && update->upserts->len + update->removed->len == 0 && update->router == NULL &&
+         update->filter == NULL && update->addresses == NULL;
+}
+
 typedef struct
 {
   TnDataPath *path;

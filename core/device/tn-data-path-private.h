@@ -15,6 +15,7 @@ struct _TnDataPath
   GTlsDatabase        *tls_database;
   GProxyResolver      *proxy_resolver;
   char                *app_name;
+  TnCapture           *capture;          /* nullable */
   guint                mtu;
   TnDataPathCallbacks  callbacks;
   gpointer             user_data;

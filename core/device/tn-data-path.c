@@ -158,6 +158,18 @@ overlay_failed (gpointer            user_data,
   path->callbacks.failed (path->user_data, error);
 }
 
+static void
+pipeline_capture (gpointer        user_data,
+                  gboolean        inbound,
+                  TnPipelineDrop  reason,
+                  const TnPacket *packet)
+{
+  TnDataPath *path = user_data;
+  const char *comment = reason != TN_PIPELINE_N_DROPS ? tn_pipeline_drop_get_name (reason) : NULL;
+
+  tn_capture_add (path->capture, inbound, comment, packet->data, packet->len);
+}
+
 /* --- Life --- */
 
 static gboolean
@@ -174,16 +186,17 @@ start_overlay (TnDataPath  *path,
 static gboolean
 start_cb (gpointer data)
 {
-  static const TnPipelineHooks hooks = {
+  TnDataPath *path = ((TnDataPathCall *) data)->path;
+  const TnPipelineHooks hooks = {
     .to_overlay = pipeline_to_overlay,
     .to_underlay = tn_data_path_to_underlay,
     .set_blocked = pipeline_set_blocked,
     .pong = tn_data_path_pong,
     .rejected = pipeline_rejected,
+    .capture = path->capture != NULL ? pipeline_capture : NULL,
     .wall_time_ns = pipeline_wall_time,
     .random = pipeline_random,
   };
-  TnDataPath *path = ((TnDataPathCall *) data)->path;
   g_autoptr (GError) error = NULL;
 
   path->pipeline = tn_pipeline_new (path->node_key, path->disco_key, &hooks, path);
@@ -196,6 +209,20 @@ start_cb (gpointer data)
   if (!start_overlay (path, &error) || !tn_data_path_start_underlays (path, &error))
     path->callbacks.failed (path->user_data, error);
   return G_SOURCE_REMOVE;
+}
+
+/* Once, at its end: what strangers send is no news, and who looks for a fault wants the sums. */
+static void
+log_drops (TnPipeline *pipeline)
+{
+  TnTunnel *tunnel = tn_pipeline_get_tunnel (pipeline);
+
+  for (guint i = 0; i < TN_PIPELINE_N_DROPS; i++)
+    if (tn_pipeline_get_drops (pipeline, i) > 0)
+      g_debug ("dropped %" G_GUINT64_FORMAT " packets: %s", tn_pipeline_get_drops (pipeline, i), tn_pipeline_drop_get_name (i));
+  for (guint i = 0; i < TN_TUNNEL_N_DROPS; i++)
+    if (tn_tunnel_get_drops (tunnel, i) > 0)
+      g_debug ("dropped %" G_GUINT64_FORMAT " datagrams in tunnels: %s", tn_tunnel_get_drops (tunnel, i), tn_tunnel_drop_get_name (i));
 }
 
 static void
@@ -211,7 +238,9 @@ stop_now (TnDataPath *path)
   g_clear_pointer (&path->live, g_source_unref);
   g_source_destroy (path->timer);
   g_clear_pointer (&path->timer, g_source_unref);
+  log_drops (path->pipeline);
   g_clear_pointer (&path->pipeline, tn_pipeline_free);
+  g_clear_pointer (&path->capture, tn_capture_close);
   path->callbacks.stopped (path->user_data);
 }
 
@@ -276,6 +305,7 @@ tn_data_path_new (const TnDataPathConfig    *config,
   g_set_object (&path->tls_database, config->tls_database);
   g_set_object (&path->proxy_resolver, config->proxy_resolver);
   path->app_name = g_strdup (config->app_name);
+  path->capture = config->capture;
   path->mtu = config->mtu;
   path->callbacks = *callbacks;
   path->user_data = user_data;
@@ -312,6 +342,12 @@ tn_data_path_unref (TnDataPath *path)
   tn_secret_free (path->disco_key);
   tn_thread_unref (path->thread);
   g_free (path);
+}
+
+TnOverlayTransport *
+tn_data_path_get_overlay (TnDataPath *path)
+{
+  return path->overlay;
 }
 
 void

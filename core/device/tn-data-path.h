@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tailnet-plugin.h"
+#include "tn-capture.h"
 #include "tn-pipeline.h"
 #include "tn-ping-result.h"
 
@@ -20,6 +21,7 @@ typedef struct
   GTlsDatabase            *tls_database;     /* nullable */
   GProxyResolver          *proxy_resolver;   /* nullable */
   const char              *app_name;         /* nullable */
+  TnCapture               *capture;          /* nullable, taken: gets the packets of the host */
   guint                    mtu;
 } TnDataPathConfig;
 
@@ -54,12 +56,14 @@ typedef struct
 
 TnDataPathUpdate *tn_data_path_update_new  (void);
 void              tn_data_path_update_free (TnDataPathUpdate *update);
+gboolean          tn_data_path_update_is_empty (const TnDataPathUpdate *update);
 
 /* Starts it. @user_data must live until stopped() was called. */
 TnDataPath *tn_data_path_new           (const TnDataPathConfig *config, const TnDataPathCallbacks *callbacks, gpointer user_data);
 TnDataPath *tn_data_path_ref           (TnDataPath *path);
 void        tn_data_path_unref         (TnDataPath *path);
 void        tn_data_path_stop          (TnDataPath *path);
+TnOverlayTransport *tn_data_path_get_overlay (TnDataPath *path);
 
 void        tn_data_path_take_update   (TnDataPath *path, TnDataPathUpdate *update);
 void        tn_data_path_set_open      (TnDataPath *path, gboolean open);      /* closed at first: nothing goes out or comes in */
@@ -77,6 +81,9 @@ void        tn_data_path_ping          (TnDataPath *path, TnPingKind kind, gint6
 
 /* @task returns the path in use towards a peer, a TnPathAddress (free with g_free()), kind NONE if there is none. */
 void        tn_data_path_ask_path (TnDataPath *path, gint64 id, GTask *task);
+
+/* @task returns what it has counted, a text in the format of Prometheus (free with g_free()). */
+void        tn_data_path_ask_metrics (TnDataPath *path, GTask *task);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnDataPath, tn_data_path_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnDataPathUpdate, tn_data_path_update_free)

@@ -12,6 +12,8 @@
  * Sends and receives UDP datagrams in a tailnet. Each one arrives whole, or not at all.
  *
  * It belongs to the context in which the device lives, and receives until it is closed or nobody holds it.
+ *
+ * Since: 0.1
  */
 struct _TnDatagramSocket
 {

@@ -74,6 +74,10 @@ tn_device_start_finish (TnDevice      *self,
  * Leaves the tailnet for now, and ends when everything of the device has ended. Connections are closed. The keys stay: a later start is
  * the same node. On a stopped device it ends at once.
  *
+ * A device in this process is stopped whatever @cancellable says, even if it was cancelled beforehand, and the call ends when that is
+ * done: one that is half stopped is of no use to anybody. Where the device runs elsewhere, as with [class@Tailnet.SystemDevice],
+ * @cancellable ends the waiting, with %G_IO_ERROR_CANCELLED.
+ *
  * Since: 0.1
  */
 void
@@ -159,7 +163,8 @@ tn_device_login_finish (TnDevice      *self,
  * @callback: (scope async) (closure user_data): called when the node is logged out, or that failed
  * @user_data: data for @callback
  *
- * Logs out: the control server forgets the node, and its keys are erased. The device is stopped then.
+ * Logs out: the node key is erased, and the control server lets it expire, or removes the node if it is ephemeral. The device is stopped
+ * then. Who starts it again has to log in anew.
  *
  * Since: 0.1
  */

@@ -14,6 +14,7 @@ tn_model_facts_clear (TnModelFacts *facts)
   g_clear_pointer (&facts->tailnet_name, g_free);
   g_clear_pointer (&facts->dns_suffix, g_free);
   g_clear_pointer (&facts->home_region, g_free);
+  g_clear_object (&facts->dns_config);
   g_clear_error (&facts->error);
 }
 
@@ -75,6 +76,11 @@ apply_facts (TnDeviceModel *model,
     {
       model->facts.key_expiry_us = facts->key_expiry_us;
       g_object_notify (device, "key-expiry");
+    }
+  if (!tn_dns_config_equal (model->facts.dns_config, facts->dns_config))
+    {
+      g_set_object (&model->facts.dns_config, facts->dns_config);
+      g_object_notify (device, "dns-config");
     }
   model->facts.magic_dns = facts->magic_dns;
   if (model->index != NULL)
@@ -152,6 +158,31 @@ index_changes (TnDeviceModel *model,
       tn_name_index_remove (model->index, id);
 }
 
+TnPeerList *
+tn_device_model_need_peers (TnDeviceModel *model)
+{
+  g_autoptr (GHashTable) unseen = NULL;
+  g_autoptr (GHashTable) live = NULL;
+  g_autoptr (GPtrArray) all = NULL;
+  GHashTableIter iter;
+  gpointer data;
+
+  g_mutex_lock (&model->lock);
+  unseen = g_steal_pointer (&model->unseen);
+  live = g_steal_pointer (&model->unseen_live);
+  g_mutex_unlock (&model->lock);
+  if (unseen == NULL)
+    return model->peers;
+
+  all = g_ptr_array_sized_new (g_hash_table_size (unseen));
+  g_hash_table_iter_init (&iter, unseen);
+  while (g_hash_table_iter_next (&iter, NULL, &data))
+    g_ptr_array_add (all, data);
+  tn_peer_list_replace (model->peers, all);
+  tn_peer_list_update_live (model->peers, live);
+  return model->peers;
+}
+
 static void
 apply_peers (TnDeviceModel *model,
              TnModelPending       *pending)
@@ -225,10 +256,30 @@ tn_device_model_flush (TnDeviceModel *model)
   apply (model, device, &pending);
   model->applying = FALSE;
   tn_model_pending_clear (&pending);
+  tn_device_model_end_waits (model);
   tn_device_model_unref (model);
 }
 
 /* --- Counters: at most once a second --- */
+
+/* FALSE: the list is there to show it. */
+static gboolean
+keep_unseen_live (TnDeviceModel *model,
+                  GHashTable    *live)
+{
+  GHashTableIter iter;
+  gpointer id, value;
+  gboolean unseen;
+
+  g_mutex_lock (&model->lock);
+  unseen = model->unseen != NULL;
+  g_hash_table_iter_init (&iter, live);
+  while (unseen && g_hash_table_iter_next (&iter, &id, &value))
+    if (g_hash_table_contains (model->unseen, id))
+      g_hash_table_replace (model->unseen_live, g_strdup (id), g_memdup2 (value, sizeof (TnNodeLive)));
+  g_mutex_unlock (&model->lock);
+  return unseen;
+}
 
 static void
 show_live (TnDeviceModel *model)
@@ -242,7 +293,8 @@ show_live (TnDeviceModel *model)
     return;
 
   model->live_shown_us = g_get_monotonic_time ();
-  tn_peer_list_update_live (model->peers, live);
+  if (!keep_unseen_live (model, live))
+    tn_peer_list_update_live (model->peers, live);
   if (model->self_node != NULL)
     {
       const TnNodeLive *own = g_hash_table_lookup (live, tn_node_get_stable_id (model->self_node));
@@ -277,7 +329,7 @@ void
 tn_device_model_live_bell_cb (gpointer target)
 {
   TnDevice *device = target;
-  TnDeviceModel *model = g_object_get_data (G_OBJECT (device), "tn-device-model");
+  TnDeviceModel *model = tn_device_model_of (device);
   gint64 wait_us = model->live_shown_us + LIVE_INTERVAL_US - g_get_monotonic_time ();
 
   if (model->live_timer != NULL)

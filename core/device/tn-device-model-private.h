@@ -18,6 +18,7 @@ typedef struct
   char         *home_region;
   gint64        key_expiry_us;
   gboolean      magic_dns;
+  TnDnsConfig  *dns_config;
   GError       *error;
 } TnModelFacts;
 
@@ -39,9 +40,11 @@ struct _TnDeviceModel
   GMainContext   *context;
   GWeakRef        device;
 
-  GMutex          lock;            /* guards pending and live */
+  GMutex          lock;            /* guards these */
   TnModelPending         pending;
   GHashTable     *live;            /* stable id -> TnNodeLive, not shown yet */
+  GHashTable     *unseen;          /* stable id in the data -> TnNodeData: all peers, until somebody asks for one; NULL from then on */
+  GHashTable     *unseen_live;     /* stable id -> TnNodeLive, of these */
 
   /* In the context. */
   TnBell         *bell;
@@ -54,12 +57,21 @@ struct _TnDeviceModel
   TnPeerList     *peers;
   GListStore     *health;
   TnNameIndex    *index;           /* NULL until somebody looks for a name */
+  GPtrArray      *waiters;         /* who waits for a name */
   gboolean        applying;
 };
 
 void tn_model_facts_clear         (TnModelFacts *facts);
 void tn_model_facts_free          (TnModelFacts *facts);
 void tn_model_pending_clear       (TnModelPending *pending);
+
+GPtrArray *tn_device_model_new_waiters (void);
+
+/* Who asks for a peer, or for all, asks this for them; an application that never does is spared the list. */
+TnPeerList *tn_device_model_need_peers (TnDeviceModel *model);
+
+/* There is a new map, or state. */
+void tn_device_model_end_waits    (TnDeviceModel *model);
 
 /* Counters are waiting to be shown. */
 void tn_device_model_live_bell_cb (gpointer target);

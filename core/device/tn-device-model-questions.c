@@ -15,7 +15,7 @@ ensure_index (TnDeviceModel *model)
 
   model->index = tn_name_index_new ();
   tn_name_index_set_dns_suffix (model->index, model->facts.dns_suffix);
-  peers = tn_peer_list_dup_data (model->peers);
+  peers = tn_peer_list_dup_data (tn_device_model_need_peers (model));
   for (guint i = 0; i < peers->len; i++)
     tn_name_index_add (model->index, g_ptr_array_index (peers, i));
   if (model->self_node != NULL)
@@ -29,7 +29,7 @@ tn_device_model_dup_node (TnDeviceModel *model,
 {
   if (model->self_node != NULL && g_str_equal (tn_node_get_stable_id (model->self_node), stable_id))
     return g_object_ref (model->self_node);
-  return tn_peer_list_dup_node (model->peers, stable_id);
+  return tn_peer_list_dup_node (tn_device_model_need_peers (model), stable_id);
 }
 
 TnNode *
@@ -79,7 +79,7 @@ GPtrArray *
 tn_device_model_peers_with_route (TnDeviceModel *model,
                                   GInetAddress  *address)
 {
-  g_autoptr (GPtrArray) peers = tn_peer_list_dup_data (model->peers);
+  g_autoptr (GPtrArray) peers = tn_peer_list_dup_data (tn_device_model_need_peers (model));
   TnIpAddress wanted = tn_ip_address_from_inet (address);
   g_autoptr (GArray) matches = match_routes (peers, &wanted);
   GPtrArray *nodes = g_ptr_array_new_full (matches->len, g_object_unref);
@@ -132,9 +132,10 @@ tn_device_model_status_to_json (TnDeviceModel *model,
   status->dns_suffix = g_strdup (model->facts.dns_suffix);
   status->home_region = g_strdup (model->facts.home_region);
   status->magic_dns = model->facts.magic_dns;
+  g_set_object (&status->dns_config, model->facts.dns_config);
   if (model->self_node != NULL)
     tn_status_set_self (status, tn_node_get_data (model->self_node), tn_node_get_live (model->self_node));
-  tn_peer_list_foreach (model->peers, add_peer_to_status, status);
+  tn_peer_list_foreach (tn_device_model_need_peers (model), add_peer_to_status, status);
   for (guint i = 0; i < g_list_model_get_n_items (G_LIST_MODEL (model->health)); i++)
     {
       g_autoptr (TnHealthItem) item = g_list_model_get_item (G_LIST_MODEL (model->health), i);

@@ -19,13 +19,14 @@ enum
   FACT_KEY_EXPIRY,
   FACT_HOME_REGION,
   FACT_ERROR,
+  FACT_DNS_CONFIG,
   N_FACTS
 };
 G_STATIC_ASSERT (N_FACTS == TN_DEVICE_N_PROPERTIES);
 
 static const char * const property_names[N_FACTS] = {
   "state", "auth-url", "self-node", "peers", "tailnet-name", "dns-suffix", "preferences", "health", "key-expiry", "home-region",
-  "error",
+  "error", "dns-config",
 };
 
 static void
@@ -38,10 +39,16 @@ change_free (gpointer data)
 static void
 bell_cb (gpointer target)
 {
-  tn_device_model_flush (g_object_get_data (G_OBJECT (target), "tn-device-model"));
+  tn_device_model_flush (tn_device_model_of (target));
 }
 
 /* --- Life --- */
+
+TnDeviceModel *
+tn_device_model_of (TnDevice *device)
+{
+  return g_object_get_data (G_OBJECT (device), "tn-device-model");
+}
 
 TnDeviceModel *
 tn_device_model_new (TnDevice     *device,
@@ -56,7 +63,10 @@ tn_device_model_new (TnDevice     *device,
   model->bell = tn_bell_new (context, G_OBJECT (device), bell_cb);
   model->live_bell = tn_bell_new (context, G_OBJECT (device), tn_device_model_live_bell_cb);
   model->peers = tn_peer_list_new ();
+  model->unseen = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, change_free);
+  model->unseen_live = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   model->health = g_list_store_new (TN_TYPE_HEALTH_ITEM);
+  model->waiters = tn_device_model_new_waiters ();
 
   /* The bells know the device alone: the model must be found from it for as long as they may ring. */
   g_object_set_data_full (G_OBJECT (device), "tn-device-model", tn_device_model_ref (model), (GDestroyNotify) tn_device_model_unref);
@@ -88,11 +98,14 @@ tn_device_model_unref (TnDeviceModel *model)
   tn_bell_unref (model->live_bell);
   tn_model_pending_clear (&model->pending);
   g_clear_pointer (&model->live, g_hash_table_unref);
+  g_clear_pointer (&model->unseen, g_hash_table_unref);
+  g_clear_pointer (&model->unseen_live, g_hash_table_unref);
   tn_model_facts_clear (&model->facts);
   g_clear_object (&model->preferences);
   g_clear_object (&model->self_node);
   g_clear_object (&model->peers);
   g_clear_object (&model->health);
+  g_clear_pointer (&model->waiters, g_ptr_array_unref);
   g_clear_pointer (&model->index, tn_name_index_free);
   g_weak_ref_clear (&model->device);
   g_main_context_unref (model->context);
@@ -121,6 +134,7 @@ tn_device_model_publish_facts (TnDeviceModel       *model,
   copy->home_region = g_strdup (facts->home_region);
   copy->key_expiry_us = facts->key_expiry_us;
   copy->magic_dns = facts->magic_dns;
+  g_set_object (&copy->dns_config, facts->dns_config);
   copy->error = facts->error != NULL ? g_error_copy (facts->error) : NULL;
 
   g_mutex_lock (&model->lock);
@@ -166,21 +180,64 @@ tn_device_model_publish_self (TnDeviceModel    *model,
   tn_bell_ring (model->bell);
 }
 
+/* --- Publishing peers --- */
+
+static void
+keep_unseen (TnDeviceModel    *model,
+             const TnNodeData *peer)
+{
+  TnNodeData *data = tn_node_data_ref (peer);
+
+  g_hash_table_replace (model->unseen, data->stable_id, data);
+}
+
+static void
+set_all_peers (TnDeviceModel *model,
+               GPtrArray     *peers)
+{
+  g_clear_pointer (&model->pending.all_peers, g_ptr_array_unref);
+  g_clear_pointer (&model->pending.peer_changes, g_hash_table_unref);
+  model->pending.all_peers = g_ptr_array_new_full (peers->len, change_free);
+  for (guint i = 0; i < peers->len; i++)
+    g_ptr_array_add (model->pending.all_peers, tn_node_data_ref (g_ptr_array_index (peers, i)));
+}
+
 void
 tn_device_model_publish_peers (TnDeviceModel *model,
                                GPtrArray     *peers)
 {
-  GPtrArray *copy = g_ptr_array_new_full (peers->len, (GDestroyNotify) tn_node_data_unref);
-
-  for (guint i = 0; i < peers->len; i++)
-    g_ptr_array_add (copy, tn_node_data_ref (g_ptr_array_index (peers, i)));
+  gboolean wanted;
 
   g_mutex_lock (&model->lock);
-  g_clear_pointer (&model->pending.all_peers, g_ptr_array_unref);
-  g_clear_pointer (&model->pending.peer_changes, g_hash_table_unref);
-  model->pending.all_peers = copy;
+  wanted = model->unseen == NULL;
+  if (wanted)
+    {
+      set_all_peers (model, peers);
+    }
+  else
+    {
+      g_hash_table_remove_all (model->unseen);
+      for (guint i = 0; i < peers->len; i++)
+        keep_unseen (model, g_ptr_array_index (peers, i));
+    }
   g_mutex_unlock (&model->lock);
-  tn_bell_ring (model->bell);
+  if (wanted)
+    tn_bell_ring (model->bell);
+}
+
+static void
+set_changes (TnDeviceModel           *model,
+             const TnNodeData *const *peers,
+             gsize                    n_peers,
+             const char *const       *removed,
+             gsize                    n_removed)
+{
+  if (model->pending.peer_changes == NULL)
+    model->pending.peer_changes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, change_free);
+  for (gsize i = 0; i < n_removed; i++)
+    g_hash_table_replace (model->pending.peer_changes, g_strdup (removed[i]), NULL);
+  for (gsize i = 0; i < n_peers; i++)
+    g_hash_table_replace (model->pending.peer_changes, g_strdup (peers[i]->stable_id), tn_node_data_ref (peers[i]));
 }
 
 void
@@ -190,18 +247,25 @@ tn_device_model_publish_changes (TnDeviceModel           *model,
                                  const char *const       *removed,
                                  gsize                    n_removed)
 {
+  gboolean wanted;
+
   if (n_peers + n_removed == 0)
     return;
 
   g_mutex_lock (&model->lock);
-  if (model->pending.peer_changes == NULL)
-    model->pending.peer_changes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, change_free);
-  for (gsize i = 0; i < n_removed; i++)
-    g_hash_table_replace (model->pending.peer_changes, g_strdup (removed[i]), NULL);
-  for (gsize i = 0; i < n_peers; i++)
-    g_hash_table_replace (model->pending.peer_changes, g_strdup (peers[i]->stable_id), tn_node_data_ref (peers[i]));
+  wanted = model->unseen == NULL;
+  if (wanted)
+    set_changes (model, peers, n_peers, removed, n_removed);
+  for (gsize i = 0; !wanted && i < n_removed; i++)
+    {
+      g_hash_table_remove (model->unseen, removed[i]);
+      g_hash_table_remove (model->unseen_live, removed[i]);
+    }
+  for (gsize i = 0; !wanted && i < n_peers; i++)
+    keep_unseen (model, peers[i]);
   g_mutex_unlock (&model->lock);
-  tn_bell_ring (model->bell);
+  if (wanted)
+    tn_bell_ring (model->bell);
 }
 
 void
@@ -262,7 +326,7 @@ tn_device_model_get_property (TnDeviceModel *model,
       g_value_set_object (value, model->self_node);
       return TRUE;
     case FACT_PEERS:
-      g_value_set_object (value, model->peers);
+      g_value_set_object (value, tn_device_model_need_peers (model));
       return TRUE;
     case FACT_TAILNET_NAME:
       g_value_set_string (value, model->facts.tailnet_name);
@@ -285,6 +349,9 @@ tn_device_model_get_property (TnDeviceModel *model,
       return TRUE;
     case FACT_ERROR:
       g_value_set_boxed (value, model->facts.error);
+      return TRUE;
+    case FACT_DNS_CONFIG:
+      g_value_set_object (value, model->facts.dns_config);
       return TRUE;
     default:
       return FALSE;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tn-device-private.h"
+#include "tn-dns-config-private.h"
 #include "tn-health-item-private.h"
 #include "tn-node-data.h"
 #include "tn-preferences-private.h"
@@ -24,6 +25,7 @@ typedef struct
   const char   *home_region;       /* nullable; "fra" */
   gint64        key_expiry_us;     /* unix time, 0: never */
   gboolean      magic_dns;
+  TnDnsConfig  *dns_config;        /* nullable */
   const GError *error;             /* nullable: why it is stopped */
 } TnDeviceFacts;
 
@@ -32,6 +34,7 @@ TnDeviceModel *tn_device_model_new     (TnDevice *device, GMainContext *context)
 void           tn_device_model_dispose (TnDeviceModel *model);     /* in the device's dispose: nothing is emitted any more */
 TnDeviceModel *tn_device_model_ref     (TnDeviceModel *model);
 void           tn_device_model_unref   (TnDeviceModel *model);
+TnDeviceModel *tn_device_model_of      (TnDevice *device);         /* not a reference */
 GMainContext  *tn_device_model_get_context (TnDeviceModel *model);
 
 /* From any thread. What is given is copied or referenced. */
@@ -51,7 +54,7 @@ void tn_device_model_publish_live        (TnDeviceModel *model, const char *stab
 void tn_device_model_flush (TnDeviceModel *model);
 
 /* For the implementer's class_init (takes TN_DEVICE_N_PROPERTIES ids from @first_id on) and get_property. */
-#define TN_DEVICE_N_PROPERTIES 11
+#define TN_DEVICE_N_PROPERTIES 12
 void     tn_device_model_override_properties (GObjectClass *klass, guint first_id);
 gboolean tn_device_model_get_property        (TnDeviceModel *model, guint first_id, guint id, GValue *value);     /* FALSE: not one of them */
 
@@ -60,6 +63,9 @@ TnNode    *tn_device_model_lookup_peer       (TnDeviceModel *model, const char *
 TnNode    *tn_device_model_dup_node          (TnDeviceModel *model, const char *stable_id);
 GPtrArray *tn_device_model_peers_with_route  (TnDeviceModel *model, GInetAddress *address);
 TnNode    *tn_device_model_identify          (TnDeviceModel *model, GInetAddress *source);
+
+/* Ends @task (of the device) with a TnNode when one is called that, or has that address; with an error when the device is stopped. */
+void       tn_device_model_wait_for_peer     (TnDeviceModel *model, const char *name, GTask *task);
 
 /* Runs @task (source object: the device) in a thread and returns a string: the text of status --json. */
 void       tn_device_model_status_to_json    (TnDeviceModel *model, GTask *task);

@@ -3,11 +3,16 @@
 
 #include "tn-device-private.h"
 
+#include <string.h>
+
+#include "tn-device-model.h"
 #include "tn-error.h"
 #include "tn-host-spec.h"
 #include "tn-node-data.h"
 
 /* What of a TnDevice asks. Text is parsed here: an implementation gets what is well-formed. */
+
+#define AUDIENCE_MAX_LEN 1024
 
 /**
  * tn_device_ping_async:
@@ -67,6 +72,59 @@ tn_device_ping_finish (TnDevice      *self,
   return tn_device_finish (self, result, tn_device_ping_async, error);
 }
 
+/**
+ * tn_device_wait_for_peer_async:
+ * @self: a device that is not stopped
+ * @name_or_address: as in [method@Tailnet.Device.lookup_peer]
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when there is such a node
+ * @user_data: data for @callback
+ *
+ * Waits until [method@Tailnet.Device.lookup_peer] finds a node, for as long as @cancellable allows: one that is expected to join, or has
+ * joined a moment ago and is not among [property@Tailnet.Device:peers] yet. That it is found does not say that it is online.
+ *
+ * Fails with %G_IO_ERROR_NOT_CONNECTED on a device that is stopped, or stops meanwhile.
+ *
+ * Since: 0.1
+ */
+void
+tn_device_wait_for_peer_async (TnDevice            *self,
+                               const char          *name_or_address,
+                               GCancellable        *cancellable,
+                               GAsyncReadyCallback  callback,
+                               gpointer             user_data)
+{
+  g_autoptr (GTask) task = NULL;
+
+  g_return_if_fail (TN_IS_DEVICE (self));
+  g_return_if_fail (name_or_address != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, tn_device_wait_for_peer_async);
+  tn_device_model_wait_for_peer (tn_device_model_of (self), name_or_address, task);
+}
+
+/**
+ * tn_device_wait_for_peer_finish:
+ * @self: a device
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.Device.wait_for_peer_async] began.
+ *
+ * Returns: (transfer full): the node, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+TnNode *
+tn_device_wait_for_peer_finish (TnDevice      *self,
+                                GAsyncResult  *result,
+                                GError       **error)
+{
+  return tn_device_finish (self, result, tn_device_wait_for_peer_async, error);
+}
+
 TnDeviceAnswer *
 tn_device_answer_new (TnNode   *node,
                       GVariant *capabilities)
@@ -101,6 +159,11 @@ whois_from_what_is_known (TnDevice   *self,
       return;
     }
   g_clear_pointer (&capabilities, g_variant_unref);
+  if (tn_device_get_state (self) == TN_DEVICE_STATE_STOPPED)
+    {
+      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "cannot tell who %s is: the device is stopped", host);
+      return;
+    }
   g_task_return_new_error (task, TN_ERROR, TN_ERROR_NO_SUCH_PEER, "nobody in the tailnet has the %s %s",
                            address != NULL ? "address" : "name", host);
 }
@@ -315,4 +378,79 @@ tn_device_status_to_json_finish (TnDevice      *self,
                                  GError       **error)
 {
   return tn_device_finish (self, result, tn_device_status_to_json_async, error);
+}
+
+/* What the server's own people would type, or a program makes: an audience is a name or a URL. */
+static gboolean
+check_audience (const char  *audience,
+                GError     **error)
+{
+  gsize len = strlen (audience);
+  gboolean is_text = len > 0 && len <= AUDIENCE_MAX_LEN && g_utf8_validate (audience, -1, NULL);
+
+  for (const char *c = audience; is_text && *c != '\0'; c = g_utf8_find_next_char (c, NULL))
+    is_text = !g_unichar_iscntrl (g_utf8_get_char (c));
+  if (is_text)
+    return TRUE;
+  if (len == 0 || len > AUDIENCE_MAX_LEN)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "audience of %" G_GSIZE_FORMAT " bytes, 1 to %d allowed", len, AUDIENCE_MAX_LEN);
+  else
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "audience has control characters, or is not UTF-8");
+  return FALSE;
+}
+
+/**
+ * tn_device_fetch_id_token_async:
+ * @self: a device that runs
+ * @audience: whom the token is for, as they call themselves: a name or a URL, at most 1024 bytes
+ * @cancellable: (nullable): optional cancellable
+ * @callback: (scope async) (closure user_data): called when the token is there
+ * @user_data: data for @callback
+ *
+ * Asks the control server for a token that says which node this is: a JWT that is signed by the server and good for a short while, with
+ * which a program logs in to a service outside of the tailnet that trusts the server (workload identity, OpenID Connect). The token
+ * is a secret: whoever has it is this node to @audience.
+ *
+ * Fails with %G_IO_ERROR_NOT_CONNECTED while there is no connection to the control server, and with %TN_ERROR_CONTROL if the server gives
+ * none: not every server can.
+ *
+ * Since: 0.1
+ */
+void
+tn_device_fetch_id_token_async (TnDevice            *self,
+                                const char          *audience,
+                                GCancellable        *cancellable,
+                                GAsyncReadyCallback  callback,
+                                gpointer             user_data)
+{
+  GError *error = NULL;
+
+  g_return_if_fail (TN_IS_DEVICE (self));
+  g_return_if_fail (audience != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  if (check_audience (audience, &error))
+    TN_DEVICE_GET_IFACE (self)->fetch_id_token_async (self, audience, cancellable, callback, user_data);
+  else
+    g_task_report_error (self, callback, user_data, tn_device_fetch_id_token_async, error);
+}
+
+/**
+ * tn_device_fetch_id_token_finish:
+ * @self: a device
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends what [method@Tailnet.Device.fetch_id_token_async] began.
+ *
+ * Returns: (transfer full): the token, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+char *
+tn_device_fetch_id_token_finish (TnDevice      *self,
+                                 GAsyncResult  *result,
+                                 GError       **error)
+{
+  return tn_device_finish (self, result, tn_device_fetch_id_token_async, error);
 }

@@ -198,6 +198,29 @@ status_to_json_cb (TnDeviceServer        *self,
   return TRUE;
 }
 
+static void
+id_token_done_cb (GObject      *object,
+                  GAsyncResult *result,
+                  gpointer      user_data)
+{
+  GError *error = NULL;
+  g_autofree char *token = tn_device_fetch_id_token_finish (TN_DEVICE (object), result, &error);
+
+  if (token != NULL)
+    g_dbus_method_invocation_return_value (user_data, g_variant_new ("(s)", token));
+  else
+    tn_device_server_fail (user_data, error);
+}
+
+static gboolean
+fetch_id_token_cb (TnDeviceServer        *self,
+                   GDBusMethodInvocation *invocation,
+                   const char            *audience)
+{
+  tn_device_fetch_id_token_async (self->device, audience, tn_device_server_watch (self, invocation), id_token_done_cb, invocation);
+  return TRUE;
+}
+
 static gboolean
 cancel_cb (TnDeviceServer        *self,
            GDBusMethodInvocation *invocation,
@@ -226,6 +249,7 @@ tn_device_server_serve_calls (TnDeviceServer *self)
     { "handle-ping", G_CALLBACK (ping_cb) },
     { "handle-whois", G_CALLBACK (whois_cb) },
     { "handle-status-to-json", G_CALLBACK (status_to_json_cb) },
+    { "handle-fetch-id-token", G_CALLBACK (fetch_id_token_cb) },
     { "handle-cancel", G_CALLBACK (cancel_cb) },
   };
 

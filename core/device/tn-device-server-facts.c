@@ -3,6 +3,7 @@
 
 #include "tn-device-server-private.h"
 
+#include "tn-dns-config-private.h"
 #include "tn-health-item.h"
 #include "tn-node-private.h"
 #include "tn-system-device-node.h"
@@ -56,6 +57,14 @@ show_preferences (TnDeviceServer *self)
 }
 
 static void
+show_dns_config (TnDeviceServer *self)
+{
+  g_autoptr (TnDnsConfig) config = tn_device_dup_dns_config (self->device);
+
+  tn_bus_tailnet1_set_dns_config (self->skeleton, config != NULL ? tn_dns_config_get_values (config) : g_variant_new ("a{sv}", NULL));
+}
+
+static void
 show_error (TnDeviceServer *self)
 {
   g_autoptr (GError) error = tn_device_dup_error (self->device);
@@ -87,6 +96,7 @@ tn_device_server_show_all (TnDeviceServer *self)
 {
   show_facts (self);
   show_self (self);
+  show_dns_config (self);
   show_preferences (self);
 }
 

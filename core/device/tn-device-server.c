@@ -9,6 +9,7 @@
 
 #include "tn-bus-socket.h"
 #include "tn-context.h"
+#include "tn-peer-list.h"
 
 /**
  * TnDeviceServer:
@@ -303,6 +304,8 @@ tn_device_server_new (TnDevice *device)
   self->context = g_main_context_ref_thread_default ();
   g_signal_connect_swapped (device, "notify", G_CALLBACK (notify_cb), self);
   g_signal_connect_swapped (tn_device_get_peers (device), "items-changed", G_CALLBACK (peers_cb), self);
+  if (TN_IS_PEER_LIST (tn_device_get_peers (device)))
+    g_signal_connect_swapped (tn_device_get_peers (device), "updated", G_CALLBACK (peers_cb), self);
   g_signal_connect_swapped (tn_device_get_health (device), "items-changed", G_CALLBACK (tn_device_server_show_health), self);
   tn_device_server_show_all (self);
   tn_device_server_show_health (self);

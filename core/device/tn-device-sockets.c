@@ -21,7 +21,7 @@
  * Opens a TCP connection to a node, or to an address that a node routes.
  *
  * A name is looked up at once among [property@Tailnet.Device:peers]. A node that has joined a moment ago may not be there yet: who
- * expects it waits for [signal@Gio.ListModel::items-changed] until [method@Tailnet.Device.lookup_peer] finds it.
+ * expects it calls [method@Tailnet.Device.wait_for_peer_async] first.
  *
  * Fails with %TN_ERROR_MALFORMED if @host_and_port cannot be read, %TN_ERROR_NO_SUCH_PEER if nobody has that name, %TN_ERROR_NO_ROUTE if
  * nobody routes that address, %TN_ERROR_NEEDS_LOGIN on a device that is not logged in, and with errors of %G_IO_ERROR where the other

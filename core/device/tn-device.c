@@ -17,6 +17,8 @@
  * A device that loses its network, its control server or its relay stays in %TN_DEVICE_STATE_RUNNING with an item in
  * [property@Tailnet.Device:health], and mends by itself. One that cannot go on, because the control server will not have it any more
  * or something of its own is broken, stops and says why in [property@Tailnet.Device:error]. Wherever an address is accepted, so is a name.
+ *
+ * Since: 0.1
  */
 G_DEFINE_INTERFACE (TnDevice, tn_device, G_TYPE_OBJECT)
 
@@ -135,6 +137,16 @@ install_tailnet_properties (TnDeviceInterface *iface)
    * Since: 0.1
    */
   g_object_interface_install_property (iface, g_param_spec_string ("dns-suffix", NULL, NULL, NULL, READABLE));
+
+  /**
+   * TnDevice:dns-config: (getter dup_dns_config)
+   *
+   * How names are to be resolved on the tailnet, once the control server has told.
+   *
+   * Since: 0.1
+   */
+  g_object_interface_install_property (
+    iface, g_param_spec_object ("dns-config", NULL, NULL, TN_TYPE_DNS_CONFIG, READABLE));
 }
 
 static void
@@ -305,6 +317,27 @@ tn_device_dup_dns_suffix (TnDevice *self)
   g_return_val_if_fail (TN_IS_DEVICE (self), NULL);
 
   g_object_get (self, "dns-suffix", &value, NULL);
+  return value;
+}
+
+/**
+ * tn_device_dup_dns_config: (get-property dns-config)
+ * @self: a device
+ *
+ * Gets how names are to be resolved on the tailnet.
+ *
+ * Returns: (nullable) (transfer full): the configuration, or %NULL until the control server has told of it
+ *
+ * Since: 0.1
+ */
+TnDnsConfig *
+tn_device_dup_dns_config (TnDevice *self)
+{
+  TnDnsConfig *value = NULL;
+
+  g_return_val_if_fail (TN_IS_DEVICE (self), NULL);
+
+  g_object_get (self, "dns-config", &value, NULL);
   return value;
 }
 

@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 #include "tn-connection.h"
 #include "tn-datagram-socket.h"
+#include "tn-dns-config.h"
 #include "tn-listener.h"
 #include "tn-node.h"
 #include "tn-ping-result.h"
@@ -21,6 +22,8 @@ G_BEGIN_DECLS
  * @TN_DEVICE_STATE_RUNNING: part of the tailnet
  *
  * How far a device is.
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -51,6 +54,8 @@ char             *tn_device_dup_tailnet_name              (TnDevice             
 TN_AVAILABLE_IN_ALL
 char             *tn_device_dup_dns_suffix                (TnDevice             *self);
 TN_AVAILABLE_IN_ALL
+TnDnsConfig      *tn_device_dup_dns_config                (TnDevice             *self);
+TN_AVAILABLE_IN_ALL
 TnPreferences    *tn_device_dup_preferences               (TnDevice             *self);
 TN_AVAILABLE_IN_ALL
 GListModel       *tn_device_get_health                    (TnDevice             *self);
@@ -65,6 +70,18 @@ TnNode           *tn_device_lookup_peer                   (TnDevice             
 TN_AVAILABLE_IN_ALL
 GPtrArray        *tn_device_peers_with_route              (TnDevice             *self,
                                                            GInetAddress         *address);
+
+/* Waits for one that is expected. */
+TN_AVAILABLE_IN_ALL
+void              tn_device_wait_for_peer_async           (TnDevice             *self,
+                                                           const char           *name_or_address,
+                                                           GCancellable         *cancellable,
+                                                           GAsyncReadyCallback   callback,
+                                                           gpointer              user_data);
+TN_AVAILABLE_IN_ALL
+TnNode           *tn_device_wait_for_peer_finish          (TnDevice             *self,
+                                                           GAsyncResult         *result,
+                                                           GError              **error);
 
 /* Life. */
 TN_AVAILABLE_IN_ALL
@@ -191,6 +208,16 @@ void              tn_device_status_to_json_async          (TnDevice             
                                                            gpointer              user_data);
 TN_AVAILABLE_IN_ALL
 char             *tn_device_status_to_json_finish         (TnDevice             *self,
+                                                           GAsyncResult         *result,
+                                                           GError              **error);
+TN_AVAILABLE_IN_ALL
+void              tn_device_fetch_id_token_async          (TnDevice             *self,
+                                                           const char           *audience,
+                                                           GCancellable         *cancellable,
+                                                           GAsyncReadyCallback   callback,
+                                                           gpointer              user_data);
+TN_AVAILABLE_IN_ALL
+char             *tn_device_fetch_id_token_finish         (TnDevice             *self,
                                                            GAsyncResult         *result,
                                                            GError              **error);
 

@@ -233,6 +233,7 @@ start_runtime (TnEmbeddedDevice  *self,
 {
   g_autoptr (GPtrArray) underlays = make_underlays (self, error);
   g_autoptr (TnNetstack) netstack = underlays != NULL ? make_netstack (self, error) : NULL;
+  TnCapture *capture = NULL;
   TnRuntimeConfig config = {
     .hostname = self->hostname,
     .control_url = self->control_url,
@@ -251,9 +252,10 @@ start_runtime (TnEmbeddedDevice  *self,
   };
   Link *link;
 
-  if (netstack == NULL)
+  if (netstack == NULL || (self->capture_file != NULL && (capture = tn_capture_new (self->capture_file, error)) == NULL))
     return FALSE;
 
+  config.capture = capture;
   link = g_new0 (Link, 1);
   g_weak_ref_init (&link->device, self);
   link->store = g_object_ref (self->state_store);
@@ -456,6 +458,8 @@ tn_embedded_device_login_async (TnDevice            *device,
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, tn_device_login_async);
+  if (g_task_return_error_if_cancelled (task))
+    return;
   if (self->opening != NULL)
     g_ptr_array_add (self->early_calls, g_steal_pointer (&task));
   else if (self->runtime == NULL)
@@ -501,6 +505,12 @@ tn_embedded_device_logout_async (TnDevice            *device,
   g_autoptr (GTask) logout = NULL;
 
   g_task_set_source_tag (task, tn_device_logout_async);
+  /* Nobody is logged out who thought better of it. */
+  if (g_task_return_error_if_cancelled (task))
+    {
+      g_object_unref (task);
+      return;
+    }
   if (self->runtime == NULL && self->opening == NULL)
     {
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "device %s is stopped", self->hostname);

@@ -17,6 +17,7 @@ struct _TnEmbeddedDevice
   char           *hostname;
   char           *control_url;
   char           *app_name;
+  char           *capture_file;          /* nullable */
   char           *netstack_name;         /* nullable: the one of the highest priority */
   char          **transport_names;       /* nullable: the best one */
   char          **tags;

@@ -178,7 +178,7 @@ connected_cb (GObject      *object,
   stream = TN_NETSTACK_GET_IFACE (object)->connect_finish (TN_NETSTACK (object), result, &error);
   if (stream == NULL)
     {
-      g_prefix_error (&error, "cannot connect to %s port %u: ", target->host, target->port);
+      g_prefix_error (&error, tn_node_get_online (target->node) ? "%s: " : "%s is offline: ", target->host);
       g_task_return_error (task, error);
       return;
     }
@@ -508,9 +508,31 @@ ping_async (TnDevice            *device,
   tn_data_path_ping (tn_runtime_get_data_path (self->runtime), kind, tn_node_get_data (target->node)->node_id, &address, size, pong);
 }
 
+/* --- Identity --- */
+
+static void
+fetch_id_token_async (TnDevice            *device,
+                      const char          *audience,
+                      GCancellable        *cancellable,
+                      GAsyncReadyCallback  callback,
+                      gpointer             user_data)
+{
+  TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  GError *error = NULL;
+
+  g_task_set_source_tag (task, tn_device_fetch_id_token_async);
+  g_task_set_task_data (task, g_strdup (audience), g_free);
+  if (check_running (self, &error))
+    tn_runtime_fetch_id_token (self->runtime, task);
+  else
+    g_task_return_error (task, error);
+}
+
 void
 tn_embedded_device_implement_sockets (TnDeviceInterface *iface)
 {
+  iface->fetch_id_token_async = fetch_id_token_async;
   iface->connect_to_host_async = connect_to_host_async;
   iface->listen_async = listen_async;
   iface->bind_datagram_async = bind_datagram_async;

@@ -27,6 +27,8 @@
  * [property@Tailnet.EmbeddedDevice:main-context] says otherwise: its methods are called there, and its notifications, list changes
  * and signals arrive there, and only there. Work on packets is done in threads of its own. Dropping the last reference to a device
  * that runs stops it without waiting.
+ *
+ * Since: 0.1
  */
 
 enum
@@ -43,6 +45,7 @@ enum
   PROP_TLS_DATABASE,
   PROP_APP_NAME,
   PROP_ALLOW_PLAIN_HTTP,
+  PROP_CAPTURE_FILE,
   PROP_MAIN_CONTEXT,
   N_PROPS,
 };
@@ -135,6 +138,7 @@ tn_embedded_device_finalize (GObject *object)
   g_free (self->hostname);
   g_free (self->control_url);
   g_free (self->app_name);
+  g_free (self->capture_file);
   g_free (self->netstack_name);
   g_strfreev (self->transport_names);
   g_strfreev (self->tags);
@@ -181,6 +185,9 @@ tn_embedded_device_get_property (GObject    *object,
       break;
     case PROP_ALLOW_PLAIN_HTTP:
       g_value_set_boolean (value, self->allow_plain_http);
+      break;
+    case PROP_CAPTURE_FILE:
+      g_value_set_string (value, self->capture_file);
       break;
     case PROP_MAIN_CONTEXT:
       g_value_set_boxed (value, self->main_context);
@@ -234,6 +241,9 @@ tn_embedded_device_set_property (GObject      *object,
     case PROP_ALLOW_PLAIN_HTTP:
       self->allow_plain_http = g_value_get_boolean (value);
       break;
+    case PROP_CAPTURE_FILE:
+      self->capture_file = g_value_dup_string (value);
+      break;
     case PROP_MAIN_CONTEXT:
       self->main_context = g_value_dup_boxed (value);
       break;
@@ -258,30 +268,40 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
    * TnEmbeddedDevice:hostname: (getter get_hostname)
    *
    * Name that the node asks for. The control server makes it unique, and fit for the DNS. Default: the name of the machine.
+   *
+   * Since: 0.1
    */
   properties[PROP_HOSTNAME] = g_param_spec_string ("hostname", NULL, NULL, NULL, construct);
   /**
    * TnEmbeddedDevice:control-url: (getter get_control_url)
    *
    * URL of the control server. Plain HTTP is accepted for hosts on this machine or in a private network only.
+   *
+   * Since: 0.1
    */
   properties[PROP_CONTROL_URL] = g_param_spec_string ("control-url", NULL, NULL, NULL, construct);
   /**
    * TnEmbeddedDevice:state-store: (getter get_state_store)
    *
    * Where the node's keys are kept. Default: in memory, and the node is [property@Tailnet.EmbeddedDevice:ephemeral].
+   *
+   * Since: 0.1
    */
   properties[PROP_STATE_STORE] = g_param_spec_object ("state-store", NULL, NULL, TN_TYPE_STATE_STORE, construct);
   /**
    * TnEmbeddedDevice:auth-key: (setter set_auth_key)
    *
    * Key by which the node may join without anybody logging in. Counts for the next start; not needed once the node has joined.
+   *
+   * Since: 0.1
    */
   properties[PROP_AUTH_KEY] = g_param_spec_string ("auth-key", NULL, NULL, NULL, G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS);
   /**
    * TnEmbeddedDevice:tags:
    *
    * Tags that the node asks for when it joins, each with its "tag:".
+   *
+   * Since: 0.1
    */
   properties[PROP_TAGS] = g_param_spec_boxed ("tags", NULL, NULL, G_TYPE_STRV, construct);
   /**
@@ -289,30 +309,40 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
    *
    * Whether the node leaves its tailnet for good when it stops. One without a [property@Tailnet.EmbeddedDevice:state-store] always does:
    * nobody could be that node again.
+   *
+   * Since: 0.1
    */
   properties[PROP_EPHEMERAL] = g_param_spec_boolean ("ephemeral", NULL, NULL, FALSE, construct);
   /**
    * TnEmbeddedDevice:netstack:
    *
    * Name of the network stack to use. Default: the best one there is.
+   *
+   * Since: 0.1
    */
   properties[PROP_NETSTACK] = g_param_spec_string ("netstack", NULL, NULL, NULL, construct);
   /**
    * TnEmbeddedDevice:transports:
    *
    * Names of the underlay transports to use. Default: the best one there is.
+   *
+   * Since: 0.1
    */
   properties[PROP_TRANSPORTS] = g_param_spec_boxed ("transports", NULL, NULL, G_TYPE_STRV, construct);
   /**
    * TnEmbeddedDevice:tls-database:
    *
    * Certificate authorities to trust, for control server and relays. Default: the system's.
+   *
+   * Since: 0.1
    */
   properties[PROP_TLS_DATABASE] = g_param_spec_object ("tls-database", NULL, NULL, G_TYPE_TLS_DATABASE, construct);
   /**
    * TnEmbeddedDevice:app-name:
    *
    * Name of the program, for those who administer the tailnet.
+   *
+   * Since: 0.1
    */
   properties[PROP_APP_NAME] = g_param_spec_string ("app-name", NULL, NULL, NULL, construct);
 
@@ -327,9 +357,22 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
   properties[PROP_ALLOW_PLAIN_HTTP] = g_param_spec_boolean ("allow-plain-http", NULL, NULL, FALSE, construct);
 
   /**
+   * TnEmbeddedDevice:capture-file:
+   *
+   * File to write all packets of the node to, as they are outside of the tunnel, and why any were dropped. It is in the format of
+   * pcapng, which Wireshark and tcpdump read; made anew at each start, and readable for its owner alone. Packets that come faster than
+   * they can be written are left out. Default: none.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_CAPTURE_FILE] = g_param_spec_string ("capture-file", NULL, NULL, NULL, construct);
+
+  /**
    * TnEmbeddedDevice:main-context:
    *
    * Context that the device lives in. Default: the thread-default one in which it is made.
+   *
+   * Since: 0.1
    */
   properties[PROP_MAIN_CONTEXT] = g_param_spec_boxed ("main-context", NULL, NULL, G_TYPE_MAIN_CONTEXT, construct);
 
@@ -410,6 +453,8 @@ tn_embedded_device_iface_init (TnDeviceInterface *iface)
  * Makes a device, stopped.
  *
  * Returns: (transfer full): a new device
+ *
+ * Since: 0.1
  */
 TnEmbeddedDevice *
 tn_embedded_device_new (const char   *hostname,
@@ -428,6 +473,8 @@ tn_embedded_device_new (const char   *hostname,
  *
  * Sets the key by which the node may join without anybody logging in. It counts for the next start and those after it, until another
  * one or %NULL takes its place, and is erased from memory then or with the device.
+ *
+ * Since: 0.1
  */
 void
 tn_embedded_device_set_auth_key (TnEmbeddedDevice *self,
@@ -445,6 +492,8 @@ tn_embedded_device_set_auth_key (TnEmbeddedDevice *self,
  * Gets the name that the node asks for.
  *
  * Returns: the name
+ *
+ * Since: 0.1
  */
 const char *
 tn_embedded_device_get_hostname (TnEmbeddedDevice *self)
@@ -461,6 +510,8 @@ tn_embedded_device_get_hostname (TnEmbeddedDevice *self)
  * Gets the URL of the control server.
  *
  * Returns: the URL
+ *
+ * Since: 0.1
  */
 const char *
 tn_embedded_device_get_control_url (TnEmbeddedDevice *self)
@@ -477,6 +528,8 @@ tn_embedded_device_get_control_url (TnEmbeddedDevice *self)
  * Gets where the node's keys are kept.
  *
  * Returns: (transfer none): the state store
+ *
+ * Since: 0.1
  */
 TnStateStore *
 tn_embedded_device_get_state_store (TnEmbeddedDevice *self)
@@ -493,6 +546,8 @@ tn_embedded_device_get_state_store (TnEmbeddedDevice *self)
  * Gets whether the node leaves its tailnet for good when it stops.
  *
  * Returns: %TRUE if it does
+ *
+ * Since: 0.1
  */
 gboolean
 tn_embedded_device_get_ephemeral (TnEmbeddedDevice *self)

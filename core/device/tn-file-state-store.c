@@ -11,7 +11,10 @@
  *
  * A state store in a directory, one file a key: `KEY.state`, readable by their owner alone and replaced atomically. The directory
  * is made when the store is acquired, and locked while it is in use; one whose contents others can read draws a warning. The disk
- * is waited for in a thread of the store's own, and calls are carried out in the order in which they were made.
+ * is waited for in a thread of the store's own, and calls are carried out in the order in which they were made. A value has
+ * 32 MiB at most.
+ *
+ * Since: 0.1
  */
 struct _TnFileStateStore
 {
@@ -316,6 +319,8 @@ tn_file_state_store_class_init (TnFileStateStoreClass *klass)
    * TnFileStateStore:directory: (getter get_directory)
    *
    * Path of the directory, in the encoding of file names.
+   *
+   * Since: 0.1
    */
   properties[PROP_DIRECTORY] =
     g_param_spec_string ("directory", NULL, NULL, ".",
@@ -337,6 +342,8 @@ tn_file_state_store_init (TnFileStateStore *self)
  * Makes a store in @directory. Nothing is touched before it is acquired.
  *
  * Returns: (transfer full) (type TnFileStateStore): a new store
+ *
+ * Since: 0.1
  */
 TnStateStore *
 tn_file_state_store_new (const char *directory)
@@ -353,6 +360,8 @@ tn_file_state_store_new (const char *directory)
  * Gets the directory.
  *
  * Returns: (type filename): the path as it was given
+ *
+ * Since: 0.1
  */
 const char *
 tn_file_state_store_get_directory (TnFileStateStore *self)

@@ -10,6 +10,8 @@
  *
  * Something about a device that is not as it should be. It is in [property@Tailnet.Device:health] for as long as it lasts.
  * Immutable.
+ *
+ * Since: 0.1
  */
 struct _TnHealthItem
 {

@@ -13,6 +13,8 @@ G_BEGIN_DECLS
  * @TN_HEALTH_SEVERITY_HIGH: the node cannot reach what it should
  *
  * How bad a health item is.
+ *
+ * Since: 0.1
  */
 typedef enum
 {

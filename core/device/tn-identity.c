@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "tn-error.h"
+#include "tn-netmap-cache.h"
 #include "tn-secret.h"
 
 #define KEY_MACHINE  "machine-key"
 #define KEY_NODE     "node-key"
 #define KEY_OLD_NODE "old-node-key"
+#define KEY_LOCK     "lock-key"
 
 void
 tn_identity_free (TnIdentity *identity)
@@ -81,6 +83,28 @@ read_old_key (GBytes           *value,      /* nullable */
   return FALSE;
 }
 
+static gboolean
+read_lock_key (GBytes           *value,      /* nullable */
+               TnLockPublicKey  *key,
+               GError          **error)
+{
+  char *text = value != NULL ? dup_text (value) : NULL;
+  g_auto (TnLockPrivateKey) private = { 0 };
+  gboolean ok = text == NULL || *text == '\0';
+
+  if (!ok && tn_lock_private_key_parse (&private, text))
+    {
+      tn_lock_private_key_get_public (&private, key);
+      ok = TRUE;
+    }
+  if (!ok)
+    g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "saved %s is damaged: no private key", KEY_LOCK);
+  if (text != NULL)
+    explicit_bzero (text, strlen (text));
+  g_free (text);
+  return ok;
+}
+
 /* --- Load: all at once; then what was missing is saved --- */
 
 typedef struct
@@ -135,20 +159,48 @@ made_key_saved_cb (GObject      *object,
 }
 
 static void
+save_made_key (GTask      *task,
+               const char *name,
+               GBytes     *value)
+{
+  Loading *loading = g_task_get_task_data (task);
+
+  loading->n_pending++;
+  tn_state_store_save_async (g_task_get_source_object (task), name, value, g_task_get_cancellable (task), made_key_saved_cb,
+                             g_object_ref (task));
+}
+
+static void
 make_key_if_missing (GTask            *task,
                      const char       *name,
                      TnNodePrivateKey *key)
 {
-  Loading *loading = g_task_get_task_data (task);
   g_autoptr (GBytes) value = NULL;
 
   if (!is_none (key))
     return;
   tn_node_private_key_generate (key);
   value = private_key_value (key);
-  loading->n_pending++;
-  tn_state_store_save_async (g_task_get_source_object (task), name, value, g_task_get_cancellable (task),
-                             made_key_saved_cb, g_object_ref (task));
+  save_made_key (task, name, value);
+}
+
+static void
+make_lock_key_if_missing (GTask *task)
+{
+  static const TnLockPublicKey none;
+  Loading *loading = g_task_get_task_data (task);
+  g_auto (TnLockPrivateKey) private = { 0 };
+  g_autoptr (GBytes) value = NULL;
+  char *text;
+
+  if (memcmp (&loading->identity->lock_key, &none, sizeof none) != 0)
+    return;
+  tn_lock_private_key_generate (&private);
+  tn_lock_private_key_get_public (&private, &loading->identity->lock_key);
+  text = g_malloc0 (TN_KEY_TEXT_MAX);
+  tn_lock_private_key_print (&private, text);
+  value = tn_secret_bytes_new_take (text, strlen (text));
+  save_made_key (task, KEY_LOCK, value);
 }
 
 /* All answers are there. */
@@ -166,6 +218,7 @@ make_missing_keys (GTask *task)
       make_key_if_missing (task, KEY_MACHINE, (TnNodePrivateKey *) loading->identity->machine_key);
       loading->identity->node_key_is_new = is_none (loading->identity->node_key);
       make_key_if_missing (task, KEY_NODE, loading->identity->node_key);
+      make_lock_key_if_missing (task);
       g_main_context_pop_thread_default (context);
       loading->n_pending--;
     }
@@ -194,6 +247,8 @@ loaded_cb (GObject      *object,
     {
       if (g_str_equal (load->name, KEY_OLD_NODE))
         read_old_key (value, &loading->identity->old_node_key, &error);
+      else if (g_str_equal (load->name, KEY_LOCK))
+        read_lock_key (value, &loading->identity->lock_key, &error);
       else if (g_str_equal (load->name, KEY_NODE))
         read_private_key (value, load->name, loading->identity->node_key, &error);
       else
@@ -211,7 +266,7 @@ tn_identity_load_async (TnStateStore        *store,
                         GAsyncReadyCallback  callback,
                         gpointer             user_data)
 {
-  static const char *const names[] = { KEY_MACHINE, KEY_NODE, KEY_OLD_NODE };
+  static const char *const names[] = { KEY_MACHINE, KEY_NODE, KEY_OLD_NODE, KEY_LOCK };
   g_autoptr (GTask) task = g_task_new (store, cancellable, callback, user_data);
   Loading *loading = g_new0 (Loading, 1);
 
@@ -248,14 +303,15 @@ typedef struct
 
 typedef struct
 {
-  Step  steps[2];
+  Step  steps[4];
+  guint n_steps;
   guint next;
 } Saving;
 
 static void
 saving_free (Saving *saving)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (saving->steps); i++)
+  for (guint i = 0; i < saving->n_steps; i++)
     g_clear_pointer (&saving->steps[i].value, g_bytes_unref);
   g_free (saving);
 }
@@ -283,7 +339,7 @@ save_next (GTask *task)
   GMainContext *context = g_task_get_context (task);
   const Step *step;
 
-  if (saving->next == G_N_ELEMENTS (saving->steps))
+  if (saving->next == saving->n_steps)
     {
       g_task_return_boolean (task, TRUE);
       return;
@@ -324,6 +380,7 @@ tn_identity_save_async (TnStateStore           *store,
   Saving *saving = g_new0 (Saving, 1);
   char text[TN_KEY_TEXT_MAX];
 
+  saving->n_steps = 2;
   saving->steps[0].name = KEY_OLD_NODE;
   if (old_node_key != NULL)
     {
@@ -343,8 +400,11 @@ tn_identity_forget_async (TnStateStore        *store,
 {
   Saving *saving = g_new0 (Saving, 1);
 
+  saving->n_steps = 4;
   saving->steps[0].name = KEY_NODE;
   saving->steps[1].name = KEY_OLD_NODE;
+  saving->steps[2].name = KEY_LOCK;
+  saving->steps[3].name = TN_NETMAP_CACHE_KEY;
   save_steps (store, saving, cancellable, callback, user_data);
 }
 

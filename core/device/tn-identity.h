@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tn-keys.h"
+#include "tn-lock-key.h"
 #include "tn-state-store.h"
 
 G_BEGIN_DECLS
@@ -12,6 +13,7 @@ typedef struct
   TnMachinePrivateKey *machine_key;
   TnNodePrivateKey    *node_key;
   TnNodePublicKey      old_node_key;      /* zeros: none */
+  TnLockPublicKey      lock_key;          /* by which others know what this node signs; the private one rests in the store */
   gboolean             node_key_is_new;   /* it was made now: no server has seen it */
 } TnIdentity;
 
@@ -28,7 +30,7 @@ TnIdentity *tn_identity_load_finish   (TnStateStore *store, GAsyncResult *result
 void        tn_identity_save_async    (TnStateStore *store, const TnNodePrivateKey *node_key, const TnNodePublicKey *old_node_key,
                                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 
-/* After a logout: the node keys are gone, the machine key stays. */
+/* After a logout: the node and lock keys are gone, and the network map that came with them. The machine key stays. */
 void        tn_identity_forget_async  (TnStateStore *store, GCancellable *cancellable, GAsyncReadyCallback callback,
                                        gpointer user_data);
 

@@ -21,6 +21,8 @@
  * [property@Tailnet.Listener:backlog] says.
  *
  * It belongs to the context in which the device lives, and listens until it is closed or nobody holds it.
+ *
+ * Since: 0.1
  */
 struct _TnListener
 {

@@ -9,6 +9,8 @@
  * TnMemoryStateStore:
  *
  * A state store that ends with the object: for ephemeral nodes and for tests. Values are erased when they go.
+ *
+ * Since: 0.1
  */
 struct _TnMemoryStateStore
 {
@@ -168,6 +170,8 @@ tn_memory_state_store_init (TnMemoryStateStore *self)
  * Makes an empty store.
  *
  * Returns: (transfer full) (type TnMemoryStateStore): a new store
+ *
+ * Since: 0.1
  */
 TnStateStore *
 tn_memory_state_store_new (void)

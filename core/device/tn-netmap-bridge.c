@@ -3,10 +3,10 @@
 
 #include "tn-netmap-bridge.h"
 
-#include <json-glib/json-glib.h>
 #include <string.h>
 
 #include "tn-boot-timer.h"
+#include "tn-dns-name.h"
 #include "tn-expiry.h"
 #include "tn-peer-expiry.h"
 
@@ -14,7 +14,10 @@ struct _TnNetmapBridge
 {
   TnOverlayRoutes *routes;
   GHashTable      *users;          /* gint64 * -> TnUser: one object for all nodes of a user */
-  GHashTable      *stable_ids;     /* gint64 * -> char *: of peers */
+  GHashTable      *told;           /* gint64 in the node -> TnNetmapNode: peers as the data path has them */
+  GHashTable      *nameless;       /* set of gint64 *: users of whom nodes told, and no profile yet; few or none */
+  TnRelayMap      *relays;         /* nullable; that nodes were shown with */
+  GArray          *concerned;      /* of gint64: peers in which the last update shows, though it does not name them */
   GHashTable      *unlocked;       /* set of gint64 *: peers that tailnet lock does not vouch for; few or none */
   gboolean         unlocked_changed;        /* since the filter was built */
   gboolean         capabilities_count;      /* the filter has rules for node capabilities: it depends on peers */
@@ -30,7 +33,9 @@ tn_netmap_bridge_new (void)
 
   bridge->routes = tn_overlay_routes_new ();
   bridge->users = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_object_unref);
-  bridge->stable_ids = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+  bridge->told = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) tn_netmap_node_unref);
+  bridge->nameless = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  bridge->concerned = g_array_new (FALSE, FALSE, sizeof (gint64));
   bridge->unlocked = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   tn_peer_expiry_init (&bridge->expiry);
   return bridge;
@@ -41,7 +46,10 @@ tn_netmap_bridge_free (TnNetmapBridge *bridge)
 {
   tn_overlay_routes_free (bridge->routes);
   g_hash_table_unref (bridge->users);
-  g_hash_table_unref (bridge->stable_ids);
+  g_hash_table_unref (bridge->told);
+  g_hash_table_unref (bridge->nameless);
+  g_clear_pointer (&bridge->relays, tn_relay_map_unref);
+  g_array_unref (bridge->concerned);
   g_hash_table_unref (bridge->unlocked);
   g_free (bridge->filter_problem);
   tn_peer_expiry_clear (&bridge->expiry);
@@ -58,10 +66,21 @@ const char *
 tn_netmap_bridge_stable_id (TnNetmapBridge *bridge,
                             gint64          id)
 {
-  return g_hash_table_lookup (bridge->stable_ids, &id);
+  const TnNetmapNode *node = g_hash_table_lookup (bridge->told, &id);
+
+  return node != NULL ? node->stable_id : NULL;
 }
 
 /* --- For the application --- */
+
+static gboolean
+is_of (TnUser             *user,
+       const TnNetmapUser *profile)
+{
+  return g_strcmp0 (tn_user_get_login_name (user), profile->login_name) == 0 &&
+         g_strcmp0 (tn_user_get_display_name (user), profile->display_name) == 0 &&
+         g_strcmp0 (tn_user_get_profile_picture_url (user), profile->picture_url) == 0;
+}
 
 static TnUser *
 get_user (TnNetmapBridge *bridge,
@@ -69,159 +88,21 @@ get_user (TnNetmapBridge *bridge,
           gint64          id)
 {
   const TnNetmapUser *profile = tn_netmap_lookup_user (netmap, id);
-  TnUser *known = g_hash_table_lookup (bridge->users, &id);
-  g_autoptr (TnUser) user = NULL;
+  TnUser *user = g_hash_table_lookup (bridge->users, &id);
 
   if (profile == NULL)
-    return NULL;
-
-  user = tn_user_new (id, profile->login_name, profile->display_name, profile->picture_url);
-  if (known == NULL || !tn_user_equal (known, user))
     {
-      known = g_object_ref (user);
-      g_hash_table_insert (bridge->users, g_memdup2 (&id, sizeof id), known);
+      if (!g_hash_table_contains (bridge->nameless, &id))
+        g_hash_table_add (bridge->nameless, g_memdup2 (&id, sizeof id));
+      return NULL;
     }
-  return known;
-}
 
-/* The elements of a JSON array, each as JSON text. */
-static char **
-dup_values (const char *array)
-{
-  g_autoptr (GStrvBuilder) texts = g_strv_builder_new ();
-  g_autoptr (JsonNode) root = strcmp (array, "[]") != 0 ? json_from_string (array, NULL) : NULL;
-  JsonArray *values = root != NULL && JSON_NODE_HOLDS_ARRAY (root) ? json_node_get_array (root) : NULL;
-
-  for (guint i = 0; values != NULL && i < json_array_get_length (values); i++)
+  if (user == NULL || !is_of (user, profile))
     {
-      g_autofree char *text = json_to_string (json_array_get_element (values, i), FALSE);
-
-      g_strv_builder_add (texts, text);
+      user = tn_user_new (id, profile->login_name, profile->display_name, profile->picture_url);
+      g_hash_table_insert (bridge->users, g_memdup2 (&id, sizeof id), user);
     }
-  return g_strv_builder_end (texts);
-}
-
-static GVariant *
-capabilities_to_variant (const TnNetmapNode *node)
-{
-  GVariantBuilder builder;
-
-  if (node->n_capabilities == 0)
-    return NULL;
-
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{sas}"));
-  for (guint i = 0; i < node->n_capabilities; i++)
-    {
-      g_auto (GStrv) values = dup_values (node->capabilities[i].values);
-
-      g_variant_builder_add (&builder, "{s^as}", node->capabilities[i].name, values);
-    }
-  return g_variant_ref_sink (g_variant_builder_end (&builder));
-}
-
-static gboolean
-is_exit_route (const TnIpPrefix *prefix)
-{
-  return prefix->bits == 0;
-}
-
-static void
-set_addresses (TnNodeData         *data,
-               const TnNetmapNode *node)
-{
-  data->n_addresses = node->n_addresses;
-  data->addresses = g_new (TnIpAddress, node->n_addresses);
-  for (guint i = 0; i < node->n_addresses; i++)
-    data->addresses[i] = node->addresses[i].address;
-
-  data->n_allowed_ips = node->n_allowed_ips;
-  data->allowed_ips = g_memdup2 (node->allowed_ips, node->n_allowed_ips * sizeof *node->allowed_ips);
-  for (guint i = 0; i < node->n_allowed_ips; i++)
-    if (is_exit_route (&node->allowed_ips[i]))
-      data->exit_node_option = TRUE;
-
-  data->n_routes = node->n_primary_routes;
-  data->routes = g_memdup2 (node->primary_routes, node->n_primary_routes * sizeof *node->primary_routes);
-}
-
-static void
-set_tags (TnNodeData         *data,
-          const TnNetmapNode *node)
-{
-  if (node->n_tags == 0)
-    return;
-
-  data->tags = g_new0 (char *, node->n_tags + 1);
-  for (guint i = 0; i < node->n_tags; i++)
-    data->tags[i] = g_strdup (node->tags[i]);
-}
-
-static void
-set_endpoints (TnNodeData         *data,
-               const TnNetmapNode *node)
-{
-  if (node->n_endpoints == 0)
-    return;
-
-  data->endpoints = g_new0 (char *, node->n_endpoints + 1);
-  for (guint i = 0; i < node->n_endpoints; i++)
-    {
-      char text[TN_IP_ENDPOINT_TEXT_MAX];
-
-      tn_ip_endpoint_print (&node->endpoints[i], text);
-      data->endpoints[i] = g_strdup (text);
-    }
-}
-
-static void
-set_location (TnNodeData         *data,
-              const TnNetmapNode *node)
-{
-  g_autoptr (GHashTable) location = tn_netmap_node_dup_location (node);
-  const char *text;
-
-  if (location == NULL)
-    return;
-
-  data->location = g_new0 (TnNodeLocation, 1);
-  data->location->country = g_strdup (g_hash_table_lookup (location, "Country"));
-  data->location->country_code = g_strdup (g_hash_table_lookup (location, "CountryCode"));
-  data->location->city = g_strdup (g_hash_table_lookup (location, "City"));
-  data->location->city_code = g_strdup (g_hash_table_lookup (location, "CityCode"));
-  if ((text = g_hash_table_lookup (location, "Latitude")) != NULL)
-    data->location->latitude = g_ascii_strtod (text, NULL);
-  if ((text = g_hash_table_lookup (location, "Longitude")) != NULL)
-    data->location->longitude = g_ascii_strtod (text, NULL);
-  if ((text = g_hash_table_lookup (location, "Priority")) != NULL)
-    data->location->priority = (int) g_ascii_strtoll (text, NULL, 10);
-}
-
-static void
-set_peer_api_urls (TnNodeData         *data,
-                   const TnNetmapNode *node)
-{
-  g_autoptr (GStrvBuilder) urls = g_strv_builder_new ();
-  guint16 port4 = tn_netmap_node_get_service_port (node, "peerapi4");
-  guint16 port6 = tn_netmap_node_get_service_port (node, "peerapi6");
-
-  if (port4 == 0 && port6 == 0)
-    return;
-
-  for (guint i = 0; i < node->n_addresses; i++)
-    {
-      const TnIpAddress *address = &node->addresses[i].address;
-      guint16 port = address->version == 4 ? port4 : port6;
-      TnIpEndpoint endpoint = { *address, port };
-      char text[TN_IP_ENDPOINT_TEXT_MAX];
-      g_autofree char *url = NULL;
-
-      if (port == 0)
-        continue;
-      tn_ip_endpoint_print (&endpoint, text);
-      url = g_strdup_printf ("http://%s", text);
-      g_strv_builder_add (urls, url);
-    }
-  data->peer_api_urls = g_strv_builder_end (urls);
+  return user;
 }
 
 static guint
@@ -235,36 +116,14 @@ tn_netmap_bridge_node_data (TnNetmapBridge     *bridge,
                             const TnNetmap     *netmap,
                             const TnNetmapNode *node)
 {
-  TnNodeData *data = tn_node_data_new (node->stable_id);
-  TnRelayRegion *region;
-  TnUser *user;
+  guint home_region = valid_region (node->home_region);
+  TnRelayRegion *region = netmap->relays != NULL ? tn_relay_map_lookup (netmap->relays, home_region) : NULL;
+  TnNodeData *data = tn_node_data_new_from_netmap (node, region != NULL ? region->code : NULL);
+  TnUser *user = get_user (bridge, netmap, node->user);
 
-  data->node_id = node->id;
-  tn_node_data_set_dns_name (data, node->name);
-  data->hostname = g_strdup (node->hostname);
-  data->os = g_strdup (node->os);
-  data->public_key = node->key;
-  user = get_user (bridge, netmap, node->user);
   if (user != NULL)
     data->user = g_object_ref (user);
-  data->sharer_id = node->sharer;
-  set_tags (data, node);
-  set_addresses (data, node);
-  set_endpoints (data, node);
-  set_location (data, node);
-  set_peer_api_urls (data, node);
-
-  data->home_region = valid_region (node->home_region);
-  region = netmap->relays != NULL ? tn_relay_map_lookup (netmap->relays, data->home_region) : NULL;
-  if (region != NULL)
-    data->home_region_code = g_strdup (region->code);
-
-  data->created_us = node->created_us;
-  data->last_seen_us = node->last_seen_us;
-  data->key_expiry_us = node->key_expiry_us;
-  data->capability_version = node->capability_version;
-  data->capabilities = capabilities_to_variant (node);
-  data->online = node->online == TN_ONLINE_YES;
+  data->home_region = home_region;
   data->expired = node->expired || tn_peer_expiry_has (&bridge->expiry, node->id);
   return data;
 }
@@ -272,13 +131,9 @@ tn_netmap_bridge_node_data (TnNetmapBridge     *bridge,
 char *
 tn_netmap_bridge_dns_suffix (const TnNetmap *netmap)
 {
-  const char *dot = netmap->self != NULL ? strchr (netmap->self->name, '.') : NULL;
-  g_autofree char *suffix = dot != NULL ? g_ascii_strdown (dot + 1, -1) : g_strdup ("");
-  gsize len = strlen (suffix);
+  g_autofree char *suffix = tn_dns_suffix_of_node (netmap->self != NULL ? netmap->self->name : "");
 
-  if (len > 0 && suffix[len - 1] == '.')
-    suffix[len - 1] = '\0';
-  return g_steal_pointer (&suffix);
+  return g_ascii_strdown (suffix, -1);
 }
 
 /* --- For packets --- */
@@ -304,13 +159,42 @@ disable (TnPipelinePeer *peer)
   peer->home_region = 0;
 }
 
+/* To packets, these two are the same. */
+static gboolean
+leads_alike (const TnNetmapNode *a,
+             const TnNetmapNode *b)
+{
+  return tn_node_public_key_equal (&a->key, &b->key) && tn_disco_public_key_equal (&a->disco_key, &b->disco_key) &&
+         a->home_region == b->home_region && a->wireguard_only == b->wireguard_only && a->jailed == b->jailed &&
+         a->unsigned_peer_api_only == b->unsigned_peer_api_only &&
+         tn_prefixes_equal (a->addresses, a->n_addresses, b->addresses, b->n_addresses) &&
+         tn_prefixes_equal (a->allowed_ips, a->n_allowed_ips, b->allowed_ips, b->n_allowed_ips) &&
+         tn_ip_address_equal (&a->masquerade4, &b->masquerade4) && tn_ip_address_equal (&a->masquerade6, &b->masquerade6);
+}
+
+/* FALSE: nothing that the data path would have to know. */
+static gboolean
+tell (TnNetmapBridge     *bridge,
+      const TnNetmapNode *node,
+      gboolean            same_expiry)
+{
+  const TnNetmapNode *old = g_hash_table_lookup (bridge->told, &node->id);
+  gboolean new_to_it = old == NULL || !same_expiry || !leads_alike (old, node);
+
+  if (old != node)
+    g_hash_table_replace (bridge->told, (gpointer) (guintptr) &node->id, tn_netmap_node_ref (node));
+  return new_to_it;
+}
+
 static void
 upsert (TnNetmapBridge     *bridge,
         const TnNetmapNode *node,
         gint64              now_us,
         TnDataPathUpdate   *update)
 {
-  gboolean expired = tn_peer_expiry_note (&bridge->expiry, node, now_us) || bridge->own_key_expired;
+  gboolean was_expired = tn_peer_expiry_has (&bridge->expiry, node->id);
+  gboolean is_expired = tn_peer_expiry_note (&bridge->expiry, node, now_us);
+  gboolean expired = is_expired || bridge->own_key_expired;
   TnOverlayPeer route = {
     .id = node->id,
     .addresses = node->addresses,
@@ -332,12 +216,13 @@ upsert (TnNetmapBridge     *bridge,
     .home_region = valid_region (node->home_region),
   };
 
+  if (!tell (bridge, node, was_expired == is_expired))
+    return;
   if (expired)
     disable (&peer);
   tn_overlay_routes_upsert (bridge->routes, &route);
   note_unlocked (bridge, node->id, node->unsigned_peer_api_only);
   g_array_append_val (update->upserts, peer);
-  g_hash_table_insert (bridge->stable_ids, g_memdup2 (&node->id, sizeof node->id), g_strdup (node->stable_id));
 }
 
 static void
@@ -455,7 +340,7 @@ replace_peers (TnNetmapBridge   *bridge,
 {
   g_clear_pointer (&bridge->routes, tn_overlay_routes_free);
   bridge->routes = tn_overlay_routes_new ();
-  g_hash_table_remove_all (bridge->stable_ids);
+  g_hash_table_remove_all (bridge->told);
   g_hash_table_remove_all (bridge->unlocked);
   tn_peer_expiry_reset (&bridge->expiry);
   update->replace_peers = TRUE;
@@ -476,14 +361,90 @@ update_peers (TnNetmapBridge        *bridge,
       gint64 id = g_array_index (changes->removed, gint64, i);
 
       tn_overlay_routes_remove (bridge->routes, id);
-      g_hash_table_remove (bridge->stable_ids, &id);
+      g_hash_table_remove (bridge->told, &id);
       note_unlocked (bridge, id, FALSE);
       tn_peer_expiry_forget (&bridge->expiry, id);
       g_array_append_val (update->removed, id);
     }
   upsert_ids (bridge, netmap, changes->added, now_us, update);
   upsert_ids (bridge, netmap, changes->changed, now_us, update);
-  update->router = tn_overlay_routes_snapshot (bridge->routes);
+  if (update->upserts->len + update->removed->len > 0)
+    update->router = tn_overlay_routes_snapshot (bridge->routes);
+}
+
+/* --- What shows in nodes that nobody names --- */
+
+/* Which of the users that are told of anew do nodes show, or would have shown? */
+static void
+collect_users (TnNetmapBridge        *bridge,
+               const TnNetmapChanges *changes,
+               GHashTable            *users)
+{
+  for (guint i = 0; i < changes->user_ids->len; i++)
+    {
+      gint64 *id = &g_array_index (changes->user_ids, gint64, i);
+
+      if (g_hash_table_remove (bridge->nameless, id) || g_hash_table_contains (bridge->users, id))
+        g_hash_table_add (users, id);
+    }
+}
+
+static void
+collect_regions_beyond (TnRelayMap *map,
+                        TnRelayMap *other,
+                        GHashTable *regions)
+{
+  for (guint i = 0; map != NULL && i < map->regions->len; i++)
+    {
+      const TnRelayRegion *region = g_ptr_array_index (map->regions, i);
+      const TnRelayRegion *twin = other != NULL ? tn_relay_map_lookup (other, region->id) : NULL;
+
+      if (g_strcmp0 (region->code, twin != NULL ? twin->code : NULL) != 0)
+        g_hash_table_add (regions, GUINT_TO_POINTER (region->id));
+    }
+}
+
+/* Only where there is something to look for: it takes a look at all peers. */
+static void
+find_concerned (TnNetmapBridge        *bridge,
+                const TnNetmap        *netmap,
+                const TnNetmapChanges *changes)
+{
+  g_autoptr (GHashTable) users = g_hash_table_new (g_int64_hash, g_int64_equal);
+  g_autoptr (GHashTable) regions = g_hash_table_new (NULL, NULL);
+
+  collect_users (bridge, changes, users);
+  if (netmap->relays != bridge->relays)
+    {
+      collect_regions_beyond (netmap->relays, bridge->relays, regions);
+      collect_regions_beyond (bridge->relays, netmap->relays, regions);
+    }
+  if (g_hash_table_size (users) + g_hash_table_size (regions) == 0)
+    return;
+
+  for (guint i = 0; i < netmap->peers->len; i++)
+    {
+      const TnNetmapNode *node = g_ptr_array_index (netmap->peers, i);
+
+      if (g_hash_table_contains (users, &node->user) || g_hash_table_contains (regions, GUINT_TO_POINTER (valid_region (node->home_region))))
+        g_array_append_val (bridge->concerned, node->id);
+    }
+}
+
+static void
+keep_relays (TnNetmapBridge *bridge,
+             const TnNetmap *netmap)
+{
+  if (netmap->relays == bridge->relays)
+    return;
+  g_clear_pointer (&bridge->relays, tn_relay_map_unref);
+  bridge->relays = netmap->relays != NULL ? tn_relay_map_ref (netmap->relays) : NULL;
+}
+
+GArray *
+tn_netmap_bridge_get_concerned (TnNetmapBridge *bridge)
+{
+  return bridge->concerned;
 }
 
 /* Profiles live as long as their stream, where a server names each of them once. */
@@ -507,6 +468,10 @@ tn_netmap_bridge_update (TnNetmapBridge        *bridge,
 
   update->upserts = g_array_new (FALSE, FALSE, sizeof (TnPipelinePeer));
   update->removed = g_array_new (FALSE, FALSE, sizeof (gint64));
+  g_array_set_size (bridge->concerned, 0);
+  if (changes != NULL)
+    find_concerned (bridge, netmap, changes);
+  keep_relays (bridge, netmap);
   if (changes == NULL || changes->all_peers)
     g_hash_table_foreach_remove (bridge->users, is_unknown_cb, (gpointer) (guintptr) netmap);
   if (changes == NULL || own_key_expired != bridge->own_key_expired)

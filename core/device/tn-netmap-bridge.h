@@ -19,6 +19,9 @@ TnDataPathUpdate *tn_netmap_bridge_update     (TnNetmapBridge *bridge, const TnN
 
 TnNodeData       *tn_netmap_bridge_node_data  (TnNetmapBridge *bridge, const TnNetmap *netmap, const TnNetmapNode *node);
 
+/* Peers (gint64) that look otherwise after the last update, though it names none of them: a profile or a relay code did. */
+GArray           *tn_netmap_bridge_get_concerned (TnNetmapBridge *bridge);
+
 /* The MagicDNS suffix: what follows the own name's first label; "" while unknown. Free with g_free(). */
 char             *tn_netmap_bridge_dns_suffix (const TnNetmap *netmap);
 

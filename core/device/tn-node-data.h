@@ -3,6 +3,7 @@
 
 #include "tn-ip.h"
 #include "tn-keys.h"
+#include "tn-netmap.h"
 #include "tn-path-private.h"
 #include "tn-user-private.h"
 
@@ -20,11 +21,22 @@ typedef struct
   int    priority;
 } TnNodeLocation;
 
+/* What few look at. */
+typedef struct
+{
+  char          **endpoints;             /* nullable; "1.2.3.4:5" */
+  GVariant       *capabilities;          /* nullable; a{sas}: name and its values as JSON texts; not floating */
+  TnNodeLocation *location;              /* nullable */
+  char          **peer_api_urls;         /* nullable */
+} TnNodeDetails;
+
 /* What a netmap says of a node: filled by whoever makes it, immutable as soon as it is handed on, from then on good for every
  * thread. Times are unix time in microseconds, 0 for none. Who gets a new netmap keeps the pointer of a node that did not change. */
 typedef struct
 {
   gatomicrefcount ref_count;
+  const TnNetmapNode *source;            /* nullable: what is said below lies there, or behind this structure, in the same block */
+  TnNodeDetails  *details;               /* tn_node_data_get_details() */
 
   char           *stable_id;             /* never NULL; identifies the node for good */
   gint64          node_id;               /* tailcfg.NodeID */
@@ -42,16 +54,12 @@ typedef struct
   guint           n_allowed_ips;
   TnIpPrefix     *routes;                /* subnets it is the primary router of */
   guint           n_routes;
-  char          **endpoints;             /* nullable; "1.2.3.4:5" */
   guint           home_region;           /* 0: none */
   char           *home_region_code;      /* nullable; "fra" */
   gint64          created_us;
   gint64          last_seen_us;
   gint64          key_expiry_us;
   int             capability_version;
-  GVariant       *capabilities;          /* nullable; a{sas}: name and its values as JSON texts; not floating */
-  TnNodeLocation *location;              /* nullable */
-  char          **peer_api_urls;         /* nullable */
   char          **ssh_host_keys;         /* nullable */
   guint           online : 1;
   guint           expired : 1;
@@ -65,6 +73,14 @@ GVariant *tn_node_data_no_capabilities (void);
 TnNodeData *tn_node_data_new   (const char *stable_id);
 TnNodeData *tn_node_data_ref   (const TnNodeData *data);
 void        tn_node_data_unref (const TnNodeData *data);
+
+/* One block beside @node, which it keeps. */
+TnNodeData *tn_node_data_new_from_netmap (const TnNetmapNode *node, const char *region_code);
+
+/* From any thread: made when somebody first asks, unless whoever filled the data did. */
+const TnNodeDetails *tn_node_data_get_details (const TnNodeData *data);
+TnNodeDetails       *tn_node_data_edit_details (TnNodeData *data);      /* while it is being filled */
+void                 tn_node_details_free (TnNodeDetails *details);
 
 /* Sets fqdn (lower case, without final dot) and name from a DNS name in any form. */
 void        tn_node_data_set_dns_name (TnNodeData *data, const char *dns_name);

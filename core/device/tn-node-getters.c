@@ -375,9 +375,12 @@ tn_node_get_capability_version (TnNode *self)
 GVariant *
 tn_node_get_capabilities (TnNode *self)
 {
+  GVariant *capabilities;
+
   g_return_val_if_fail (TN_IS_NODE (self), NULL);
 
-  return self->data->capabilities != NULL ? self->data->capabilities : tn_node_data_no_capabilities ();
+  capabilities = tn_node_data_get_details (self->data)->capabilities;
+  return capabilities != NULL ? capabilities : tn_node_data_no_capabilities ();
 }
 
 /**
@@ -396,12 +399,14 @@ tn_node_has_capability (TnNode     *self,
                         const char *capability)
 {
   g_autoptr (GVariant) values = NULL;
+  GVariant *all;
 
   g_return_val_if_fail (TN_IS_NODE (self), FALSE);
   g_return_val_if_fail (capability != NULL, FALSE);
 
-  if (self->data->capabilities != NULL)
-    values = g_variant_lookup_value (self->data->capabilities, capability, G_VARIANT_TYPE_STRING_ARRAY);
+  all = tn_node_data_get_details (self->data)->capabilities;
+  if (all != NULL)
+    values = g_variant_lookup_value (all, capability, G_VARIANT_TYPE_STRING_ARRAY);
   return values != NULL;
 }
 
@@ -418,10 +423,11 @@ tn_node_has_capability (TnNode     *self,
 const char *
 tn_node_get_location (TnNode *self)
 {
-  const TnNodeLocation *location = self->data->location;
+  const TnNodeLocation *location;
 
   g_return_val_if_fail (TN_IS_NODE (self), NULL);
 
+  location = tn_node_data_get_details (self->data)->location;
   if (self->location == NULL && location != NULL)
     {
       gboolean has_city = location->city != NULL && *location->city != '\0';

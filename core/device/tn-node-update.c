@@ -76,6 +76,7 @@ void
 tn_node_update (TnNode           *self,
                 const TnNodeData *data)
 {
+  const TnNodeDetails *old_details, *details;
   g_autoptr (TnNodeData) old = NULL;
 
   if (data == self->data)
@@ -105,8 +106,10 @@ tn_node_update (TnNode           *self,
     }
   tn_node_notify_if (self, old->exit_node_option != data->exit_node_option, "is-exit-node-option");
   tn_node_notify_if (self, old->capability_version != data->capability_version, "capability-version");
-  tn_node_notify_if (self, !capabilities_equal (old->capabilities, data->capabilities), "capabilities");
-  if (!location_equal (old->location, data->location))
+  old_details = tn_node_data_get_details (old);
+  details = tn_node_data_get_details (data);
+  tn_node_notify_if (self, !capabilities_equal (old_details->capabilities, details->capabilities), "capabilities");
+  if (!location_equal (old_details->location, details->location))
     {
       g_clear_pointer (&self->location, g_free);
       tn_node_notify_if (self, TRUE, "location");

@@ -13,6 +13,8 @@
  * at most once a second. A node that has left the tailnet keeps what was last known.
  *
  * All of it belongs to the context of the device.
+ *
+ * Since: 0.1
  */
 enum
 {

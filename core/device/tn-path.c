@@ -7,6 +7,8 @@
  * TnPath:
  *
  * How packets travel to a node, as it was at one moment. Immutable, and good for every thread.
+ *
+ * Since: 0.1
  */
 struct _TnPath
 {

@@ -14,6 +14,8 @@ G_BEGIN_DECLS
  * @TN_PATH_KIND_PEER_RELAY: datagrams go through another node of the tailnet
  *
  * How packets travel to a peer.
+ *
+ * Since: 0.1
  */
 typedef enum
 {

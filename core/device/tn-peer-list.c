@@ -39,6 +39,10 @@ struct _TnPeerList
   GHashTable *by_id;       /* stable id, inside the data -> Entry, owned */
 };
 
+enum { SIGNAL_UPDATED, N_SIGNALS };
+
+static guint signals[N_SIGNALS];
+
 static void tn_peer_list_list_model_init (GListModelInterface *iface);
 
 G_DEFINE_FINAL_TYPE_WITH_CODE (TnPeerList, tn_peer_list, G_TYPE_OBJECT,
@@ -143,6 +147,7 @@ static void
 tn_peer_list_class_init (TnPeerListClass *klass)
 {
   G_OBJECT_CLASS (klass)->finalize = tn_peer_list_finalize;
+  signals[SIGNAL_UPDATED] = g_signal_new ("updated", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void
@@ -167,6 +172,7 @@ typedef struct
   GArray     *insertions;     /* of Insertion */
   GPtrArray  *gone;           /* of Entry */
   GPtrArray  *frozen;         /* of TnNode: held, and notifying only when all is in place */
+  gboolean    updated;        /* an entry that stays where it is has other data */
 } Changes;
 
 static void
@@ -213,6 +219,7 @@ collect (Changes          *changes,
         {
           set_entry_data (self, entry, data);
           update_data (changes, entry, data);
+          changes->updated = TRUE;
         }
       return;
     }
@@ -391,7 +398,7 @@ tn_peer_list_apply (TnPeerList *self,
   g_autoptr (GPtrArray) gone = g_ptr_array_new ();
   g_autoptr (GPtrArray) frozen = g_ptr_array_new_with_free_func (thaw_node);
   g_autoptr (GArray) runs = NULL;
-  Changes changes = { self, removals, insertions, gone, frozen };
+  Changes changes = { self, removals, insertions, gone, frozen, FALSE };
   GHashTableIter iter;
   gpointer id, data;
 
@@ -408,6 +415,8 @@ tn_peer_list_apply (TnPeerList *self,
   runs = make_runs (&changes);
   apply_runs (self, runs, insertions);
   g_ptr_array_set_free_func (gone, entry_free);
+  if (changes.updated)
+    g_signal_emit (self, signals[SIGNAL_UPDATED], 0);
 }
 
 void

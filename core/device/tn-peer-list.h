@@ -6,7 +6,10 @@
 G_BEGIN_DECLS
 
 /* A GListModel of TnNode in the order of tn_node_data_compare(). A node's object is made when somebody first asks for it, and is
- * the same as long as anybody holds it, wherever it moves. All calls in the context of the device. */
+ * the same as long as anybody holds it, wherever it moves. All calls in the context of the device.
+ *
+ * The signal "updated" says what items-changed does not: nodes that stay where they are have other data. Who holds none of them would
+ * not hear of it. */
 #define TN_TYPE_PEER_LIST (tn_peer_list_get_type ())
 G_DECLARE_FINAL_TYPE (TnPeerList, tn_peer_list, TN, PEER_LIST, GObject)
 

@@ -10,6 +10,8 @@
  * TnPingResult:
  *
  * One answer to a ping. Immutable.
+ *
+ * Since: 0.1
  */
 struct _TnPingResult
 {

@@ -15,6 +15,8 @@ G_BEGIN_DECLS
  * @TN_PING_KIND_PEERAPI: opens an HTTP connection to the other node's peer API
  *
  * What a ping is made of.
+ *
+ * Since: 0.1
  */
 typedef enum
 {

@@ -9,6 +9,8 @@
  * TnPreferences:
  *
  * How a device is set up. Immutable: when something is set, the device gets new ones.
+ *
+ * Since: 0.1
  */
 struct _TnPreferences
 {

@@ -101,10 +101,15 @@ client_changed (TnControlClient *client,
   set_auth_url (runtime, state == TN_CONTROL_NEEDS_LOGIN ? tn_control_client_get_auth_url (client) : NULL);
   tn_runtime_set_health (runtime, "control-connection", TN_HEALTH_SEVERITY_MEDIUM, "Control server not reachable",
                          error != NULL && !expired ? error->message : NULL);
+  tn_runtime_set_health (runtime, "open-url", TN_HEALTH_SEVERITY_LOW, "The control server asks you to open a page",
+                         tn_control_client_get_open_url (client));
   tn_runtime_set_health (runtime, "key-expired", TN_HEALTH_SEVERITY_HIGH, "Key of this node expired", expired ? error->message : NULL);
+  tn_runtime_suspect_captive (runtime);
   switch (state)
     {
     case TN_CONTROL_NEEDS_LOGIN:
+      if (!expired)
+        tn_runtime_forget_cache (runtime);
       tn_runtime_set_state (runtime, TN_DEVICE_STATE_NEEDS_LOGIN);
       break;
     case TN_CONTROL_NEEDS_APPROVAL:
@@ -115,9 +120,13 @@ client_changed (TnControlClient *client,
       break;      /* the map says what the node may do */
     case TN_CONTROL_REFUSED:
       end_logins (runtime, error);
+      tn_runtime_forget_cache (runtime);
       tn_runtime_fail (runtime, error);
       break;
     case TN_CONTROL_CONNECTING:
+      if (error != NULL)
+        tn_runtime_use_cache (runtime);
+      break;
     case TN_CONTROL_STOPPED:
     default:
       break;
@@ -131,9 +140,33 @@ client_netmap (TnControlClient       *client,
                gpointer               user_data)
 {
   tn_runtime_apply_netmap (user_data, netmap, changes);
+  tn_runtime_note_netmap (user_data);
 }
 
 /* --- Life --- */
+
+static int
+compare_tags (gconstpointer a,
+              gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+/* In order, each once, as servers want them (tailscale ipn/prefs.go). */
+static GStrv
+sort_tags (char **tags)      /* nullable */
+{
+  g_autoptr (GPtrArray) sorted = g_ptr_array_new ();
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (gsize i = 0; tags != NULL && tags[i] != NULL; i++)
+    g_ptr_array_add (sorted, tags[i]);
+  g_ptr_array_sort (sorted, compare_tags);
+  for (guint i = 0; i < sorted->len; i++)
+    if (i == 0 || strcmp (sorted->pdata[i], sorted->pdata[i - 1]) != 0)
+      g_strv_builder_add (builder, sorted->pdata[i]);
+  return g_strv_builder_end (builder);
+}
 
 static TnHostinfo *
 make_hostinfo (TnRuntime *runtime)
@@ -146,7 +179,7 @@ make_hostinfo (TnRuntime *runtime)
   hostinfo->app = g_strdup (runtime->app_name);
   g_free (hostinfo->ipn_version);
   hostinfo->ipn_version = g_strdup (TN_VERSION);
-  hostinfo->tags = g_strdupv (runtime->tags);
+  hostinfo->tags = sort_tags (runtime->tags);
   hostinfo->userspace = TN_TRISTATE_YES;
   hostinfo->userspace_router = TN_TRISTATE_YES;
   return hostinfo;
@@ -155,7 +188,13 @@ make_hostinfo (TnRuntime *runtime)
 void
 tn_runtime_start_client (TnRuntime *runtime)
 {
-  static const TnControlHandler handler = { .save_keys = client_save_keys, .changed = client_changed, .netmap = client_netmap };
+  static const TnControlHandler handler = {
+    .save_keys = client_save_keys,
+    .changed = client_changed,
+    .netmap = client_netmap,
+    .ping = tn_runtime_answer_ping,
+    .report = tn_runtime_answer_report,
+  };
   g_autoptr (TnHostinfo) hostinfo = make_hostinfo (runtime);
   g_autoptr (GError) error = NULL;
   TnControlConfig config = {
@@ -164,6 +203,7 @@ tn_runtime_start_client (TnRuntime *runtime)
     .node_key = runtime->node_key,
     .node_key_is_new = runtime->node_key_is_new,
     .old_node_key = runtime->old_node_key,
+    .lock_key = runtime->lock_key,
     .auth_key = runtime->auth_key,
     .ephemeral = runtime->ephemeral,
     .allow_plain_http = runtime->allow_plain_http,
@@ -319,4 +359,26 @@ tn_runtime_logout (TnRuntime *runtime,
                    GTask     *task)
 {
   tn_runtime_call (runtime, logout_cb, g_object_ref (task));
+}
+
+/* --- Identity --- */
+
+static gboolean
+fetch_id_token_cb (gpointer data)
+{
+  TnRuntimeCall *call = data;
+  g_autoptr (GTask) task = call->data;
+
+  if (call->runtime->client == NULL || call->runtime->closing)
+    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
+  else
+    tn_control_client_fetch_id_token (call->runtime->client, g_task_get_task_data (task), task);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_runtime_fetch_id_token (TnRuntime *runtime,
+                           GTask     *task)
+{
+  tn_runtime_call (runtime, fetch_id_token_cb, g_object_ref (task));
 }

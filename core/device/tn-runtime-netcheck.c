@@ -60,13 +60,15 @@ announce_home (TnRuntime *runtime,
 
   runtime->announced_home = region;
   tn_runtime_tell_net_info (runtime);
+  tn_runtime_touch_cache (runtime);
 }
 
 /* While control cannot tell the peers of another home they go on sending to this one, which we would leave. */
 static gboolean
 keeps_home (TnRuntime *runtime)
 {
-  return runtime->home != 0 && runtime->client != NULL && tn_control_client_get_error (runtime->client) != NULL &&
+  return runtime->home != 0 && runtime->client != NULL &&
+         (runtime->netmap_is_old || tn_control_client_get_error (runtime->client) != NULL) &&
          runtime->relays != NULL && tn_relay_map_lookup (runtime->relays, runtime->home) != NULL;
 }
 
@@ -96,9 +98,11 @@ tn_runtime_relay_changed (TnRuntime *runtime,
   if (!up)
     {
       g_hash_table_remove (runtime->relays_up, GUINT_TO_POINTER (region));
+      tn_runtime_suspect_captive (runtime);
       return;      /* it is still home: it comes back, or netcheck finds another */
     }
   g_hash_table_add (runtime->relays_up, GUINT_TO_POINTER (region));
+  tn_runtime_suspect_captive (runtime);
   if (region == runtime->home)
     announce_home (runtime, region);
 }
@@ -134,9 +138,20 @@ measured (gpointer                user_data,
   tn_runtime_tell_net_info (runtime);
 }
 
+/* Networks in which datagrams are not wanted: tailscale tailcfg, NodeAttrOnlyTCP443. */
+#define ATTRIBUTE_TCP_ONLY "only-tcp-443"
+
 void
-tn_runtime_update_netcheck (TnRuntime  *runtime,
-                            TnRelayMap *relays)
+tn_runtime_heed_attributes (TnRuntime      *runtime,
+                            const TnNetmap *netmap)
+{
+  if (runtime->netcheck != NULL)
+    tn_netcheck_set_tcp_only (runtime->netcheck, tn_netmap_has_attribute (netmap, ATTRIBUTE_TCP_ONLY));
+}
+
+void
+tn_runtime_update_netcheck (TnRuntime      *runtime,
+                            const TnNetmap *netmap)
 {
   static const TnNetcheckHooks hooks = { .home = home_changed, .result = measured, .last_heard_us = last_heard };
 
@@ -146,7 +161,8 @@ tn_runtime_update_netcheck (TnRuntime  *runtime,
       tn_netcheck_set_tls_database (runtime->netcheck, runtime->tls_database);
       tn_netcheck_set_active (runtime->netcheck, TRUE);
     }
-  tn_netcheck_set_relay_map (runtime->netcheck, relays);
+  tn_runtime_heed_attributes (runtime, netmap);
+  tn_netcheck_set_relay_map (runtime->netcheck, netmap->relays);
 }
 
 void

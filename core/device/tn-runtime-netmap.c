@@ -57,8 +57,7 @@ publish_peers (TnRuntime             *runtime,
 {
   g_autoptr (GPtrArray) peers = NULL;
 
-  /* Profiles and relay codes show in nodes: their rare changes show in all of them. */
-  if (changes == NULL || changes->users || changes->relays)
+  if (changes == NULL)
     {
       publish_all_peers (runtime, netmap);
       return;
@@ -68,6 +67,7 @@ publish_peers (TnRuntime             *runtime,
   peers = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_node_data_unref);
   append_ids (runtime, netmap, changes->added, peers);
   append_ids (runtime, netmap, changes->changed, peers);
+  append_ids (runtime, netmap, tn_netmap_bridge_get_concerned (runtime->bridge), peers);
   tn_device_model_publish_changes (runtime->model, (const TnNodeData *const *) peers->pdata, peers->len, NULL, 0);
 }
 
@@ -201,6 +201,7 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
                          const TnNetmapChanges *changes)
 {
   TnDataPathUpdate *update;
+  gboolean dns_changed;
   TnDeviceState state;
 
   if (runtime->closing || netmap->self == NULL)
@@ -218,19 +219,25 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
   keep_shared (runtime, netmap, update);
   state = state_of (netmap);
   tn_runtime_open_data (runtime, state);
-  tn_data_path_take_update (runtime->data, update);
+  if (tn_data_path_update_is_empty (update))
+    tn_data_path_update_free (update);
+  else
+    tn_data_path_take_update (runtime->data, update);
   if ((changes == NULL || changes->relays) && netmap->relays != NULL)
     {
       tn_data_path_set_relay_map (runtime->data, netmap->relays);
-      tn_runtime_update_netcheck (runtime, netmap->relays);
+      tn_runtime_update_netcheck (runtime, netmap);
     }
+  else if (changes != NULL && changes->self)
+    tn_runtime_heed_attributes (runtime, netmap);
 
   publish_peers (runtime, netmap, changes);
   if (changes == NULL || changes->self || changes->users || changes->relays)
     publish_self (runtime, netmap);
   if (changes == NULL || changes->health)
     update_health (runtime, netmap);
-  if (changes == NULL || changes->self || changes->domain || changes->dns)
+  dns_changed = tn_runtime_update_dns (runtime, netmap, changes);
+  if (changes == NULL || changes->self || changes->domain || changes->dns || dns_changed)
     update_facts (runtime, netmap);
   tn_runtime_set_state (runtime, state);
   tn_runtime_await_expiry (runtime, netmap);

@@ -5,6 +5,7 @@
 
 #include "tn-context.h"
 #include "tn-error.h"
+#include "tn-memory-state-store.h"
 #include "tn-plugin-loader.h"
 
 #define RELAY_PROBLEM_MAX 512
@@ -110,6 +111,7 @@ copy_facts (TnRuntime     *runtime,
     .home_region = runtime->home_code,
     .key_expiry_us = runtime->key_expiry_us,
     .magic_dns = runtime->magic_dns,
+    .dns_config = runtime->dns_config,
   };
 }
 
@@ -182,7 +184,7 @@ tn_runtime_set_health (TnRuntime        *runtime,
 void
 tn_runtime_check_closed (TnRuntime *runtime)
 {
-  if (!runtime->closing || !runtime->client_closed || !runtime->data_stopped || runtime->savings.length > 0 || runtime->closed)
+  if (!runtime->closing || !runtime->client_closed || !runtime->data_stopped || runtime->store_calls.length > 0 || runtime->closed)
     return;
 
   runtime->closed = TRUE;
@@ -201,7 +203,10 @@ close_cb (gpointer data)
 
   /* The client goes last: an ephemeral node that has logged out is nobody to its peers, who would refuse its last bytes. */
   runtime->closing = TRUE;
+  tn_runtime_stop_cache (runtime);
   tn_runtime_close_store (runtime);
+  tn_runtime_stop_network (runtime);
+  tn_runtime_stop_captive (runtime);
   tn_runtime_stop_netcheck (runtime);
   tn_runtime_stop_expiry (runtime);
   tn_data_path_stop (runtime->data);
@@ -328,7 +333,7 @@ updated_cb (gpointer data)
   if (runtime->data_ready)
     return G_SOURCE_REMOVE;
 
-  runtime->data_ready = TRUE;
+  g_atomic_int_set (&runtime->data_ready, TRUE);
   tn_runtime_set_state (runtime, runtime->wanted_state);
   return G_SOURCE_REMOVE;
 }
@@ -336,7 +341,10 @@ updated_cb (gpointer data)
 static void
 data_updated (gpointer user_data)
 {
-  tn_runtime_call (user_data, updated_cb, NULL);
+  TnRuntime *runtime = user_data;
+
+  if (!g_atomic_int_get (&runtime->data_ready))      /* later ones are no news */
+    tn_runtime_call (runtime, updated_cb, NULL);
 }
 
 static gboolean
@@ -408,6 +416,7 @@ start_data_path (TnRuntime             *runtime,
     .overlay = TN_OVERLAY_TRANSPORT (config->netstack),
     .tls_database = config->tls_database,
     .app_name = config->app_name,
+    .capture = config->capture,
     .mtu = TN_RUNTIME_MTU,
   };
 
@@ -437,6 +446,8 @@ start_cb (gpointer data)
     return G_SOURCE_REMOVE;
   show_plugin_problems (runtime);
   tn_runtime_start_client (runtime);
+  tn_runtime_start_cache (runtime);
+  tn_runtime_watch_network (runtime);
   return G_SOURCE_REMOVE;
 }
 
@@ -472,11 +483,14 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->tags = dup_strv (config->tags);
   runtime->app_name = g_strdup (config->app_name);
   runtime->ephemeral = config->ephemeral;
+  /* A node that is gone when it stops needs no map, and a store in memory is empty when it would be of use. */
+  runtime->keeps_netmap = !config->ephemeral && !TN_IS_MEMORY_STATE_STORE (config->store);
   runtime->allow_plain_http = config->allow_plain_http;
   g_set_object (&runtime->tls_database, config->tls_database);
   runtime->machine_key = tn_secret_dup (config->identity->machine_key, TN_KEY_LEN);
   runtime->node_key = tn_secret_dup (config->identity->node_key, TN_KEY_LEN);
   runtime->old_node_key = config->identity->old_node_key;
+  runtime->lock_key = config->identity->lock_key;
   runtime->node_key_is_new = config->identity->node_key_is_new;
   runtime->disco_key = tn_secret_alloc (TN_KEY_LEN);
   tn_disco_private_key_generate (runtime->disco_key);
@@ -516,6 +530,8 @@ tn_runtime_unref (TnRuntime *runtime)
   g_clear_pointer (&runtime->relays, tn_relay_map_unref);
   g_clear_pointer (&runtime->store_limit, g_source_unref);
   g_clear_object (&runtime->tls_database);
+  g_clear_object (&runtime->dns_config);
+  g_clear_pointer (&runtime->dns, tn_dns_settings_free);
   tn_device_model_unref (runtime->model);
   tn_secret_str_free (runtime->auth_key);
   g_free (runtime->hostname);

@@ -19,6 +19,7 @@ typedef struct
   const char         *auth_key;              /* nullable */
   const char *const  *tags;                  /* nullable */
   const char         *app_name;              /* nullable */
+  TnCapture          *capture;               /* nullable, taken */
   gboolean            ephemeral;
   gboolean            allow_plain_http;
   GTlsDatabase       *tls_database;          /* nullable */
@@ -57,6 +58,9 @@ void        tn_runtime_close    (TnRuntime *runtime);
 /* @task returns a boolean. */
 void        tn_runtime_login    (TnRuntime *runtime, GTask *task);      /* asks for a new login */
 void        tn_runtime_logout   (TnRuntime *runtime, GTask *task);
+
+/* @task returns a string; its task data is the audience. */
+void        tn_runtime_fetch_id_token (TnRuntime *runtime, GTask *task);
 
 TnDataPath *tn_runtime_get_data_path (TnRuntime *runtime);
 

@@ -18,7 +18,7 @@
  * overwritten with zeros, as some file systems leave them after a power cut, is not taken for a key. */
 #define HEADER_FORMAT   "tailnet-state 1 %" G_GSIZE_FORMAT " %s\n"
 #define HEADER_MAX      128
-#define VALUE_MAX       (1024 * 1024)
+#define VALUE_MAX       (32 << 20)      /* keys are short, but not the network map of 100 000 nodes */
 #define LOCK_NAME       "lock"
 
 struct _TnStateDirectory
@@ -187,11 +187,11 @@ write_all (int           fd,
   return TRUE;
 }
 
-/* The value in the bytes of a file, or what is wrong with it. */
-static GBytes *
-decode (const guint8  *contents,
-        gsize          len,
-        const char   **problem)
+/* Where the value begins in the bytes of a file. 0: not here, and what is wrong with it. */
+static gsize
+find_value (const guint8  *contents,
+            gsize          len,
+            const char   **problem)
 {
   const guint8 *end = memchr (contents, '\n', MIN (len, HEADER_MAX));
   char header[HEADER_MAX];
@@ -201,17 +201,17 @@ decode (const guint8  *contents,
 
   *problem = "it does not begin as a state file does";
   if (end == NULL)
-    return NULL;
+    return 0;
   value = end + 1;
   value_len = len - (gsize) (value - contents);
   digest = g_compute_checksum_for_data (G_CHECKSUM_SHA256, value, value_len);
   if (g_snprintf (header, sizeof header, HEADER_FORMAT, value_len, digest) == value - contents &&
       memcmp (header, contents, (gsize) (value - contents)) == 0)
-    return tn_secret_bytes_new_take (g_memdup2 (value, value_len), value_len);
+    return (gsize) (value - contents);
 
   if (g_str_has_prefix (memcpy (memset (header, 0, sizeof header), contents, (gsize) (end - contents)), "tailnet-state "))
     *problem = "length or checksum do not fit its contents, or a newer version wrote it";
-  return NULL;
+  return 0;
 }
 
 static GBytes *
@@ -221,10 +221,10 @@ read_value (TnStateDirectory  *self,
             GError           **error)
 {
   struct stat info;
-  g_autofree guint8 *contents = NULL;
-  GBytes *value = NULL;
+  g_autoptr (GBytes) contents = NULL;
   const char *problem = NULL;
-  gsize len;
+  guint8 *data;
+  gsize len, start = 0;
 
   if (fstat (fd, &info) != 0)
     {
@@ -238,18 +238,19 @@ read_value (TnStateDirectory  *self,
   else
     {
       len = MIN ((gsize) info.st_size, VALUE_MAX + HEADER_MAX);
-      contents = g_malloc (len + 1);
-      if (!read_all (fd, contents, len))
+      data = g_malloc (len + 1);
+      contents = tn_secret_bytes_new_take (data, len);
+      if (!read_all (fd, data, len))
         fail_errno (error, "read", self->path, name);
       else
-        value = decode (contents, len, &problem);
-      if (len > 0)      /* g_malloc() gives NULL for nothing, or so compilers think */
-        explicit_bzero (contents, len);
+        start = find_value (data, len, &problem);
     }
 
-  if (value == NULL && problem != NULL)
+  if (start > 0)
+    return g_bytes_new_from_bytes (contents, start, len - start);
+  if (problem != NULL)
     g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "%s/%s is damaged: %s", self->path, name, problem);
-  return value;
+  return NULL;
 }
 
 GBytes *

@@ -15,10 +15,16 @@
  * different keys, may be under way at once, but never two saves of one key. What is new is used on the network only once it is saved. Who
  * acquires the store after a release finds everything that was saved before it.
  *
+ * All but one of the values are short. `netmap` is the last known network map, with which a device starts while its control server is
+ * away: some hundred bytes a peer, written soon after a start, at most every few minutes and at a stop. It holds no key, and a store that
+ * has no room for it may refuse to save it, and load nothing.
+ *
  * A program may implement the interface itself, for instance on top of a keyring or a database, which may take their time and ask
  * somebody for a password: the device waits, and cancels the call if its program gives up. Each call is to be answered, a cancelled one
  * soon: a device that stops goes on without the answer after some seconds, and then releases the store. What it is given later it
  * gives back, so the store can be acquired again only once that call has ended.
+ *
+ * Since: 0.1
  */
 G_DEFINE_INTERFACE (TnStateStore, tn_state_store, G_TYPE_OBJECT)
 
@@ -57,6 +63,8 @@ check_key (TnStateStore        *self,
  *
  * Takes the store for oneself until [method@Tailnet.StateStore.release]. Fails with %G_IO_ERROR_BUSY while somebody else has it,
  * in this process or in another one.
+ *
+ * Since: 0.1
  */
 void
 tn_state_store_acquire_async (TnStateStore        *self,
@@ -79,6 +87,8 @@ tn_state_store_acquire_async (TnStateStore        *self,
  * Ends [method@Tailnet.StateStore.acquire_async].
  *
  * Returns: whether the store is ours
+ *
+ * Since: 0.1
  */
 gboolean
 tn_state_store_acquire_finish (TnStateStore  *self,
@@ -98,6 +108,8 @@ tn_state_store_acquire_finish (TnStateStore  *self,
  *
  * Ends what [method@Tailnet.StateStore.acquire_async] began. Without that it does nothing. What was asked for before is still
  * carried out.
+ *
+ * Since: 0.1
  */
 void
 tn_state_store_release (TnStateStore *self)
@@ -117,6 +129,8 @@ tn_state_store_release (TnStateStore *self)
  *
  * Gets the value that was saved last under @key. A damaged value is an error of the %TN_ERROR domain that says where it is
  * (%TN_ERROR_MALFORMED), and stays as it is.
+ *
+ * Since: 0.1
  */
 void
 tn_state_store_load_async (TnStateStore        *self,
@@ -142,6 +156,8 @@ tn_state_store_load_async (TnStateStore        *self,
  * Ends [method@Tailnet.StateStore.load_async]. %NULL without error: there is no such value.
  *
  * Returns: (transfer full) (nullable): the value
+ *
+ * Since: 0.1
  */
 GBytes *
 tn_state_store_load_finish (TnStateStore  *self,
@@ -168,6 +184,8 @@ tn_state_store_load_finish (TnStateStore  *self,
  *
  * Replaces the value of @key. When it ends well the new value survives a crash; in every other case, a crash on the way and a
  * cancelled call included, the old one does, or the new one, whole.
+ *
+ * Since: 0.1
  */
 void
 tn_state_store_save_async (TnStateStore        *self,
@@ -194,6 +212,8 @@ tn_state_store_save_async (TnStateStore        *self,
  * Ends [method@Tailnet.StateStore.save_async].
  *
  * Returns: whether it is saved
+ *
+ * Since: 0.1
  */
 gboolean
 tn_state_store_save_finish (TnStateStore  *self,

@@ -22,6 +22,8 @@ G_DECLARE_INTERFACE (TnStateStore, tn_state_store, TN, STATE_STORE, GObject)
  * @save_finish: virtual function of [method@Tailnet.StateStore.save_finish]
  *
  * What a state store implements. Keys were checked when a function here is called.
+ *
+ * Since: 0.1
  */
 struct _TnStateStoreInterface
 {

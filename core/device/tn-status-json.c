@@ -40,6 +40,7 @@ tn_status_free (TnStatus *status)
   g_free (status->tailnet_name);
   g_free (status->dns_suffix);
   g_free (status->home_region);
+  g_clear_object (&status->dns_config);
   g_ptr_array_unref (status->health);
   g_array_unref (status->nodes);
   g_array_unref (status->self_node);
@@ -246,7 +247,7 @@ add_live (TnJsonWriter     *writer,
 
   if (has_endpoint)
     tn_ip_endpoint_print (&live->path.endpoint, endpoint);
-  tn_json_writer_strv (writer, "Addrs", (const char *const *) data->endpoints);
+  tn_json_writer_strv (writer, "Addrs", (const char *const *) tn_node_data_get_details (data)->endpoints);
   tn_json_writer_string (writer, "CurAddr", live->path.kind == TN_PATH_KIND_DIRECT ? endpoint : "");
   tn_json_writer_string (writer, "Relay", home_region);
   tn_json_writer_string (writer, "PeerRelay", live->path.kind == TN_PATH_KIND_PEER_RELAY ? endpoint : "");
@@ -265,6 +266,7 @@ add_node (TnJsonWriter     *writer,
           gboolean          is_peer)
 {
   const TnNodeData *data = node->data;
+  const TnNodeDetails *details = tn_node_data_get_details (data);
   gint64 last_write_us = node->live.last_write_us;
 
   tn_json_writer_begin_object (writer);
@@ -274,10 +276,10 @@ add_node (TnJsonWriter     *writer,
   tn_json_writer_boolean (writer, "ExitNode", FALSE);
   tn_json_writer_boolean (writer, "ExitNodeOption", data->exit_node_option);
   tn_json_writer_boolean (writer, "Active", is_peer && last_write_us != 0 && g_get_real_time () - last_write_us < ACTIVE_US);
-  tn_json_writer_strv (writer, "PeerAPIURL", (const char *const *) data->peer_api_urls);
+  tn_json_writer_strv (writer, "PeerAPIURL", (const char *const *) details->peer_api_urls);
   tn_json_writer_int (writer, "TaildropTarget", 0);
   tn_json_writer_string (writer, "NoFileSharingReason", "");
-  add_capabilities (writer, data->capabilities);
+  add_capabilities (writer, details->capabilities);
   if (data->ssh_host_keys != NULL && data->ssh_host_keys[0] != NULL)
     tn_json_writer_strv (writer, "sshHostKeys", (const char *const *) data->ssh_host_keys);
   if (data->sharee)
@@ -289,7 +291,7 @@ add_node (TnJsonWriter     *writer,
     tn_json_writer_boolean (writer, "Expired", TRUE);
   if (data->key_expiry_us != 0)
     add_time (writer, "KeyExpiry", data->key_expiry_us);
-  add_location (writer, data->location);
+  add_location (writer, details->location);
   tn_json_writer_end_object (writer);
 }
 
@@ -421,8 +423,9 @@ tn_status_to_json (const TnStatus *status)
     tn_json_writer_value_string (writer, g_ptr_array_index (status->health, i));
   tn_json_writer_end_array (writer);
   add_tailnet (writer, status);
-  tn_json_writer_strv (writer, "CertDomains", NULL);
-  tn_json_writer_strv (writer, "ExtraRecords", NULL);
+  tn_json_writer_strv (writer, "CertDomains", status->dns_config != NULL ? tn_dns_config_get_cert_domains (status->dns_config) : NULL);
+  tn_json_writer_name (writer, "ExtraRecords");
+  tn_dns_config_write_records (status->dns_config, writer);
   add_peers (writer, status);
   add_users (writer, status);
   tn_json_writer_end_object (writer);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tn-device.h"
+#include "tn-dns-config-private.h"
 #include "tn-node-data.h"
 
 G_BEGIN_DECLS
@@ -15,6 +16,7 @@ typedef struct
   char         *dns_suffix;        /* nullable */
   char         *home_region;       /* nullable; of the own node */
   gboolean      magic_dns;
+  TnDnsConfig  *dns_config;        /* nullable */
   GPtrArray    *health;            /* of char * */
   GArray       *nodes;             /* peers */
   GArray       *self_node;         /* none or one */

@@ -248,6 +248,34 @@ status_to_json_async (TnDevice            *device,
   tn_system_device_call (task, "StatusToJson", NULL, status_cb);
 }
 
+static void
+id_token_cb (GObject      *object,
+             GAsyncResult *result,
+             gpointer      user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+  char *token;
+
+  if (tn_bus_tailnet1_call_fetch_id_token_finish (TN_BUS_TAILNET1 (object), &token, result, &error))
+    g_task_return_pointer (task, token, g_free);
+  else
+    tn_system_device_return_error (task, error);
+}
+
+static void
+fetch_id_token_async (TnDevice            *device,
+                      const char          *audience,
+                      GCancellable        *cancellable,
+                      GAsyncReadyCallback  callback,
+                      gpointer             user_data)
+{
+  g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, tn_device_fetch_id_token_async);
+  tn_system_device_call (task, "FetchIdToken", g_variant_new ("(s)", audience), id_token_cb);
+}
+
 void
 tn_system_device_implement_calls (TnDeviceInterface *iface)
 {
@@ -258,4 +286,5 @@ tn_system_device_implement_calls (TnDeviceInterface *iface)
   iface->ping_async = ping_async;
   iface->whois_async = whois_async;
   iface->status_to_json_async = status_to_json_async;
+  iface->fetch_id_token_async = fetch_id_token_async;
 }

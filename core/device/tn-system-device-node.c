@@ -104,7 +104,8 @@ GVariant *
 tn_system_device_node_to_variant (const TnNodeData *data,
                                   const TnNodeLive *live)
 {
-  const TnNodeLocation *location = data->location;
+  const TnNodeDetails *details = tn_node_data_get_details (data);
+  const TnNodeLocation *location = details->location;
   GVariantDict dict;
 
   g_variant_dict_init (&dict, NULL);
@@ -121,21 +122,21 @@ tn_system_device_node_to_variant (const TnNodeData *data,
   add_addresses (&dict, data);
   add_prefixes (&dict, "allowed-ips", data->allowed_ips, data->n_allowed_ips);
   add_prefixes (&dict, "routes", data->routes, data->n_routes);
-  add_strings (&dict, "endpoints", data->endpoints);
+  add_strings (&dict, "endpoints", details->endpoints);
   g_variant_dict_insert (&dict, "home-region", "u", data->home_region);
   add_string (&dict, "home-region-code", data->home_region_code);
   add_time (&dict, "created", data->created_us);
   add_time (&dict, "last-seen", data->last_seen_us);
   add_time (&dict, "key-expiry", data->key_expiry_us);
   g_variant_dict_insert (&dict, "capability-version", "i", data->capability_version);
-  if (data->capabilities != NULL)
-    g_variant_dict_insert_value (&dict, "capabilities", data->capabilities);
+  if (details->capabilities != NULL)
+    g_variant_dict_insert_value (&dict, "capabilities", details->capabilities);
   if (location != NULL)
     g_variant_dict_insert (&dict, "location", "(ssssddi)", location->country != NULL ? location->country : "",
                            location->country_code != NULL ? location->country_code : "", location->city != NULL ? location->city : "",
                            location->city_code != NULL ? location->city_code : "", location->latitude, location->longitude,
                            location->priority);
-  add_strings (&dict, "peer-api-urls", data->peer_api_urls);
+  add_strings (&dict, "peer-api-urls", details->peer_api_urls);
   add_strings (&dict, "ssh-host-keys", data->ssh_host_keys);
   add_flags (&dict, data);
   g_variant_dict_insert_value (&dict, "path", tn_system_device_path_to_variant (&live->path));
@@ -207,14 +208,14 @@ read_public_key (GVariantDict *dict,
 }
 
 static void
-read_location (GVariantDict *dict,
-               TnNodeData   *data)
+read_location (GVariantDict  *dict,
+               TnNodeDetails *details)
 {
   TnNodeLocation location = { 0 };
 
   if (g_variant_dict_lookup (dict, "location", "(ssssddi)", &location.country, &location.country_code, &location.city,
                              &location.city_code, &location.latitude, &location.longitude, &location.priority))
-    data->location = g_memdup2 (&location, sizeof location);
+    details->location = g_memdup2 (&location, sizeof location);
 }
 
 static gboolean
@@ -265,12 +266,14 @@ tn_system_device_node_from_variant (GVariant *variant)
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (variant);
   g_autofree char *fqdn = NULL;
   const char *id = NULL;
+  TnNodeDetails *details;
   TnNodeData *data;
 
   if (!g_variant_dict_lookup (&dict, "id", "&s", &id) || *id == '\0')
     return NULL;
 
   data = tn_node_data_new (id);
+  details = tn_node_data_edit_details (data);
   g_variant_dict_lookup (&dict, "node-id", "x", &data->node_id);
   if (g_variant_dict_lookup (&dict, "fqdn", "s", &fqdn))
     tn_node_data_set_dns_name (data, fqdn);
@@ -282,16 +285,16 @@ tn_system_device_node_from_variant (GVariant *variant)
   read_addresses (&dict, data);
   data->allowed_ips = read_prefixes (&dict, "allowed-ips", &data->n_allowed_ips);
   data->routes = read_prefixes (&dict, "routes", &data->n_routes);
-  data->endpoints = read_strings (&dict, "endpoints");
+  details->endpoints = read_strings (&dict, "endpoints");
   g_variant_dict_lookup (&dict, "home-region", "u", &data->home_region);
   g_variant_dict_lookup (&dict, "home-region-code", "s", &data->home_region_code);
   g_variant_dict_lookup (&dict, "created", "x", &data->created_us);
   g_variant_dict_lookup (&dict, "last-seen", "x", &data->last_seen_us);
   g_variant_dict_lookup (&dict, "key-expiry", "x", &data->key_expiry_us);
   g_variant_dict_lookup (&dict, "capability-version", "i", &data->capability_version);
-  data->capabilities = g_variant_dict_lookup_value (&dict, "capabilities", G_VARIANT_TYPE ("a{sas}"));
-  read_location (&dict, data);
-  data->peer_api_urls = read_strings (&dict, "peer-api-urls");
+  details->capabilities = g_variant_dict_lookup_value (&dict, "capabilities", G_VARIANT_TYPE ("a{sas}"));
+  read_location (&dict, details);
+  details->peer_api_urls = read_strings (&dict, "peer-api-urls");
   data->ssh_host_keys = read_strings (&dict, "ssh-host-keys");
   data->online = read_flag (&dict, "online") ? 1 : 0;
   data->expired = read_flag (&dict, "expired") ? 1 : 0;

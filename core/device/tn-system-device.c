@@ -25,6 +25,12 @@
 enum { PROP_0, PROP_DIRECTORY, PROP_MAIN_CONTEXT, N_PROPS };
 #define FIRST_DEVICE_PROP N_PROPS
 
+enum
+{
+  CONNECT_ATTEMPTS = 500,
+  CONNECT_PAUSE_MS = 20,
+};
+
 static void tn_system_device_iface_init (TnDeviceInterface *iface);
 
 G_DEFINE_FINAL_TYPE_WITH_CODE (TnSystemDevice, tn_system_device, G_TYPE_OBJECT,
@@ -89,12 +95,22 @@ make_error (TnSystemDevice *self)
   return error;
 }
 
+/* NULL: the other side knows of none. */
+static TnDnsConfig *
+make_dns_config (TnSystemDevice *self)
+{
+  GVariant *values = tn_bus_tailnet1_get_dns_config (self->proxy);
+
+  return values != NULL && g_variant_n_children (values) > 0 ? tn_dns_config_new (values) : NULL;
+}
+
 static void
 publish_all (TnSystemDevice *self)
 {
   GVariant *self_node = tn_bus_tailnet1_get_self_node (self->proxy);
   g_autoptr (TnNodeData) data = self_node != NULL ? tn_system_device_node_from_variant (self_node) : NULL;
   g_autoptr (GError) error = make_error (self);
+  g_autoptr (TnDnsConfig) dns_config = make_dns_config (self);
   const char *dns_suffix = non_empty (tn_bus_tailnet1_get_dns_suffix (self->proxy));
   TnDeviceFacts facts = {
     .state = (TnDeviceState) MIN (tn_bus_tailnet1_get_state (self->proxy), TN_DEVICE_STATE_RUNNING),
@@ -103,7 +119,8 @@ publish_all (TnSystemDevice *self)
     .dns_suffix = dns_suffix,
     .home_region = non_empty (tn_bus_tailnet1_get_home_region (self->proxy)),
     .key_expiry_us = tn_bus_tailnet1_get_key_expiry (self->proxy),
-    .magic_dns = dns_suffix != NULL,
+    .magic_dns = dns_config != NULL && tn_dns_config_get_magic_dns (dns_config),
+    .dns_config = dns_config,
     .error = error,
   };
 
@@ -184,6 +201,32 @@ proxy_cb (GObject      *object,
   tn_system_device_load_peers (self, task);
 }
 
+static gboolean
+again_cb (gpointer user_data)
+{
+  GTask *task = user_data;
+
+  if (!g_task_return_error_if_cancelled (task))
+    tn_system_device_connect (g_task_get_source_object (task), task);
+  return G_SOURCE_REMOVE;
+}
+
+/* More come at once than the socket has room for: that passes. */
+static gboolean
+try_again (GTask        *task,
+           const GError *error)
+{
+  guint n = GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (task), "attempts"));
+  g_autoptr (GSource) source = NULL;
+
+  if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK) || n >= CONNECT_ATTEMPTS)
+    return FALSE;
+  g_object_set_data (G_OBJECT (task), "attempts", GUINT_TO_POINTER (n + 1));
+  source = g_timeout_source_new (CONNECT_PAUSE_MS);
+  g_task_attach_source (task, source, again_cb);
+  return TRUE;
+}
+
 static void
 connection_cb (GObject      *object,
                GAsyncResult *result,
@@ -197,7 +240,10 @@ connection_cb (GObject      *object,
   connection = g_dbus_connection_new_for_address_finish (result, &error);
   if (connection == NULL)
     {
-      g_task_return_error (task, error);
+      if (try_again (task, error))
+        g_clear_error (&error);
+      else
+        g_task_return_error (task, error);
       return;
     }
   tn_bus_tailnet1_proxy_new (connection, G_DBUS_PROXY_FLAGS_NONE, NULL, TN_BUS_OBJECT_PATH, cancellable, proxy_cb,

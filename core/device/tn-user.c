@@ -7,6 +7,8 @@
  * TnUser:
  *
  * Whom a node belongs to. Immutable.
+ *
+ * Since: 0.1
  */
 struct _TnUser
 {

@@ -474,13 +474,12 @@ open_sockets (TnNetcheckRun *run)
 }
 
 static void
-begin_stun (TnNetcheckRun          *run,
-            const TnNetcheckResult *last,
-            guint                   home)
+begin_stun (TnNetcheckRun             *run,
+            const TnNetcheckRunConfig *config)
 {
-  g_autoptr (GArray) plan = tn_probe_plan_new (run->map, last, home);
+  g_autoptr (GArray) plan = tn_probe_plan_new (run->map, config->last, config->home);
 
-  for (guint i = 0; i < plan->len; i++)
+  for (guint i = 0; i < plan->len && !config->tcp_only; i++)
     {
       const TnProbeSet *planned = &g_array_index (plan, TnProbeSet, i);
       Set *set;
@@ -535,7 +534,7 @@ tn_netcheck_run_new (const TnNetcheckRunConfig *config,
   run->sets = g_ptr_array_new_with_free_func (set_free);
   run->sent = g_hash_table_new_full (hash_txid, equal_txid, NULL, g_free);
   open_sockets (run);
-  begin_stun (run, config->last, config->home);
+  begin_stun (run, config);
   return run;
 }
 

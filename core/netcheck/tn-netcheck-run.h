@@ -17,6 +17,7 @@ typedef struct
   guint                   home;
   GTlsDatabase           *tls_database;     /* nullable */
   GProxyResolver         *proxy_resolver;   /* nullable */
+  gboolean                tcp_only;         /* not a datagram */
 } TnNetcheckRunConfig;
 
 /* The result has no home yet. The run is not to be freed within the call. */

@@ -31,6 +31,7 @@ struct _TnNetcheck
   gint64            run_start_us;      /* boot time */
   gint64            last_full_us;      /* boot time; 0: never */
   gboolean          is_active;
+  gboolean          tcp_only;
   gboolean          wants_another;
   gboolean          wants_anew;
 };
@@ -206,6 +207,7 @@ begin_run (TnNetcheck *netcheck)
     .home = tn_home_chooser_get_home (netcheck->chooser),
     .tls_database = netcheck->tls_database,
     .proxy_resolver = netcheck->proxy_resolver,
+    .tcp_only = netcheck->tcp_only,
   };
 
   netcheck->wants_another = FALSE;
@@ -275,6 +277,13 @@ tn_netcheck_set_active (TnNetcheck *netcheck,
   netcheck->is_active = active;
   if (netcheck->run == NULL)
     schedule (netcheck);
+}
+
+void
+tn_netcheck_set_tcp_only (TnNetcheck *netcheck,
+                          gboolean    tcp_only)
+{
+  netcheck->tcp_only = tcp_only;
 }
 
 void

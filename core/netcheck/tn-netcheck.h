@@ -30,6 +30,9 @@ void                    tn_netcheck_set_proxy_resolver (TnNetcheck *netcheck, GP
 void                    tn_netcheck_set_relay_map      (TnNetcheck *netcheck, TnRelayMap *map);               /* nullable */
 void                    tn_netcheck_set_active         (TnNetcheck *netcheck, gboolean active);               /* FALSE at first */
 
+/* Sends no datagram from the next measurement on: latencies are those of HTTPS. */
+void                    tn_netcheck_set_tcp_only       (TnNetcheck *netcheck, gboolean tcp_only);             /* FALSE at first */
+
 /* Measures now, or once more after the measurement that runs. @anew: with all regions, as when the network changed. */
 void                    tn_netcheck_run                (TnNetcheck *netcheck, gboolean anew);
 

@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 
 /* --- Descriptor: every plugin exports one, the loader reads it before anything else runs --- */
 
-#define TN_PLUGIN_ABI 3
+#define TN_PLUGIN_ABI 4
 #define TN_PLUGIN_DESCRIPTOR_SYMBOL "tn_plugin_descriptor"
 #define TN_PLUGIN_EXPORT __attribute__ ((visibility ("default"))) extern
 
@@ -122,6 +122,8 @@ typedef struct
 {
   GMainContext *context;
   guint         mtu;             /* bytes */
+  const char   *interface;       /* nullable: name for an interface of the kernel */
+  int           fd;              /* of one that somebody opened already, which it takes; 0: none */
 } TnOverlayConfig;
 
 struct _TnOverlayTransportInterface
@@ -135,6 +137,9 @@ struct _TnOverlayTransportInterface
   /* IP packets into the host. Inbound never waits for outbound: what it cannot take now is dropped and counted. */
   void     (*write)       (TnOverlayTransport *self, TnPacketBatch *batch);
 
+  /* Name of the interface of the kernel that it made or was given, while it is started. Nullable, may return NULL: it has none. */
+  const char *(*get_interface) (TnOverlayTransport *self);
+
   /* Something that a program sent before it closed its connection has not arrived yet. Nullable. */
   gboolean (*is_lingering) (TnOverlayTransport *self);
 
@@ -146,6 +151,7 @@ struct _TnOverlayTransportInterface
 
 typedef struct
 {
+  const char       *interface;      /* nullable: of the kernel, which is there and up; NULL: the router is what has the addresses */
   const TnIpPrefix *addresses;
   guint             n_addresses;
   const TnIpPrefix *routes;

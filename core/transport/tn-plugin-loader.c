@@ -167,6 +167,11 @@ load_plugin (const char *path,
 
   if (canonical != NULL && g_hash_table_contains (loaded_paths, canonical))
     return FALSE;
+  if (canonical != NULL && !g_file_test (canonical, G_FILE_TEST_IS_REGULAR))      /* a pipe would be waited for */
+    {
+      add_error (errors, path, "it is no regular file");
+      return FALSE;
+    }
 
   /* Bound at once: a missing symbol shows here and not in the middle of something. */
   module = g_module_open_full (path, G_MODULE_BIND_LOCAL, &error);

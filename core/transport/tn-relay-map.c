@@ -163,6 +163,40 @@ tn_relay_map_copy (const TnRelayMap *map)
   return copy;
 }
 
+static gboolean
+scores_equal (GHashTable *a,
+              GHashTable *b)
+{
+  GHashTableIter iter;
+  gpointer key, value;
+
+  if (a == NULL || b == NULL)
+    return a == b;
+  if (g_hash_table_size (a) != g_hash_table_size (b))
+    return FALSE;
+  g_hash_table_iter_init (&iter, a);
+  while (g_hash_table_iter_next (&iter, &key, &value))
+    {
+      const double *other = g_hash_table_lookup (b, key);
+
+      if (other == NULL || *other != *(double *) value)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+tn_relay_map_equal (const TnRelayMap *a,
+                    const TnRelayMap *b)
+{
+  if (a->regions->len != b->regions->len || !scores_equal (a->scores, b->scores))
+    return FALSE;
+  for (guint i = 0; i < a->regions->len; i++)
+    if (!tn_relay_region_equal (g_ptr_array_index (a->regions, i), g_ptr_array_index (b->regions, i)))
+      return FALSE;
+  return TRUE;
+}
+
 /* Index of @region, or of the place where it would be inserted. */
 static guint
 find_region (const TnRelayMap *map,

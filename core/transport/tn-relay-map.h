@@ -44,6 +44,7 @@ TnRelayMap    *tn_relay_map_new    (void);
 TnRelayMap    *tn_relay_map_ref    (TnRelayMap *map);
 void           tn_relay_map_unref  (TnRelayMap *map);
 TnRelayMap    *tn_relay_map_copy   (const TnRelayMap *map);
+gboolean       tn_relay_map_equal  (const TnRelayMap *a, const TnRelayMap *b);              /* in every detail */
 TnRelayRegion *tn_relay_map_lookup (const TnRelayMap *map, guint region);       /* NULL: none */
 double         tn_relay_map_score  (const TnRelayMap *map, guint region);       /* 1.0 where none is given */
 

@@ -7,6 +7,8 @@
  * TnUnderlayTransport:
  *
  * Carries sealed packets between nodes: a relay, or UDP. Plugins implement it.
+ *
+ * Since: 0.1
  */
 G_DEFINE_INTERFACE (TnUnderlayTransport, tn_underlay_transport, G_TYPE_OBJECT)
 
@@ -14,6 +16,8 @@ G_DEFINE_INTERFACE (TnUnderlayTransport, tn_underlay_transport, G_TYPE_OBJECT)
  * TnOverlayTransport:
  *
  * Hands IP packets to and from this host: a kernel interface, or a network stack in the process. Plugins implement it.
+ *
+ * Since: 0.1
  */
 G_DEFINE_INTERFACE (TnOverlayTransport, tn_overlay_transport, G_TYPE_OBJECT)
 
@@ -21,6 +25,8 @@ G_DEFINE_INTERFACE (TnOverlayTransport, tn_overlay_transport, G_TYPE_OBJECT)
  * TnNetstack:
  *
  * An overlay transport with sockets of its own, so that a program needs no interface in the kernel. Plugins implement it.
+ *
+ * Since: 0.1
  */
 G_DEFINE_INTERFACE (TnNetstack, tn_netstack, TN_TYPE_OVERLAY_TRANSPORT)
 
@@ -28,6 +34,8 @@ G_DEFINE_INTERFACE (TnNetstack, tn_netstack, TN_TYPE_OVERLAY_TRANSPORT)
  * TnRouter:
  *
  * Puts addresses and routes into an operating system or a network stack. Plugins implement it.
+ *
+ * Since: 0.1
  */
 G_DEFINE_INTERFACE (TnRouter, tn_router, G_TYPE_OBJECT)
 

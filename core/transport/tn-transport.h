@@ -10,6 +10,8 @@ G_BEGIN_DECLS
  * TN_UNDERLAY_TRANSPORT_EXTENSION_POINT_NAME:
  *
  * Extension point of what carries sealed packets between nodes, such as a relay.
+ *
+ * Since: 0.1
  */
 #define TN_UNDERLAY_TRANSPORT_EXTENSION_POINT_NAME "tailnet-underlay-transport"
 
@@ -17,6 +19,8 @@ G_BEGIN_DECLS
  * TN_OVERLAY_TRANSPORT_EXTENSION_POINT_NAME:
  *
  * Extension point of what hands packets to and from this host, such as a kernel interface.
+ *
+ * Since: 0.1
  */
 #define TN_OVERLAY_TRANSPORT_EXTENSION_POINT_NAME "tailnet-overlay-transport"
 
@@ -24,6 +28,8 @@ G_BEGIN_DECLS
  * TN_NETSTACK_EXTENSION_POINT_NAME:
  *
  * Extension point of overlay transports that have sockets of their own.
+ *
+ * Since: 0.1
  */
 #define TN_NETSTACK_EXTENSION_POINT_NAME "tailnet-netstack"
 
@@ -31,6 +37,8 @@ G_BEGIN_DECLS
  * TN_ROUTER_EXTENSION_POINT_NAME:
  *
  * Extension point of what puts addresses and routes into an operating system.
+ *
+ * Since: 0.1
  */
 #define TN_ROUTER_EXTENSION_POINT_NAME "tailnet-router"
 

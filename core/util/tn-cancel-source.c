@@ -106,7 +106,7 @@ dispose (GSource *source)
 }
 
 static void
-finalize (GSource *source)
+cancel_source_finalize (GSource *source)
 {
   CancelSource *self = (CancelSource *) source;
 
@@ -120,7 +120,7 @@ static GSourceFuncs source_funcs = {
   .prepare = prepare,
   .check = check,
   .dispatch = dispatch,
-  .finalize = finalize,
+  .finalize = cancel_source_finalize,
   .closure_callback = closure_cb,
 };
 

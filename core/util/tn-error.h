@@ -10,6 +10,8 @@ G_BEGIN_DECLS
  * TN_ERROR:
  *
  * Error domain of the library. What the operating system or the network says keeps %G_IO_ERROR.
+ *
+ * Since: 0.1
  */
 #define TN_ERROR (tn_error_quark ())
 
@@ -29,6 +31,8 @@ G_BEGIN_DECLS
  * @TN_ERROR_PLUGIN: a plugin could not be loaded
  *
  * Codes of the %TN_ERROR domain, each one something that a caller may act on.
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -52,6 +56,8 @@ typedef enum
  * Gets the domain of the errors of the library.
  *
  * Returns: the quark
+ *
+ * Since: 0.1
  */
 TN_AVAILABLE_IN_ALL
 GQuark tn_error_quark (void);

@@ -30,6 +30,13 @@ tn_hex_dup (const guint8 *data,
   return text;
 }
 
+/* Of a hexadecimal digit: letters have bit 6 set, and begin at 1 below it. */
+static inline guint
+digit_value (char digit)
+{
+  return ((guchar) digit & 15u) + ((guchar) digit >> 6) * 9u;
+}
+
 gboolean
 tn_hex_decode (const char *text,
                gsize       text_len,
@@ -44,7 +51,7 @@ tn_hex_decode (const char *text,
       return FALSE;
 
   for (gsize i = 0; i < len; i++)
-    out[i] = (guint8) (g_ascii_xdigit_value (text[2 * i]) << 4 | g_ascii_xdigit_value (text[2 * i + 1]));
+    out[i] = (guint8) (digit_value (text[2 * i]) << 4 | digit_value (text[2 * i + 1]));
   return TRUE;
 }
 

@@ -20,6 +20,44 @@ typedef struct
 
 static gboolean check_value (Checker *c);
 
+/* Eight bytes at a time: strings are most of what servers send. The lowest of the bits that are set is right, those above it may not be. */
+#define BYTES(b) (G_GUINT64_CONSTANT (0x0101010101010101) * (b))
+
+static inline guint64
+load_word (const char *pos)
+{
+  guint64 word;
+
+  memcpy (&word, pos, sizeof word);
+  return GUINT64_FROM_LE (word);
+}
+
+static inline guint64
+find_byte (guint64 word,
+           guint8  byte)
+{
+  word ^= BYTES (byte);
+  return (word - BYTES (1)) & ~word & BYTES (0x80);
+}
+
+/* The next quote, backslash or control character; @end: none. */
+static inline const char *
+find_special (const char *pos,
+              const char *end)
+{
+  for (; end - pos >= 8; pos += 8)
+    {
+      guint64 word = load_word (pos);
+      guint64 found = find_byte (word, '"') | find_byte (word, '\\') | ((word - BYTES (0x20)) & ~word & BYTES (0x80));
+
+      if (found != 0)
+        return pos + (__builtin_ctzll (found) >> 3);
+    }
+  while (pos < end && *pos != '"' && *pos != '\\' && (guchar) *pos >= 0x20)
+    pos++;
+  return pos;
+}
+
 static const char *
 skip_space (const char *pos,
             const char *end)
@@ -44,17 +82,13 @@ check_string (Checker *c)
 {
   if (!check_char (c, '"'))
     return FALSE;
-  while (c->pos < c->end)
+  while ((c->pos = find_special (c->pos, c->end)) < c->end)
     {
       guchar ch = (guchar) *c->pos++;
 
       if (ch == '"')
         return TRUE;
-      if (ch < 0x20)
-        return FALSE;
-      if (ch != '\\')
-        continue;
-      if (c->pos >= c->end)
+      if (ch < 0x20 || c->pos >= c->end)
         return FALSE;
       ch = (guchar) *c->pos++;
       if (ch == 'u')
@@ -209,17 +243,29 @@ tn_json_text_kind (TnJsonText value)
 }
 
 static const char *
-skip_string (const char *pos)
+skip_string (const char *pos,
+             const char *end)
 {
-  for (pos++; *pos != '"'; pos++)
-    if (*pos == '\\')
-      pos++;
+  for (pos = find_special (pos + 1, end); *pos == '\\'; pos = find_special (pos + 2, end))
+    ;
   return pos + 1;
 }
 
+static gboolean
+ends_scalar (char c)
+{
+  switch (c)
+    {
+    case '{': case '}': case '[': case ']': case '"': case ',': case ':': case ' ': case '\n': case '\t': case '\r':
+      return TRUE;
+    default:
+      return FALSE;
+    }
+}
+
 static const char *
-skip_value (const char *pos,
-            const char *end)
+skip_container (const char *pos,
+                const char *end)
 {
   guint depth = 0;
 
@@ -229,15 +275,29 @@ skip_value (const char *pos,
         {
         case '{': case '[': depth++; pos++; break;
         case '}': case ']': depth--; pos++; break;
-        case '"': pos = skip_string (pos); break;
-        case ',': case ':': case ' ': case '\n': case '\t': case '\r': pos++; break;
-        default:
-          while (pos < end && strchr ("{}[]\",: \n\t\r", *pos) == NULL)
-            pos++;
+        case '"': pos = skip_string (pos, end); break;
+        default: pos++; break;
         }
     }
   while (depth > 0);
   return pos;
+}
+
+static const char *
+skip_value (const char *pos,
+            const char *end)
+{
+  switch (*pos)
+    {
+    case '{': case '[':
+      return skip_container (pos, end);
+    case '"':
+      return skip_string (pos, end);
+    default:
+      while (pos < end && !ends_scalar (*pos))
+        pos++;
+      return pos;
+    }
 }
 
 static gboolean
@@ -279,7 +339,7 @@ tn_json_object_next (TnJsonIter *iter,
   if (!iter_begin (iter, '}'))
     return FALSE;
   key->text = iter->pos;
-  iter->pos = skip_string (iter->pos);
+  iter->pos = skip_string (iter->pos, iter->end);
   key->len = (gsize) (iter->pos - key->text);
   iter->pos = skip_space (iter->pos, iter->end) + 1;
   return next_value (iter, value);
@@ -289,11 +349,14 @@ gboolean
 tn_json_key_equal (TnJsonText  key,
                    const char *name)
 {
-  gsize len = strlen (name);
+  gsize len;
 
-  if (key.len == len + 2 && g_ascii_strncasecmp (key.text + 1, name, len) == 0)
+  if (key.text[1] != '\\' && g_ascii_tolower (key.text[1]) != g_ascii_tolower (name[0]))
+    return FALSE;
+  len = strlen (name);
+  if (key.len == len + 2 && (memcmp (key.text + 1, name, len) == 0 || g_ascii_strncasecmp (key.text + 1, name, len) == 0))
     return TRUE;
-  if (memchr (key.text, '\\', key.len) != NULL)
+  if (key.len > len + 2 && memchr (key.text, '\\', key.len) != NULL)
     {
       g_autofree char *decoded = tn_json_text_dup_string (key);
 
@@ -410,10 +473,29 @@ decode_escape (char c)
     }
 }
 
+/* Nothing to decode, and nothing that could be wrong: ASCII without a backslash. The check has seen to control characters. */
+static gboolean
+is_plain (TnJsonText value)
+{
+  const char *pos = value.text + 1;
+  const char *end = value.text + value.len - 1;
+
+  for (; end - pos >= 8; pos += 8)
+    {
+      guint64 word = load_word (pos);
+
+      if (((word & BYTES (0x80)) | find_byte (word, '\\')) != 0)
+        return FALSE;
+    }
+  while (pos < end && *pos != '\\' && (guchar) *pos < 0x80)
+    pos++;
+  return pos == end;
+}
+
 /* @out has room for the text between the quotes: no escape gets longer. Returns the length. */
 static gsize
-decode_string (TnJsonText  value,
-               char       *out)
+decode_escaped (TnJsonText  value,
+                char       *out)
 {
   const char *pos = value.text + 1;
   const char *end = value.text + value.len - 1;
@@ -440,39 +522,61 @@ decode_string (TnJsonText  value,
   return (gsize) (out - start);
 }
 
+/* Into @out, with room for the text between the quotes. NULL, or what has to be taken instead, where that is no UTF-8. */
+static char *
+decode_string (TnJsonText  value,
+               char       *out)
+{
+  gsize len;
+
+  if (is_plain (value))
+    {
+      memcpy (out, value.text + 1, value.len - 2);
+      out[value.len - 2] = '\0';
+      return NULL;
+    }
+  len = decode_escaped (value, out);
+  return g_utf8_validate_len (out, len, NULL) ? NULL : g_utf8_make_valid (out, (gssize) len);
+}
+
 const char *
 tn_json_text_get_string (TnJsonText  value,
                          TnArena    *arena)
 {
+  g_autofree char *valid = NULL;
   char *decoded;
-  gsize len;
 
   if (tn_json_text_kind (value) != TN_JSON_STRING)
     return NULL;
   decoded = tn_arena_alloc (arena, value.len);
-  len = decode_string (value, decoded);
-  if (!g_utf8_validate_len (decoded, len, NULL))
-    {
-      g_autofree char *valid = g_utf8_make_valid (decoded, (gssize) len);
-
-      return tn_arena_strndup (arena, valid, strlen (valid));
-    }
-  return decoded;
+  valid = decode_string (value, decoded);
+  return valid != NULL ? tn_arena_strndup (arena, valid, strlen (valid)) : decoded;
 }
 
 char *
 tn_json_text_dup_string (TnJsonText value)
 {
   g_autofree char *decoded = NULL;
-  gsize len;
+  char *valid;
 
   if (tn_json_text_kind (value) != TN_JSON_STRING)
     return NULL;
   decoded = g_malloc (value.len);
-  len = decode_string (value, decoded);
-  if (!g_utf8_validate_len (decoded, len, NULL))
-    return g_utf8_make_valid (decoded, (gssize) len);
-  return g_steal_pointer (&decoded);
+  valid = decode_string (value, decoded);
+  return valid != NULL ? valid : g_steal_pointer (&decoded);
+}
+
+const char *
+tn_json_text_get_short_string (TnJsonText  value,
+                               char       *buffer,
+                               gsize       size)
+{
+  g_autofree char *valid = NULL;
+
+  if (tn_json_text_kind (value) != TN_JSON_STRING || value.len > size)
+    return NULL;
+  valid = decode_string (value, buffer);
+  return valid == NULL ? buffer : NULL;
 }
 
 GStrv
@@ -495,6 +599,69 @@ tn_json_text_dup_strv (TnJsonText value)
   return g_strv_builder_end (builder);
 }
 
+/* Digits at the head of @text. FALSE: there are fewer. */
+static gboolean
+read_digits (const char *text,
+             guint       n,
+             gint64     *out)
+{
+  gint64 number = 0;
+
+  for (guint i = 0; i < n; i++)
+    {
+      if (!g_ascii_isdigit (text[i]))
+        return FALSE;
+      number = 10 * number + (text[i] - '0');
+    }
+  *out = number;
+  return TRUE;
+}
+
+/* ".123456789Z", ".5Z" or "Z"; microseconds, and what is less is cut off. */
+static gboolean
+read_fraction (const char *text,
+               gint64     *us)
+{
+  gint64 unit = G_USEC_PER_SEC / 10;
+
+  *us = 0;
+  if (*text == '.')
+    for (text++; g_ascii_isdigit (*text); text++, unit /= 10)
+      *us += unit * (*text - '0');
+  return text[0] == 'Z' && text[1] == '\0' && text[-1] != '.';
+}
+
+/* Days since 1970; years start in March here, so that the odd day comes last. */
+static gint64
+count_days (gint64 year,
+            gint64 month,
+            gint64 day)
+{
+  gint64 y = month > 2 ? year : year - 1;
+  gint64 m = month > 2 ? month - 3 : month + 9;
+
+  return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
+/* What servers send: UTC, after 1970. FALSE: GDateTime has to look at it. */
+static gboolean
+read_plain_time (const char *text,
+                 gint64     *unix_us)
+{
+  gint64 year, month, day, hour, minute, second, us;
+
+  if (!read_digits (text, 4, &year) || text[4] != '-' || !read_digits (text + 5, 2, &month) || text[7] != '-' ||
+      !read_digits (text + 8, 2, &day) || text[10] != 'T' || !read_digits (text + 11, 2, &hour) || text[13] != ':' ||
+      !read_digits (text + 14, 2, &minute) || text[16] != ':' || !read_digits (text + 17, 2, &second) || !read_fraction (text + 19, &us))
+    return FALSE;
+  if (year < 1971 || month < 1 || month > 12 || hour > 23 || minute > 59 || second > 59)
+    return FALSE;
+  if (day < 1 || day > g_date_get_days_in_month ((GDateMonth) month, (GDateYear) year))
+    return FALSE;
+  *unix_us = (((count_days (year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * G_USEC_PER_SEC + us;
+  return TRUE;
+}
+
 gboolean
 tn_json_text_get_time (TnJsonText  value,
                        gint64     *unix_us)
@@ -508,6 +675,8 @@ tn_json_text_get_time (TnJsonText  value,
     return FALSE;
   memcpy (copy, value.text + 1, value.len - 2);
   copy[value.len - 2] = '\0';
+  if (read_plain_time (copy, unix_us))
+    return TRUE;
   time = g_date_time_new_from_iso8601 (copy, NULL);
   if (time == NULL)
     return FALSE;
@@ -516,6 +685,16 @@ tn_json_text_get_time (TnJsonText  value,
   else
     *unix_us = g_date_time_to_unix (time) * G_USEC_PER_SEC + g_date_time_get_microsecond (time);
   return TRUE;
+}
+
+/* The end of what has no white space in it. */
+static const char *
+skip_dense (const char *pos,
+            const char *end)
+{
+  while (pos < end && *pos != ' ' && *pos != '\n' && *pos != '\t' && *pos != '\r')
+    pos = *pos == '"' ? skip_string (pos, end) : pos + 1;
+  return pos;
 }
 
 void
@@ -529,24 +708,31 @@ tn_json_text_append (GString    *out,
     {
       const char *start = pos;
 
-      if (*pos == '"')
-        {
-          pos = skip_string (pos);
-          g_string_append_len (out, start, pos - start);
-        }
-      else if (skip_space (pos, end) > pos)
-        pos = skip_space (pos, end);
-      else
-        g_string_append_c (out, *pos++);
+      pos = skip_dense (pos, end);
+      g_string_append_len (out, start, pos - start);
+      pos = skip_space (pos, end);
     }
 }
 
 /* --- Writing --- */
 
+/* Of the head of @text that stands for itself. */
+static gsize
+plain_len (const char *text)
+{
+  gsize len = 0;
+
+  while ((guchar) text[len] >= 0x20 && text[len] != '"' && text[len] != '\\' && text[len] != 0x7f)
+    len++;
+  return len;
+}
+
 void
 tn_json_put_string (GString    *out,
                     const char *text)
 {
+  gsize len;
+
   g_string_append_c (out, '"');
   for (; *text != '\0'; text++)
     switch (*text)
@@ -559,10 +745,12 @@ tn_json_put_string (GString    *out,
       case '\t': g_string_append (out, "\\t"); break;
       case '\r': g_string_append (out, "\\r"); break;
       default:
-        if ((guchar) *text < 0x20 || *text == 0x7f)
+        len = plain_len (text);
+        if (len == 0)
           g_string_append_printf (out, "\\u%04x", (guint) (guchar) *text);
         else
-          g_string_append_c (out, *text);
+          g_string_append_len (out, text, (gssize) len);
+        text += MAX (len, 1) - 1;
       }
   g_string_append_c (out, '"');
 }

@@ -63,6 +63,9 @@ gboolean   tn_json_text_get_double (TnJsonText value, double *out) G_GNUC_WARN_U
 const char *tn_json_text_get_string (TnJsonText value, TnArena *arena);
 char       *tn_json_text_dup_string (TnJsonText value);
 
+/* The same in @buffer. NULL: no string, no UTF-8, or longer than @size with its quotes. */
+const char *tn_json_text_get_short_string (TnJsonText value, char *buffer, gsize size);
+
 /* Strings of an array; others are left out. NULL: null or no array. */
 GStrv      tn_json_text_dup_strv   (TnJsonText value);
 

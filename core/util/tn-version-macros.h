@@ -11,6 +11,8 @@
  * TN_AVAILABLE_IN_ALL:
  *
  * Marks a function that every version of the library exports.
+ *
+ * Since: 0.1
  */
 #define TN_AVAILABLE_IN_ALL _TN_EXTERN
 

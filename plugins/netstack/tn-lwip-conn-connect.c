@@ -30,7 +30,7 @@ tn_lwip_conn_blocked (TnLwipConn *self,
 
   tn_ip_endpoint_print (&self->remote, remote);
   if (task != NULL && !g_task_return_error_if_cancelled (task))
-    g_task_return_new_error (task, TN_ERROR, TN_ERROR_BLOCKED, "the peer refuses connections to %s: %s", remote, reason);
+    g_task_return_new_error (task, TN_ERROR, TN_ERROR_BLOCKED, "cannot connect to %s: the peer refuses, as %s", remote, reason);
   tn_lwip_conn_abort (self, G_IO_ERROR_CONNECTION_REFUSED, "refused by the peer");
 }
 

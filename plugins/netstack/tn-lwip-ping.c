@@ -15,6 +15,7 @@
 #include "lwip/prot/icmp6.h"
 #include "lwip/raw.h"
 
+#define ECHO_LIMIT_S    8     /* as with other pings: a lost handshake is sent again after 5 s */
 #define ECHO_HEADER_LEN 8     /* type, code, checksum, id, sequence number: RFC 792, RFC 4443 §4.1 */
 
 typedef struct
@@ -22,7 +23,8 @@ typedef struct
   TnLwipJob     job;
   TnLwipPinger *pinger;     /* a reference */
   GTask        *task;
-  GSource      *cancelled;
+  GSource      *cancelled;  /* nullable */
+  GSource      *limit;
   TnIpAddress   to;
   guint         size;
   guint16       sequence;
@@ -56,13 +58,18 @@ pinger_unref (TnLwipPinger *self)
 }
 
 static void
+clear_source (GSource **source)
+{
+  if (*source != NULL)
+    g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}
+
+static void
 echo_free (TnLwipEcho *echo)
 {
-  if (echo->cancelled != NULL)
-    {
-      g_source_destroy (echo->cancelled);
-      g_source_unref (echo->cancelled);
-    }
+  clear_source (&echo->cancelled);
+  clear_source (&echo->limit);
   g_object_unref (echo->task);
   pinger_unref (echo->pinger);
   g_free (echo);
@@ -81,20 +88,36 @@ return_error (TnLwipEcho *echo,
   echo_free (echo);
 }
 
-static gboolean
-cancelled_cb (GCancellable *cancellable,
-              gpointer      user_data)
+/* Unless it was answered meanwhile, or has not been sent yet. */
+static void
+give_up (GTask      *task,
+         int         code,
+         const char *why)
 {
-  TnLwipEcho *echo = g_task_get_task_data (user_data);
-  TnLwipPinger *self = g_object_get_data (user_data, "tn-lwip-pinger");
+  TnLwipEcho *echo = g_task_get_task_data (task);
+  TnLwipPinger *self = g_object_get_data (G_OBJECT (task), "tn-lwip-pinger");
   gboolean waiting;
 
   g_mutex_lock (&self->lock);
   waiting = g_queue_remove (&self->waiting, echo);
   g_mutex_unlock (&self->lock);
   if (waiting)
-    return_error (echo, G_IO_ERROR_CANCELLED, "cancelled");
+    return_error (echo, code, why);
+}
+
+static gboolean
+cancelled_cb (GCancellable *cancellable,
+              gpointer      user_data)
+{
+  give_up (user_data, G_IO_ERROR_CANCELLED, "cancelled");
   return G_SOURCE_REMOVE;
+}
+
+static gboolean
+late_cb (gpointer user_data)
+{
+  give_up (user_data, G_IO_ERROR_TIMED_OUT, "no answer");
+  return G_SOURCE_CONTINUE;
 }
 
 /* --- In a turn --- */
@@ -306,10 +329,12 @@ tn_lwip_pinger_ping (TnLwipPinger      *self,
   echo->task = task;
   echo->to = *to;
   echo->size = size;
+  g_task_set_task_data (task, echo, NULL);
+  g_object_set_data_full (G_OBJECT (task), "tn-lwip-pinger", tn_lwip_pinger_ref (self), (GDestroyNotify) pinger_unref);
+  echo->limit = g_timeout_source_new_seconds (ECHO_LIMIT_S);
+  g_task_attach_source (task, echo->limit, late_cb);
   if (cancellable != NULL)
     {
-      g_task_set_task_data (task, echo, NULL);
-      g_object_set_data_full (G_OBJECT (task), "tn-lwip-pinger", tn_lwip_pinger_ref (self), (GDestroyNotify) pinger_unref);
       echo->cancelled = tn_cancel_source_new (cancellable);
       g_task_attach_source (task, echo->cancelled, G_SOURCE_FUNC (cancelled_cb));
     }

@@ -10,6 +10,7 @@
 #include "tn-derp-verify.h"
 #include "tn-error.h"
 #include "tn-secret.h"
+#include "tn-socket-stranded.h"
 
 #define NOT_SENT_LOW_WATER (64 << 10)     /* what waits does so in our queue, where urgent packets can pass it */
 #define TCP_KEEP_ALIVE_S 30               /* tailscale net/netknob */
@@ -232,6 +233,12 @@ gboolean
 tn_derp_client_is_up (TnDerpClient *self)
 {
   return self->state == TN_DERP_CLIENT_UP;
+}
+
+gboolean
+tn_derp_client_is_stranded (TnDerpClient *self)
+{
+  return self->connection != NULL && tn_socket_is_stranded (g_socket_connection_get_socket (self->connection));
 }
 
 /* --- The source: one descriptor and one time --- */

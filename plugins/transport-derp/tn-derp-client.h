@@ -57,5 +57,6 @@ void          tn_derp_client_set_home (TnDerpClient *client, gboolean is_home);
 /* Closes itself unless the relay answers soon. */
 void          tn_derp_client_probe    (TnDerpClient *client);
 gboolean      tn_derp_client_is_up    (TnDerpClient *client);
+gboolean      tn_derp_client_is_stranded (TnDerpClient *client);      /* its address is gone from this machine */
 
 G_END_DECLS

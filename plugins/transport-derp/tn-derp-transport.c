@@ -174,7 +174,7 @@ tn_derp_transport_rebind (TnUnderlayTransport *transport)
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &link))
     {
       link->n_failures = 0;
-      if (link->client != NULL && tn_derp_client_is_up (link->client))
+      if (link->client != NULL && tn_derp_client_is_up (link->client) && !tn_derp_client_is_stranded (link->client))
         tn_derp_client_probe (link->client);
       else
         {

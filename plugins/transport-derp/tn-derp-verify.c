@@ -5,6 +5,7 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 
+#include "tn-certificate-text.h"
 #include "tn-derp-verify.h"
 #include "tn-hex.h"
 
@@ -185,26 +186,6 @@ chain_to_certificate (GPtrArray  *chain,
   return g_steal_pointer (&certificate);
 }
 
-static char *
-flags_to_text (GTlsCertificateFlags flags)
-{
-  static const struct { GTlsCertificateFlags flag; const char *text; } names[] = {
-    { G_TLS_CERTIFICATE_UNKNOWN_CA, "signed by an unknown authority" },
-    { G_TLS_CERTIFICATE_BAD_IDENTITY, "for another name" },
-    { G_TLS_CERTIFICATE_NOT_ACTIVATED, "not valid yet" },
-    { G_TLS_CERTIFICATE_EXPIRED, "expired" },
-    { G_TLS_CERTIFICATE_REVOKED, "revoked" },
-    { G_TLS_CERTIFICATE_INSECURE, "made with an insecure algorithm" },
-    { G_TLS_CERTIFICATE_GENERIC_ERROR, "not usable" },
-  };
-  g_autoptr (GString) text = g_string_new (NULL);
-
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    if (flags & names[i].flag)
-      g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", names[i].text);
-  return g_string_free (g_steal_pointer (&text), FALSE);
-}
-
 static gboolean
 verify_name (GPtrArray     *chain,
              const char    *name,
@@ -229,7 +210,7 @@ verify_name (GPtrArray     *chain,
   if (flags == 0)
     return TRUE;
 
-  text = flags_to_text (flags);
+  text = tn_certificate_dup_problems (flags);
   g_set_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE, "certificate for %s is %s%s%s", name, text,
                local != NULL ? ": " : "", local != NULL ? local->message : "");
   return FALSE;

@@ -222,30 +222,6 @@ test_url (void)
   g_assert_error (error, TN_ERROR, TN_ERROR_BLOCKED);
 }
 
-static void
-test_c2n (void)
-{
-  static const struct { const char *request, *answer; } cases[] = {
-    { "POST /echo HTTP/1.1\r\nHost: \r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
-    { "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
-    { "GET /echo HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" },
-    { "GET /debug/netmap HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request\r\nContent-Length: 17\r\n\r\nunknown c2n path\n" },
-    { "nonsense", "HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nbad request\n" },
-    { "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhel", "HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nbad request\n" },
-    { "", "HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nbad request\n" },
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      g_autoptr (GBytes) answer = tn_control_answer_c2n (cases[i].request, strlen (cases[i].request));
-      gsize len;
-      const char *data = g_bytes_get_data (answer, &len);
-
-      g_assert_cmpmem (data, len, cases[i].answer, strlen (cases[i].answer));
-    }
-}
-
 int
 main (int   argc,
       char *argv[])
@@ -255,6 +231,5 @@ main (int   argc,
   g_test_add_func ("/control/login/wait", test_wait);
   g_test_add_func ("/control/login/garbage", test_garbage);
   g_test_add_func ("/control/url/parse", test_url);
-  g_test_add_func ("/control/c2n/answer", test_c2n);
   return g_test_run ();
 }

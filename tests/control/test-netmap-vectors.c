@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "tn-json-text.h"
+#include "tn-netmap-text.h"
 #include "tn-netmap-update.h"
 #include "vectors.h"
 
@@ -512,6 +513,42 @@ remember_peers (const TnNetmap *netmap)
   return peers;
 }
 
+static char *
+to_text (const TnNetmap *netmap)
+{
+  g_autoptr (TnNetmapText) text = tn_netmap_text_new (netmap);
+  g_autoptr (GOutputStream) stream = g_memory_output_stream_new_resizable ();
+  g_autoptr (GError) error = NULL;
+
+  tn_netmap_text_write (text, G_MAXSIZE, stream, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_output_stream_write_all (stream, "", 1, NULL, NULL, NULL));
+  g_assert_true (g_output_stream_close (stream, NULL, NULL));
+  return g_memory_output_stream_steal_data (G_MEMORY_OUTPUT_STREAM (stream));
+}
+
+/* What is written down and read again is the same map. */
+static void
+check_text (TnVector       *v,
+            const TnNetmap *netmap,
+            JsonObject     *expected)
+{
+  g_autofree char *text = to_text (netmap);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TnNetmap) again = tn_netmap_text_read (text, strlen (text), &error);
+  g_autofree char *same = again != NULL ? to_text (again) : NULL;
+
+  if (again == NULL)
+    {
+      tn_vector_fail (v, "text of the map: %s", error->message);
+      return;
+    }
+  check_state (v, again, expected);
+  tn_vector_same_string (v, "text of the map", same, text);
+  tn_vector_same_bool (v, "magic_dns", again->magic_dns, netmap->magic_dns);
+  tn_vector_same_int (v, "users", g_hash_table_size (again->users), g_hash_table_size (netmap->users));
+}
+
 static gboolean
 run_step (TnVector   *v,
           TnNetmap   *netmap,
@@ -536,6 +573,8 @@ run_step (TnVector   *v,
   merge_expected (expected, tn_json_object (step, "result"));
   check_state (v, netmap, expected);
   check_changes (v, before, netmap, changes);
+  if (netmap->self != NULL && !v->failed)
+    check_text (v, netmap, expected);
   return !v->failed;
 }
 

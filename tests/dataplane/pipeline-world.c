@@ -5,6 +5,7 @@
 
 #include "tn-box.h"
 #include "tn-ip-header.h"
+#include "tn-pcapng.h"
 
 /* --- What a pipeline needs of the world --- */
 
@@ -93,6 +94,20 @@ node_wall_time (gpointer data)
 }
 
 static void
+node_capture (gpointer        data,
+              gboolean        inbound,
+              TnPipelineDrop  reason,
+              const TnPacket *packet)
+{
+  Node *node = data;
+  const char *comment = reason != TN_PIPELINE_N_DROPS ? tn_pipeline_drop_get_name (reason) : NULL;
+  guint before = node->captured->len;
+
+  g_byte_array_set_size (node->captured, before + (guint) tn_pcapng_block_len (packet->len, comment));
+  tn_pcapng_write_packet (node->captured->data + before, node_wall_time (node) / 1000, inbound, comment, packet->data, packet->len);
+}
+
+static void
 node_random (gpointer  data,
              void     *out,
              gsize     len)
@@ -169,6 +184,7 @@ world_new (void)
     .set_blocked = node_set_blocked,
     .pong = node_pong,
     .rejected = node_rejected,
+    .capture = node_capture,
     .wall_time_ns = node_wall_time,
     .random = node_random,
   };
@@ -192,6 +208,7 @@ world_new (void)
       tn_disco_private_key_get_public (&node->disco_private, &node->disco_key);
       node->received = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
       node->rejects = g_array_new (FALSE, FALSE, sizeof (TnTsmpReject));
+      node->captured = g_byte_array_new ();
       node->pongs = g_array_new (FALSE, FALSE, sizeof (TnPipelinePong));
       node->pipeline = tn_pipeline_new (&node->node_private, &node->disco_private, &hooks, node);
       tn_pipeline_set_addresses (node->pipeline, &node->address, &none);
@@ -221,6 +238,7 @@ world_free (World *world)
       g_ptr_array_unref (world->nodes[i].received);
       g_array_unref (world->nodes[i].pongs);
       g_array_unref (world->nodes[i].rejects);
+      g_byte_array_unref (world->nodes[i].captured);
     }
   g_free (world);
 }

@@ -26,6 +26,7 @@ typedef struct
   GPtrArray         *received;           /* of GBytes: packets for the host */
   GArray            *pongs;              /* of TnPipelinePong */
   GArray            *rejects;            /* of TnTsmpReject */
+  GByteArray        *captured;           /* as pcapng */
   guint              room;               /* datagrams the relay takes from this node without urgency */
   guint              n_blocked;          /* destinations held back */
   guint              n_block_calls;

@@ -59,6 +59,7 @@ write_packet (GRand   *random,
   TnIpAddress src, dst;
   TnParsed parsed;
   gsize header_len;
+  guint16 sum;
 
   random_address (random, version, &src);
   random_address (random, version, &dst);
@@ -69,7 +70,8 @@ write_packet (GRand   *random,
   memset (data + header_len + checksum_offset (proto), 0, 2);
   tn_parse (&parsed, data, header_len + body_len);
   g_assert_cmpuint (parsed.proto, ==, proto);
-  tn_put_u16be (data + header_len + checksum_offset (proto), transport_sum (&parsed, data));
+  sum = transport_sum (&parsed, data);
+  tn_put_u16be (data + header_len + checksum_offset (proto), sum == 0 ? 0xffff : sum);      /* as UDP has it: 0 is none */
   return header_len + body_len;
 }
 

@@ -224,6 +224,19 @@ held_device_status_to_json_async (TnDevice            *device,
     tn_device_model_status_to_json (HELD_DEVICE (device)->model, task);
 }
 
+static void
+held_device_fetch_id_token_async (TnDevice            *device,
+                                  const char          *audience,
+                                  GCancellable        *cancellable,
+                                  GAsyncReadyCallback  callback,
+                                  gpointer             user_data)
+{
+  g_autoptr (GTask) task = begin (device, "id-token", tn_device_fetch_id_token_async, cancellable, callback, user_data);
+
+  if (task != NULL)
+    g_task_return_pointer (task, g_strdup_printf ("token.for.%s", audience), g_free);
+}
+
 static TnNode *
 held_device_lookup_peer (TnDevice   *device,
                          const char *name_or_address)
@@ -254,6 +267,7 @@ held_device_iface_init (TnDeviceInterface *iface)
   iface->ping_async = held_device_ping_async;
   iface->whois_async = held_device_whois_async;
   iface->status_to_json_async = held_device_status_to_json_async;
+  iface->fetch_id_token_async = held_device_fetch_id_token_async;
   iface->lookup_peer = held_device_lookup_peer;
   iface->identify = held_device_identify;
 }

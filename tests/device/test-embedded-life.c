@@ -272,6 +272,12 @@ test_login_ends (void)
   g_assert_false (tn_device_start_finish (device, kit_wait (&start), &error));
 }
 
+static gboolean
+is_not_expired (gpointer node)
+{
+  return !tn_node_get_expired (node);
+}
+
 static void
 assert_answers (TnDevice   *from,
                 const char *name)
@@ -280,6 +286,7 @@ assert_answers (TnDevice   *from,
   g_autoptr (TnPingResult) pong = NULL;
   g_autoptr (GError) error = NULL;
 
+  kit_wait_for ("its new key", is_not_expired, peer);
   pong = kit_ping (from, tn_node_get_addresses (peer)[0], TN_PING_KIND_DISCO, &error);
   g_assert_no_error (error);
 }
@@ -309,12 +316,6 @@ static gboolean
 is_expired (gpointer node)
 {
   return tn_node_get_expired (node);
-}
-
-static gboolean
-is_not_expired (gpointer node)
-{
-  return !tn_node_get_expired (node);
 }
 
 /* At its time, whatever the server says by then. */

@@ -335,7 +335,7 @@ test_no_way (Fixture       *fixture,
     { "100.99.98.97", TN_ERROR, TN_ERROR_NO_ROUTE, "100.99.98.97" },
     { "192.0.2.1", TN_ERROR, TN_ERROR_NO_ROUTE, "192.0.2.1" },
     { "2001:db8::1", TN_ERROR, TN_ERROR_NO_ROUTE, "2001:db8::1" },
-    { "bob", G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED, "bob port 81" },
+    { "bob", G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED, "bob: cannot connect to 100.64." },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -412,6 +412,40 @@ test_foreign_address (Fixture       *fixture,
       check_foreign (i == 0 ? fixture->ada : shared.device, "192.0.2.1");
       check_foreign (i == 0 ? fixture->ada : shared.device, tn_node_get_addresses (bob)[0]);
     }
+  share_end (&shared);
+}
+
+static gboolean
+bob_is_offline (gpointer device)
+{
+  g_autoptr (TnNode) bob = tn_device_lookup_peer (device, "bob");
+
+  return bob != NULL && !tn_node_get_online (bob);
+}
+
+/* A peer that was there before and stays in its place in the list: nobody here holds its node. */
+static void
+test_peer_over_bus (Fixture       *fixture,
+                    gconstpointer  data)
+{
+  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+  g_autoptr (GError) error = NULL;
+  Shared shared;
+
+  kit_free (fixture->bob);      /* without a store it would be gone, not offline */
+  kit_wait_gone (fixture->ada, "bob");
+  fixture->bob = kit_device_new (fixture->tailnet, "bob", store, TRUE);
+  g_assert_true (kit_start (fixture->bob, &error));
+  g_object_unref (kit_wait_peer (fixture->ada, "bob"));
+  share_begin (&shared, fixture->ada);
+  for (guint i = 0; i < 3; i++)
+    {
+      g_object_unref (kit_wait_peer (shared.device, "bob"));
+      kit_stop (fixture->bob);
+      kit_wait_for ("bob to be offline", bob_is_offline, shared.device);
+      g_assert_true (kit_start (fixture->bob, &error));
+    }
+  g_object_unref (kit_wait_peer (shared.device, "bob"));
   share_end (&shared);
 }
 
@@ -638,6 +672,7 @@ main (int    argc,
   ADD ("incoming", test_incoming);
   ADD ("no-way", test_no_way);
   ADD ("foreign-address", test_foreign_address);
+  ADD ("peer-over-bus", test_peer_over_bus);
   ADD ("preferences", test_preferences);
   ADD ("datagrams", test_datagrams);
   ADD ("datagram-at-once", test_datagram_at_once);

@@ -339,6 +339,40 @@ make_tailnet (void)
   return device;
 }
 
+/* Peers that came, went and were measured before anybody asked for one. */
+static void
+test_unseen (void)
+{
+  g_autoptr (FakeDevice) device = make_tailnet ();
+  TnDeviceModel *model = fake_device_get_model (device);
+  TnNodeLive live = TN_NODE_LIVE_INIT;
+  g_autoptr (TnNodeData) late = fake_node_new ("late", "late.t.example.", "100.64.0.5");
+  g_autoptr (TnNode) db = NULL;
+  GListModel *peers;
+  guint n = 0;
+
+  live.rx_bytes = 42;
+  tn_device_model_publish_live (model, "db", &live);
+  tn_device_model_publish_live (model, "router", &live);
+  iterate ();
+  tn_device_model_publish_removed (model, "router");
+  iterate ();
+
+  peers = tn_device_get_peers (TN_DEVICE (device));
+  g_signal_connect (peers, "items-changed", G_CALLBACK (count_changes_cb), &n);
+  g_assert_cmpuint (g_list_model_get_n_items (peers), ==, 2);
+  db = tn_device_lookup_peer (TN_DEVICE (device), "db");
+  g_assert_nonnull (db);
+  g_assert_cmpuint (tn_node_get_rx_bytes (db), ==, 42);
+
+  /* From now on the list follows. */
+  g_assert_cmpuint (n, ==, 0);
+  tn_device_model_publish_peer (model, late);
+  iterate ();
+  g_assert_cmpuint (n, ==, 1);
+  g_assert_cmpuint (g_list_model_get_n_items (peers), ==, 3);
+}
+
 static void
 assert_looks_up (FakeDevice *device,
                  const char *text,
@@ -542,7 +576,8 @@ test_status (void)
   g_assert_true (tn_ip_endpoint_parse ("198.51.100.1:41641", &live.path.endpoint));
   node->user = g_object_ref (user);
   node->public_key.bytes[0] = 7;
-  node->capabilities = g_variant_ref_sink (g_variant_new_parsed ("{'funnel': @as [], 'cap/x': ['{\"a\":1}', 'broken{']}"));
+  tn_node_data_edit_details (node)->capabilities =
+    g_variant_ref_sink (g_variant_new_parsed ("{'funnel': @as [], 'cap/x': ['{\"a\":1}', 'broken{']}"));
   tn_device_model_publish_peer (model, node);
   tn_device_model_publish_live (model, "db", &live);
   iterate ();
@@ -595,7 +630,7 @@ test_status_many (void)
       g_autofree char *address = g_strdup_printf ("100.100.%u.%u", i / 256, i % 256);
       g_autoptr (TnNodeData) node = fake_node_new (id, name, address);
 
-      node->capabilities = g_variant_ref_sink (g_variant_new_parsed ("{'cap/x': ['{\"a\":[1,{\"b\":\"\\u00e9\"}]}']}"));
+      tn_node_data_edit_details (node)->capabilities = g_variant_ref_sink (g_variant_new_parsed ("{'cap/x': ['{\"a\":[1,{\"b\":\"\\u00e9\"}]}']}"));
       tn_device_model_publish_peer (model, node);
     }
   iterate ();
@@ -617,6 +652,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/device/model/coalesced", test_coalesced);
+  g_test_add_func ("/device/model/unseen", test_unseen);
   g_test_add_func ("/device/model/threads", test_threads);
   g_test_add_func ("/device/model/many", test_many);
   g_test_add_func ("/device/model/gone", test_gone);

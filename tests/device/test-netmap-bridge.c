@@ -58,6 +58,49 @@ receive (Fixture    *f,
   return update;
 }
 
+/* --- What shows in other nodes --- */
+
+#define USER(id, name) "{\"ID\":" #id ",\"LoginName\":\"" name "\"}"
+#define REGION(id, code) "\"" #id "\":{\"RegionID\":" #id ",\"RegionCode\":\"" code "\"}"
+
+static void
+assert_concerned (Fixture    *f,
+                  const char *json,
+                  guint       n,
+                  gint64      id)
+{
+  g_autoptr (TnDataPathUpdate) update = receive (f, json);
+  GArray *concerned = tn_netmap_bridge_get_concerned (f->bridge);
+
+  g_assert_true (tn_data_path_update_is_empty (update));
+  g_assert_cmpuint (concerned->len, ==, n);
+  if (n == 1)
+    g_assert_cmpint (g_array_index (concerned, gint64, 0), ==, id);
+}
+
+static void
+test_concerned (Fixture       *f,
+                gconstpointer  data)
+{
+  g_autoptr (TnDataPathUpdate) first = receive (f, "{" SELF ",\"Peers\":[" NODE (2, "02", ",\"User\":7") "," NODE (3, "03", ",\"User\":8") ","
+                                                NODE (4, "04", ",\"User\":9,\"HomeDERP\":2") "],"
+                                                "\"UserProfiles\":[" USER (7, "ann") "," USER (8, "bob") "],"
+                                                "\"DERPMap\":{\"Regions\":{" REGION (1, "a") "," REGION (2, "b") "}}}");
+
+  g_assert_cmpuint (first->upserts->len, ==, 3);
+  for (gint64 id = 2; id <= 4; id++)
+    tn_node_data_unref (tn_netmap_bridge_node_data (f->bridge, f->netmap, tn_netmap_lookup (f->netmap, id)));
+
+  /* Said again, a profile is no news. */
+  assert_concerned (f, "{\"UserProfiles\":[" USER (7, "ann") "," USER (8, "bob") "]}", 0, 0);
+  g_assert_true (tn_netmap_changes_is_empty (f->changes));
+  assert_concerned (f, "{\"UserProfiles\":[" USER (7, "ann") "," USER (8, "rob") "]}", 1, 3);
+  /* One that nodes had been told of before, and one of which there is none. */
+  assert_concerned (f, "{\"UserProfiles\":[" USER (9, "eve") "," USER (10, "joe") "]}", 1, 4);
+  assert_concerned (f, "{\"DERPMap\":{\"Regions\":{" REGION (1, "a") "," REGION (2, "c") "}}}", 1, 4);
+  assert_concerned (f, "{\"DERPMap\":{\"Regions\":{" REGION (1, "x") "," REGION (2, "c") "}}}", 2, 0);
+}
+
 /* --- Nodes outside of tailnet lock --- */
 
 static gboolean
@@ -86,10 +129,9 @@ test_unlocked (Fixture       *f,
   g_assert_true (lets_in (first, "100.64.0.2"));
   g_assert_null (tn_netmap_bridge_filter_problem (f->bridge));
 
-  /* No news of peers costs a filter. */
+  /* No news of peers costs a filter, and packets have nothing to do with a name. */
   other = receive (f, "{\"PeersChanged\":[" NODE (2, "02", ",\"Hostinfo\":{\"Hostname\":\"x\"}") "]}");
-  g_assert_cmpuint (other->upserts->len, ==, 1);
-  g_assert_null (other->filter);
+  g_assert_true (tn_data_path_update_is_empty (other));
 
   /* Some do, and then nobody gets in. */
   marked = receive (f, "{\"PeersChanged\":[" NODE (3, "03", ",\"UnsignedPeerAPIOnly\":true") "]}");
@@ -295,6 +337,7 @@ main (int    argc,
       char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add ("/device/netmap-bridge/concerned", Fixture, NULL, set_up, test_concerned, tear_down);
   g_test_add ("/device/netmap-bridge/unlocked", Fixture, NULL, set_up, test_unlocked, tear_down);
   g_test_add ("/device/netmap-bridge/unlocked-apart", Fixture, NULL, set_up, test_unlocked_apart, tear_down);
   g_test_add ("/device/netmap-bridge/expired", Fixture, NULL, set_up, test_expired, tear_down);

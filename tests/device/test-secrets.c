@@ -110,7 +110,7 @@ look_for (GPtrArray *needles)
 
 /* What the device keeps as text, as needles. */
 static void
-add_saved (GPtrArray *needles, TnStateStore *store, const char *key)
+add_saved (GPtrArray *needles, TnStateStore *store, const char *key, const char *prefix)
 {
   g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (GBytes) bytes = NULL;
@@ -121,10 +121,10 @@ add_saved (GPtrArray *needles, TnStateStore *store, const char *key)
   bytes = tn_state_store_load_finish (store, kit_wait (&result), NULL);
   g_assert_nonnull (bytes);
   text = g_strndup (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
-  g_assert_true (g_str_has_prefix (text, "privkey:"));
+  g_assert_true (g_str_has_prefix (text, prefix));
   for (guint i = 0; i < KEY_LEN; i++)
     {
-      const char *digits = text + strlen ("privkey:") + 2 * i;
+      const char *digits = text + strlen (prefix) + 2 * i;
 
       needle->complement[i] = (guint8) ((g_ascii_xdigit_value (digits[0]) << 4 | g_ascii_xdigit_value (digits[1])) ^ 0xff);
     }
@@ -152,8 +152,9 @@ test_memory (void)
   node = kit_wait_peer (device, "peer");
   pong = kit_ping (device, "peer", TN_PING_KIND_TSMP, NULL);      /* keys were used */
   g_assert_nonnull (pong);
-  add_saved (needles, store, "machine-key");
-  add_saved (needles, store, "node-key");
+  add_saved (needles, store, "machine-key", "privkey:");
+  add_saved (needles, store, "node-key", "privkey:");
+  add_saved (needles, store, "lock-key", "nlpriv:");
   found = look_for (needles);
   g_assert_cmpuint (found.n_locked, >=, 2);
   g_assert_cmpuint (found.n_plain, ==, 0);

@@ -625,13 +625,13 @@ static void
 test_too_big (Fixture *fixture, gconstpointer user_data)
 {
   g_autoptr (TnStateStore) store = open_store (fixture->directory);
-  g_autofree char *big = g_strnfill (1024 * 1024 + 1, 'x');
+  g_autofree char *big = g_strnfill ((32 << 20) + 1, 'x');
   g_autoptr (GError) error = NULL;
 
   g_assert_false (save (store, "key", big, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
   assert_value (store, "key", NULL);
-  big[1024 * 1024] = '\0';
+  big[32 << 20] = '\0';
   g_assert_true (save (store, "key", big, NULL));
   assert_value (store, "key", big);
 }

@@ -133,7 +133,9 @@ test_questions (Pair          *pair,
 {
   g_autoptr (GAsyncResult) pinged = NULL;
   g_autoptr (GAsyncResult) known = NULL;
+  g_autoptr (GAsyncResult) fetched = NULL;
   g_autoptr (GAsyncResult) shown = NULL;
+  g_autofree char *token = NULL;
   g_autoptr (GVariant) capabilities = NULL;
   g_autoptr (TnPingResult) pong = NULL;
   g_autoptr (TnNode) node = NULL;
@@ -151,6 +153,11 @@ test_questions (Pair          *pair,
   g_assert_no_error (error);
   g_assert_cmpstr (tn_node_get_stable_id (node), ==, "db");
   g_assert_cmpuint (g_variant_n_children (capabilities), ==, 1);
+
+  tn_device_fetch_id_token_async (pair->device, "x", NULL, result_cb, &fetched);
+  token = tn_device_fetch_id_token_finish (pair->device, wait_result (&fetched), &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (token, ==, "token.for.x");
 
   tn_device_status_to_json_async (pair->device, NULL, result_cb, &shown);
   status = tn_device_status_to_json_finish (pair->device, wait_result (&shown), &error);
@@ -298,6 +305,8 @@ static void begin_login (TnDevice *device, GCancellable *c, GAsyncResult **r) { 
 static void begin_logout (TnDevice *device, GCancellable *c, GAsyncResult **r) { tn_device_logout_async (device, c, result_cb, r); }
 static void begin_status (TnDevice *device, GCancellable *c, GAsyncResult **r) { tn_device_status_to_json_async (device, c, result_cb, r); }
 
+static void begin_id_token (TnDevice *device, GCancellable *c, GAsyncResult **r) { tn_device_fetch_id_token_async (device, "x", c, result_cb, r); }
+
 static void
 begin_ping (TnDevice      *device,
             GCancellable  *cancellable,
@@ -348,6 +357,7 @@ static const struct
   { "Ping", begin_ping },
   { "Whois", begin_whois },
   { "StatusToJson", begin_status },
+  { "FetchIdToken", begin_id_token },
   { "Connect", begin_connect },
   { "Listen", begin_listen },
   { "BindDatagram", begin_bind },
@@ -509,6 +519,8 @@ static const Answer answers[] = {
   { "Whois", "('db', @a{sas} {})", 0, TRUE },
   { "StatusToJson", "(uint32 1,)" },
   { "StatusToJson", "('no JSON',)", 0, TRUE },
+  { "FetchIdToken", "()" },
+  { "FetchIdToken", "(@ay [],)" },
   { "Connect", "('x',)" },
   { "Connect", "(handle 0, 'a', 'b', 'c', @a{sas} {})" },
   { "Connect", "(handle 1, '', '', '', @a{sas} {})", 1 },

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Is everything public documented? Reads GIR files: each thing a program can name, and each parameter and value, wants a doc child."""
+"""Is everything public documented? Reads GIR files: each thing a program can name, and each parameter and value, wants a doc child;
+and whoever reads it wants to know since when it is there."""
 
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -9,6 +10,7 @@ GLIB = "{http://www.gtk.org/introspection/glib/1.0}"
 WANTED = {CORE + name for name in ("alias", "bitfield", "callback", "class", "constant", "constructor", "enumeration", "field", "function",
                                    "interface", "member", "method", "parameter", "property", "record", "virtual-method")}
 WANTED |= {GLIB + "signal", GLIB + "boxed"}
+PARTS = {CORE + "field", CORE + "member", CORE + "parameter"}      # came with what they are a part of, unless they say otherwise
 
 
 def undocumented(element, path):
@@ -20,6 +22,8 @@ def undocumented(element, path):
     returns = element.tag == CORE + "return-value" and (value is None or value.get("name") != "none")
     if (element.tag in WANTED or returns) and element.find(CORE + "doc") is None:
         yield ".".join(path) + ": " + element.tag.split("}")[1]
+    if element.tag in WANTED - PARTS and element.get("version") is None:
+        yield ".".join(path) + ": no “Since:”"
     for child in element:
         if element.tag == CORE + "class" and child.tag == CORE + "field":
             continue      # the instance itself

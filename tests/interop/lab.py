@@ -57,7 +57,7 @@ class Lab:
         atexit.register(self.close)
         self._require_namespaces()
         self._add('srv')
-        self._ip('srv', 'addr', 'add', f'{self.address}/32', 'dev', 'lo')
+        self.ip('srv', 'addr', 'add', f'{self.address}/32', 'dev', 'lo')
         self.set_direct(False)
 
     def _require_namespaces(self):
@@ -82,25 +82,29 @@ class Lab:
     def _run(self, *args):
         subprocess.run(args, check=True, capture_output=True, text=True)
 
-    def _ip(self, name, *args):
+    def ip(self, name, *args):
         self._run('ip', '-n', self.namespace(name), *args)
 
     def _add(self, name):
         self._run('ip', 'netns', 'add', self.namespace(name))
         self.names.append(name)
-        self._ip(name, 'link', 'set', 'lo', 'up')
+        self.ip(name, 'link', 'set', 'lo', 'up')
 
     def add_node(self, name):
         """A namespace with a default route to the servers."""
         number = len(self.names)
-        link = f'{self.prefix}n{number}'
         self._add(name)
-        self._ip('srv', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', self.namespace(name))
-        self._ip('srv', 'addr', 'add', f'10.98.{number}.1/24', 'dev', link)
-        self._ip('srv', 'link', 'set', link, 'up')
-        self._ip(name, 'addr', 'add', f'10.98.{number}.2/24', 'dev', 'eth0')
-        self._ip(name, 'link', 'set', 'eth0', 'up')
-        self._ip(name, 'route', 'add', 'default', 'via', f'10.98.{number}.1')
+        self.add_link(name, 'eth0', number)
+        self.ip(name, 'route', 'add', 'default', 'via', f'10.98.{number}.1')
+
+    def add_link(self, name, device, number):
+        """From a namespace to the servers: 10.98.NUMBER.2 to 10.98.NUMBER.1."""
+        link = f'{self.prefix}n{number}'
+        self.ip('srv', 'link', 'add', link, 'type', 'veth', 'peer', 'name', device, 'netns', self.namespace(name))
+        self.ip('srv', 'addr', 'add', f'10.98.{number}.1/24', 'dev', link)
+        self.ip('srv', 'link', 'set', link, 'up')
+        self.ip(name, 'addr', 'add', f'10.98.{number}.2/24', 'dev', device)
+        self.ip(name, 'link', 'set', device, 'up')
 
     def set_direct(self, direct):
         """Whether nodes reach each other without the relay."""
@@ -173,7 +177,7 @@ class Loopback(Lab):
     def _require_namespaces(self):
         pass
 
-    def _ip(self, name, *args):
+    def ip(self, name, *args):
         pass
 
     def _add(self, name):

@@ -18,10 +18,11 @@ def checked(result):
 class OurNode:
     """The program with a state of its own in a namespace of its own. What is started first is the node, the rest attaches to it."""
 
-    def __init__(self, lab, name, url, *options):
+    def __init__(self, lab, name, url, *options, ephemeral=False):
         self.lab, self.name = lab, name
         self.state = os.path.join(lab.folder, f'{name}.state')
-        self.command = [interop.require_program('TAILNET_TEST_TOOL'), '--state', self.state, '-l', url, '-n', name, *options]
+        kept = ['--ephemeral'] if ephemeral else ['--state', self.state]
+        self.command = [interop.require_program('TAILNET_TEST_TOOL'), *kept, '-l', url, '-n', name, *options]
         if name not in lab.names:
             lab.add_node(name)
 
@@ -49,8 +50,27 @@ class OurNode:
     def status(self):
         return json.loads(checked(self.run('status', '--json')))
 
+    def peer(self, other):
+        return next((peer for peer in self.status()['Peer'].values() if peer['HostName'] == other), None)
+
     def address(self):
         return checked(self.run('ip')).split()[0]
+
+
+class Call:
+    """A connection that stays."""
+
+    def __init__(self, node, host, port):
+        self.process = node.start('nc', host, port, stdin=subprocess.PIPE)
+
+    def echoes(self, text):
+        self.process.stdin.write(f'{text}\n')
+        self.process.stdin.flush()
+        return interop.read_line(self.process.stdout) == f'echo {text}\n'
+
+    def close(self):
+        self.process.stdin.close()
+        assert self.process.wait(interop.PATIENCE) == 0
 
 
 def answered(node, other, *args):
@@ -59,6 +79,14 @@ def answered(node, other, *args):
         result = node.run('--timeout', '5', 'ping', '--json', '-c', '1', *args, other)
         return result.returncode == 0 and json.loads(result.stdout)
     return interop.wait_for(f'answer of {other} to {node.name}', ask)
+
+
+def login_id(lab, process):
+    """From the URL that a program prints that cannot log in by itself."""
+    lines = [interop.read_line(process.stderr) for _ in range(4)]
+    url = lines[2].strip()
+    assert lines[0] == 'To log in, visit:\n' and url.startswith(f'{lab.url}/'), lines
+    return url.rsplit('/', 1)[1]
 
 
 class StockNode:

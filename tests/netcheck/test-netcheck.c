@@ -417,6 +417,35 @@ test_https (Fixture *f, gconstpointer user_data)
   https_stop (&https);
 }
 
+/* Where datagrams are not wanted, not one is sent. */
+static void
+test_tcp_only (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+  TnRelayNode *node;
+  Server server;
+  Https https;
+
+  https_start (&https);
+  node = add_region (map, 3, server_start (&server, 0));
+  node->derp_port = https.port;
+  node->insecure_for_tests = TRUE;
+  tn_netcheck_set_tcp_only (f->netcheck, TRUE);
+  tn_netcheck_set_relay_map (f->netcheck, map);
+  wait_for_results (f, 1);
+  g_assert_false (f->result->udp);
+  g_assert_nonnull (tn_netcheck_result_lookup (f->result, 3));
+  g_assert_cmpuint (server.n_requests, ==, 0);
+
+  tn_netcheck_set_tcp_only (f->netcheck, FALSE);
+  tn_netcheck_run (f->netcheck, TRUE);
+  wait_for_results (f, 2);
+  g_assert_true (f->result->udp);
+  g_assert_cmpuint (server.n_requests, >, 0);
+  server_stop (&server);
+  https_stop (&https);
+}
+
 static void
 test_nothing_answers (Fixture *f, gconstpointer user_data)
 {
@@ -458,6 +487,7 @@ main (int   argc,
   ADD ("coalesced", test_coalesced);
   ADD ("stopped", test_stopped);
   ADD ("https", test_https);
+  ADD ("tcp-only", test_tcp_only);
   ADD ("nothing-answers", test_nothing_answers);
   return g_test_run ();
 }

@@ -186,7 +186,7 @@ test_rejected (void)
   test_wait (&result);
   g_assert_null (TN_NETSTACK_GET_IFACE (host->stack)->connect_finish (host->stack, result, &error));
   g_assert_error (error, TN_ERROR, TN_ERROR_BLOCKED);
-  g_assert_nonnull (strstr (error->message, TEST_IP4_B ":80: its policy"));
+  g_assert_nonnull (strstr (error->message, TEST_IP4_B ":80: the peer refuses, as its policy"));
   g_clear_error (&error);
 
   g_assert_true (g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (client)), "hi", 2, NULL, NULL, &error));

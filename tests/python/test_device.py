@@ -2,10 +2,13 @@
 """The library through introspection: two nodes, from Python."""
 
 import asyncio
+import base64
 import hashlib
+import json
 import os
 
 import tap
+from gi.repository import Gio
 from tap import GLib, Tailnet
 
 
@@ -127,6 +130,17 @@ class Talk(tap.TailnetCase):
         async def body(alice, bob):
             node, capabilities = await alice.whois(bob.self_node.addresses[0])
             self.assertEqual(node.stable_id, bob.self_node.stable_id)
+
+        self.pair(body)
+
+    def test_id_token(self):
+        async def body(alice, bob):
+            claims = (await alice.fetch_id_token("https://sts.example")).split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+            self.assertEqual((claims["aud"], claims["sub"]), ("https://sts.example", alice.self_node.fqdn))
+            with self.assertRaises(GLib.Error) as caught:
+                await alice.fetch_id_token("")
+            self.assertTrue(caught.exception.matches(Gio.io_error_quark(), Gio.IOErrorEnum.INVALID_ARGUMENT), caught.exception.message)
 
         self.pair(body)
 

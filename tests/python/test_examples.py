@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The examples in Python do what they say."""
+"""The examples in Python, and the clients in C and Vala, do what they say."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ import sys
 
 import tap
 
-EXAMPLES = sys.argv[1]
+EXAMPLES, FETCHERS = sys.argv[1], ["fetch.py", *sys.argv[3:]]
 
 
 class Examples(tap.TailnetCase):
@@ -17,7 +17,8 @@ class Examples(tap.TailnetCase):
         self.env = os.environ | {"TS_CONTROL_URL": self.tailnet.dup_control_url(), "TS_AUTHKEY": self.tailnet.get_auth_key()}
 
     def start(self, name, *args):
-        process = subprocess.Popen([sys.executable, os.path.join(EXAMPLES, name), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        program = [sys.executable, os.path.join(EXAMPLES, name)] if name.endswith(".py") else [name]
+        process = subprocess.Popen([*program, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    text=True, env=self.env)
         self.addCleanup(self.end, process)
         return process
@@ -30,9 +31,11 @@ class Examples(tap.TailnetCase):
     def test_serve_and_fetch(self):
         server = self.start("serve.py", "web", "80")
         self.assertEqual(server.stdout.readline(), "http://web.tail.test:80/\n")
-        out, error = self.start("fetch.py", "reader", "web", "80").communicate(timeout=tap.PATIENCE_S)
-        self.assertEqual((out, error), ("web is web.tail.test, a node of user@example.test\nHello user@example.test on reader\n", ""))
-        self.assertEqual(server.stdout.readline(), "reader calls\n")
+        for program in FETCHERS:
+            name = os.path.basename(program).removesuffix(".py")
+            out, error = self.start(program, name, "web", "80").communicate(timeout=tap.PATIENCE_S)
+            self.assertEqual((out, error), (f"web is web.tail.test, a node of user@example.test\nHello user@example.test on {name}\n", ""))
+            self.assertEqual(server.stdout.readline(), f"{name} calls\n")
 
     def test_serve_goes_on_while_a_caller_is_silent(self):
         server = self.start("serve.py", "web", "80")
@@ -53,11 +56,12 @@ class Examples(tap.TailnetCase):
         self.assertIsNone(server.poll())
 
     def test_fetch_from_nobody(self):
-        process = self.start("fetch.py", "reader", "nobody", "80")
-        out, error = process.communicate(timeout=tap.PATIENCE_S)
-        self.assertEqual((process.returncode, out), (1, ""))
-        self.assertIn("nobody", error)
-        self.assertEqual(error.count("\n"), 1, error)      # a sentence, not a traceback
+        for program in FETCHERS:
+            process = self.start(program, "reader", "nobody", "80")
+            out, error = process.communicate(timeout=tap.PATIENCE_S)
+            self.assertEqual((process.returncode, out), (1, ""))
+            self.assertIn("nobody", error)
+            self.assertEqual(error.count("\n"), 1, error)      # a sentence, not a traceback
 
 
 if __name__ == "__main__":

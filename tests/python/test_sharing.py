@@ -22,13 +22,17 @@ class Sharing(tap.TailnetCase):
                                             "-n", "own", "up"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                 self.addCleanup(self.end, program)
                 self.program = program
-                self.assertIn("own.", program.stdout.readline())
-                async with self.device("peer") as peer:
-                    device = Tailnet.SystemDevice(directory=folder)
-                    await device.start()
-                    await tap.answered(device, "peer")
-                    await tap.appeared(peer, "own")
-                    await body(device, peer)
+                try:
+                    self.assertIn("own.", program.stdout.readline())
+                    async with self.device("peer") as peer:
+                        device = Tailnet.SystemDevice(directory=folder)
+                        await device.start()
+                        await tap.answered(device, "peer")
+                        await tap.appeared(peer, "own")
+                        await body(device, peer)
+                finally:
+                    program.kill()      # it writes to the folder until its end
+                    program.wait()
 
         self.run_async(main())
 
@@ -188,11 +192,12 @@ class Sharing(tap.TailnetCase):
             async with self.device("other"):
                 await tap.appeared(device, "other")
                 node = device.lookup_peer("other")
-                gone = asyncio.Event()
-                node.connect("notify::online", lambda *args: gone.set())
-                device.peers.connect("items-changed", lambda *args: gone.set())
-            await gone.wait()
-            self.assertFalse(device.lookup_peer("other") is not None and node.online)
+                changed = asyncio.Event()
+                node.connect("notify::online", lambda *args: changed.set())
+                device.peers.connect("items-changed", lambda *args: changed.set())
+            while device.lookup_peer("other") is not None and node.online:
+                changed.clear()
+                await changed.wait()
 
         self.shared(body)
 

@@ -99,6 +99,7 @@ test_upgrade (Fixture       *fixture,
   static const TnTestkitFault faults[] = { TN_TESTKIT_FAULT_CLOSE, TN_TESTKIT_FAULT_GARBAGE, TN_TESTKIT_FAULT_TRUNCATED,
                                            TN_TESTKIT_FAULT_SERVER_ERROR, TN_TESTKIT_FAULT_TOO_MANY_REQUESTS };
 
+  g_object_set (fixture->control, "corked", data == NULL, NULL);
   g_assert_true (protocol_client_fetch_key (fixture->client));
   tn_testkit_control_inject_fault (fixture->control, TN_TESTKIT_STAGE_UPGRADE, TN_TESTKIT_FAULT_CLOSE, 2);
   g_assert_false (protocol_client_connect (fixture->client, NULL));
@@ -281,6 +282,7 @@ main (int    argc,
 
   ADD ("key", test_key);
   ADD ("upgrade", test_upgrade);
+  g_test_add ("/testkit/faults/upgrade-apart", Fixture, "", set_up, test_upgrade, tear_down);
   ADD ("oversize-record", test_oversize_record);
   ADD ("bad-early-payload", test_bad_early_payload);
   ADD ("register", test_register);

@@ -82,13 +82,17 @@ class TailnetCase(Case):
     users = []
 
     def setUp(self):
-        access = json.loads(Program(self, TESTKIT, *[f'--user={user}' for user in self.users]).line())
-        self.access = ['-l', access['control-url'], '-k', access['auth-key']]
-        self.url = access['control-url']
-        self.keys = access.get('auth-keys')
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
+        self.start_testkit()
+
+    def start_testkit(self):
+        self.testkit = Program(self, TESTKIT, *[f'--user={user}' for user in self.users])
+        access = json.loads(self.testkit.line())
+        self.access = ['-l', access['control-url'], '-k', access['auth-key']]
+        self.url = access['control-url']
+        self.keys = access.get('auth-keys')
 
     def state(self, name):
         return os.path.join(self.folder, name)

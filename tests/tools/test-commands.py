@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The commands as a user meets them, against a tailnet of the testkit. Waits for lines and for ends of processes, never for time."""
+import base64
 import json
 import os
 import socket
@@ -91,6 +92,21 @@ class Commands(TailnetCase):
         self.refuse(1, 'nobody', *own, 'whois', 'nobody')
         self.refuse(1, 'no name', *own, 'whois', 'no name')
 
+    def test_id_token(self):
+        """From a node of this program, and from that of another one."""
+        self.up('own')
+        own = self.node('own')
+        for result in run(*own, 'id-token', 'https://sts.example'), self.new('id-token', 'https://sts.example'):
+            with self.subTest(result=result):
+                token = result.stdout
+                self.assertEqual(token.count('\n'), 1, token)
+                claims = token.split('.')[1]
+                claims = json.loads(base64.urlsafe_b64decode(claims + '=' * (-len(claims) % 4)))
+                self.assertEqual(claims['aud'], 'https://sts.example')
+        self.refuse(1, '0 bytes', *own, 'id-token', '')
+        self.refuse(1, '2000 bytes', *own, 'id-token', 'a' * 2000)
+        self.refuse(1, 'control characters', *own, 'id-token', 'a\nb')
+
     def test_ping(self):
         other = self.up('other')      # first: who joins later has it on the first map
         self.up('own')
@@ -111,8 +127,8 @@ class Commands(TailnetCase):
         self.up('other')
         self.up('own')
         self.refuse(1, 'nobody', *self.node('own'), 'nc', 'nobody', '80')
-        self.refuse(1, 'other port 81', *self.node('own'), 'nc', 'other', '81')
-        self.refuse(1, 'own port 81', *self.node('own'), 'nc', 'own', '81')
+        self.refuse(1, 'other: cannot connect to', *self.node('own'), 'nc', 'other', '81')
+        self.refuse(1, 'own: cannot connect to', *self.node('own'), 'nc', 'own', '81')
 
     def test_perf(self):
         server = Program(self, TAILNET, '-e', *self.access, '-n', 'server', 'perf', '-l')

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from program import ENV, LIMIT_S, TAILNET, Case, Program, TailnetCase, run
@@ -21,6 +22,8 @@ class Usage(Case):
         self.refuse(2, '--bogus', '--bogus')
         self.refuse(2, '--state DIR', 'ip')
         self.refuse(2, '--state DIR', 'down')
+        self.refuse(2, '--state DIR', 'logout')
+        self.refuse(2, '--state DIR', 'logout', '--ephemeral')
         self.refuse(2, '-5', '--timeout', '-5', '-e', 'ip')
         self.refuse(2, '-1', '--timeout', '-1', '-e', 'ip')
         self.refuse(2, '--ephemeral', '-e', '-s', 'somewhere', 'ip')
@@ -31,9 +34,9 @@ class Usage(Case):
 
     def test_wrong_arguments(self):
         for command, arguments, shown in [
-            ('up', ['more'], 'more'), ('down', ['more'], 'more'), ('status', ['more'], 'more'), ('whoami', ['more'], 'more'),
+            ('up', ['more'], 'more'), ('down', ['more'], 'more'), ('logout', ['more'], 'more'), ('status', ['more'], 'more'), ('whoami', ['more'], 'more'),
             ('version', ['more'], 'more'), ('demo', ['more'], 'more'), ('ip', ['a', 'more'], 'more'),
-            ('whois', [], 'got 0'), ('whois', ['a', 'b'], 'got 2'), ('ping', [], 'got 0'), ('ping', ['-c', 'few', 'host'], 'few'),
+            ('whois', [], 'got 0'), ('whois', ['a', 'b'], 'got 2'), ('id-token', [], 'got 0'), ('id-token', ['a', 'b'], 'got 2'), ('ping', [], 'got 0'), ('ping', ['-c', 'few', 'host'], 'few'),
             ('ping', ['-c', '-1', 'host'], '-1'), ('ping', ['--size', '1201', 'host'], '1201'), ('ping', ['--tsmp', '--icmp', 'host'], '--icmp'),
             ('nc', [], 'got 0'), ('nc', ['host'], 'got 1'), ('nc', ['host', '99999'], '99999'), ('nc', ['host', 'http'], 'http'),
             ('nc', ['-l'], 'got 0'), ('nc', ['-l', '0'], '“0”'), ('nc', ['-w', '-3', 'host', '80'], '-3'),
@@ -50,6 +53,14 @@ class Usage(Case):
         self.assertIn('--streams', run('perf', '--help').stdout)
         self.assertEqual(set(json.loads(run('version', '--json').stdout)), {'majorMinorPatch', 'short', 'long', 'cap'})
 
+    def test_options_after_the_command(self):
+        """As before it; a letter that the command has itself is the command's."""
+        self.refuse(2, '-5', 'ip', '-e', '--timeout', '-5')
+        self.refuse(2, '“0”', 'nc', '-e', '-l', '0')
+        self.refuse(2, 'nonsense', 'nc', '-e', '--login-server', 'nonsense', 'host', '80')
+        self.refuse(2, 'exclude', 'ip', '-s', '/first', '-e')
+        self.assertIn('--login-server', run('nc', '--help-node').stdout)
+
     def test_bad_servers(self):
         self.refuse(2, 'nonsense', '-e', '-l', 'nonsense', '-k', 'key', 'ip')
         self.refuse(2, 'ftp://example.com', '-e', '-l', 'ftp://example.com', '-k', 'key', 'ip')
@@ -58,8 +69,25 @@ class Usage(Case):
 
     def test_bad_files(self):
         self.refuse(1, '/nowhere', '-e', '-k', 'file:/nowhere', 'ip')
+        self.refuse(1, '/dev/null', '-e', '-k', 'file:/dev/null', 'ip')      # empty
         self.refuse(1, '/nowhere', '-e', '--ca', '/nowhere', 'ip')
         self.refuse(1, sys.argv[0], '-e', '--ca', sys.argv[0], 'ip')      # no certificate in it
+
+
+    def test_pipe_that_nobody_writes_to(self):
+        """Neither it nor a file without an end keeps the limit of time from counting."""
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = os.path.join(folder, 'pipe')
+            os.mkfifo(pipe)
+            self.refuse(1, '1 s', '--timeout', '1', '-e', '-k', f'file:{pipe}', 'ip')
+            self.refuse(1, pipe, '-e', '--ca', pipe, 'ip')
+        self.refuse(1, '/dev/zero', '-e', '-k', 'file:/dev/zero', 'ip')
+        self.refuse(1, '/dev/zero', '-e', '--ca', '/dev/zero', 'ip')
+
+    def test_closed_output(self):
+        result = subprocess.run(['sh', '-c', '"$0" version >&-', TAILNET], capture_output=True, text=True, env=ENV)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(os.strerror(errno.EBADF), result.stderr)
 
 
 class Output(TailnetCase):

@@ -3,6 +3,7 @@
 
 #include <glib/gstdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tailnet-plugin.h"
@@ -183,6 +184,21 @@ test_not_elf (void)
   remove_folder (folder);
 }
 
+/* A pipe is not waited for. */
+static void
+test_no_file (void)
+{
+  g_autofree char *folder = make_folder ();
+  g_autofree char *pipe = g_build_filename (folder, "libtailnet-test-pipe.so", NULL);
+  g_autoptr (GPtrArray) errors = new_errors ();
+
+  g_assert_cmpint (mkfifo (pipe, 0600), ==, 0);
+  g_assert_cmpuint (tn_plugin_loader_load_folder (folder, FALSE, errors), ==, 0);
+  g_assert_cmpuint (errors->len, ==, 1);
+  assert_error_says (errors, 0, "libtailnet-test-pipe.so: ", "no regular file");
+  remove_folder (folder);
+}
+
 static void
 test_unreadable (void)
 {
@@ -323,6 +339,7 @@ main (int    argc,
       g_test_add_data_func (path, &broken[i], test_broken);
     }
   g_test_add_func ("/transport/loader/not-elf", test_not_elf);
+  g_test_add_func ("/transport/loader/no-file", test_no_file);
   g_test_add_func ("/transport/loader/unreadable", test_unreadable);
   g_test_add_func ("/transport/loader/twins", test_twins);
   g_test_add_func ("/transport/loader/ensure", test_ensure);

@@ -6,13 +6,13 @@ _tailnet_peers ()
 {
   local state=$1
   [ -S "${state:-$TS_STATE_DIR}/bus" ] || return
-  tailnet ${state:+--state "$state"} --timeout 1 status 2>/dev/null | awk '$1 != "#" { print $2 }'
+  tailnet ${state:+--state "$state"} --timeout 1 status 2>/dev/null | awk 'NR > 1 && $1 != "#" { print $2 }'
 }
 
 _tailnet ()
 {
-  local commands='up down status ip whoami whois ping nc serve perf demo version'
-  local globals='--state --ephemeral --login-server --auth-key --hostname --tag --ca --allow-plain-http --timeout --json --verbose --version --help'
+  local commands='up down logout status ip whoami whois id-token ping nc serve perf demo version'
+  local globals='--state --ephemeral --login-server --auth-key --hostname --tag --ca --capture --allow-plain-http --timeout --json --verbose --version --help'
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local command='' state='' options='' i word
 
@@ -20,7 +20,7 @@ _tailnet ()
     word=${COMP_WORDS[i]}
     case $word in
       -s | --state) state=${COMP_WORDS[++i]} ;;
-      -l | --login-server | -k | --auth-key | -n | --hostname | -t | --tag | --ca | --timeout) ((i++)) ;;
+      -l | --login-server | -k | --auth-key | -n | --hostname | -t | --tag | --ca | --capture | --timeout) ((i++)) ;;
       -*) ;;
       =) ((i++)) ;;
       *) command=$word; break ;;
@@ -31,7 +31,7 @@ _tailnet ()
   if [ -z "$command" ]; then
     case $prev in
       -s | --state) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-      --ca) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+      --ca | --capture) COMPREPLY=($(compgen -f -- "$cur")); return ;;
       -l | --login-server | -k | --auth-key | -n | --hostname | -t | --tag | --timeout) return ;;
     esac
     COMPREPLY=($(compgen -W "$commands $globals" -- "$cur"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Completion of tailnet(1) for fish.
 
-set -l commands up down status ip whoami whois ping nc serve perf demo version
+set -l commands up down logout status ip whoami whois id-token ping nc serve perf demo version
 
 # Names of the peers, if a program runs the node that the line speaks of: nothing is started for the sake of a completion.
 function __tailnet_peers
@@ -17,7 +17,7 @@ function __tailnet_peers
     end
     set state (string replace -r '^~' $HOME -- $state)
     test -S "$state/bus"; or return
-    tailnet --state $state --timeout 1 status 2>/dev/null | awk '$1 != "#" { print $2 }'
+    tailnet --state $state --timeout 1 status 2>/dev/null | awk 'NR > 1 && $1 != "#" { print $2 }'
 end
 
 complete -c tailnet -f
@@ -31,6 +31,7 @@ complete -c tailnet -n $none -s n -l hostname -x -d 'Name to ask for'
 complete -c tailnet -n $none -s t -l tag -x -d 'Tag to ask for'
 complete -c tailnet -n $none -l ca -r -F -d 'Certificate authorities to trust'
 complete -c tailnet -n $none -l allow-plain-http -d 'Ask a control server that is not private without TLS, too'
+complete -c tailnet -n $none -l capture -r -F -d 'Write the packets of the node to a file'
 complete -c tailnet -n $none -l timeout -x -d 'Seconds after which to give up'
 complete -c tailnet -n $none -s v -l verbose -d 'Say what happens, on standard error'
 complete -c tailnet -n $none -l version -d 'Print the version'

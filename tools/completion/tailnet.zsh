@@ -6,12 +6,12 @@
 _tailnet_peers ()
 {
   [[ -S $folder/bus ]] || return 1
-  compadd -- ${(f)"$(tailnet --state $folder --timeout 1 status 2>/dev/null | awk '$1 != "#" { print $2 }')"}
+  compadd -- ${(f)"$(tailnet --state $folder --timeout 1 status 2>/dev/null | awk 'NR > 1 && $1 != "#" { print $2 }')"}
 }
 
 _tailnet ()
 {
-  local -a commands=(up down status ip whoami whois ping nc serve perf demo version)
+  local -a commands=(up down logout status ip whoami whois id-token ping nc serve perf demo version)
   local -a globals=(
     '(-s --state)'{-s,--state=}'[folder that keeps the keys of the node]:folder:_directories'
     '(-e --ephemeral)'{-e,--ephemeral}'[be a node that is gone when the program ends]'
@@ -21,6 +21,7 @@ _tailnet ()
     '*'{-t,--tag=}'[tag to ask for]:tag:'
     '--allow-plain-http[ask a control server that is not private without TLS, too]'
     '--ca=[certificate authorities to trust]:file:_files'
+    '--capture=[write the packets of the node to a file]:file:_files'
     '--timeout=[seconds after which to give up]:seconds:'
     '(-j --json)'{-j,--json}'[print JSON]'
     '(-v --verbose)'{-v,--verbose}'[say what happens, on standard error]'

@@ -70,6 +70,16 @@ put_node_key (GString               *out,
 }
 
 static void
+put_lock_key (GString               *out,
+              const TnLockPublicKey *key)
+{
+  char text[TN_KEY_TEXT_MAX];
+
+  tn_lock_public_key_print (key, text);
+  tn_json_put_member_string (out, "NLKey", text);
+}
+
+static void
 put_register_request (GString                 *out,
                       const TnRegisterRequest *request,
                       const char              *auth_key)
@@ -78,6 +88,7 @@ put_register_request (GString                 *out,
   tn_json_put_member_int (out, "Version", TN_CAPABILITY_VERSION);
   put_node_key (out, "NodeKey", &request->node_key);
   put_node_key (out, "OldNodeKey", &request->old_node_key);
+  put_lock_key (out, &request->lock_key);
   if (auth_key != NULL)
     {
       tn_json_put_key (out, "Auth");
@@ -198,6 +209,11 @@ tn_wire_map_request_write (const TnMapRequest *request)
   tn_json_put_member_string (out, "DiscoKey", text);
   if (request->stream)
     tn_json_put_member_bool (out, "Stream", TRUE);
+  if (request->stream && request->session_handle != NULL)
+    {
+      tn_json_put_member_string (out, "MapSessionHandle", request->session_handle);
+      tn_json_put_member_int (out, "MapSessionSeq", request->session_seq);
+    }
   tn_json_put_key (out, "Hostinfo");
   tn_hostinfo_append (out, request->hostinfo);
   put_endpoints (out, request);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "tn-hostinfo.h"
+#include "tn-ip.h"
 #include "tn-keys.h"
+#include "tn-lock-key.h"
 
 G_BEGIN_DECLS
 
@@ -17,6 +19,7 @@ typedef struct
 {
   TnNodePublicKey   node_key;
   TnNodePublicKey   old_node_key;      /* zeros: none */
+  TnLockPublicKey   lock_key;          /* likewise */
   const char       *auth_key;          /* nullable */
   const char       *followup;          /* nullable */
   const TnHostinfo *hostinfo;
@@ -65,10 +68,46 @@ typedef struct
   const TnOwnEndpoint *endpoints;
   gsize                n_endpoints;
   gboolean             stream;         /* else: only says what there is to say */
+  const char          *session_handle; /* nullable: of a stream that broke off, to go on with */
+  gint64               session_seq;    /* behind this message of it */
 } TnMapRequest;
 
 char    *tn_wire_map_request_write (const TnMapRequest *request);
 
+/* --- POST to the URL of a PingRequest: a ping that the server wanted --- */
+typedef enum
+{
+  TN_CONTROL_PING_DISCO,
+  TN_CONTROL_PING_TSMP,
+  TN_CONTROL_PING_ICMP,
+  TN_CONTROL_PING_PEERAPI,
+  TN_CONTROL_N_PINGS,
+} TnControlPing;
+
+const char *tn_control_ping_get_name (TnControlPing kind);      /* as it is called on the wire */
+
+typedef struct
+{
+  char        *problem;           /* nullable: why nothing was sent */
+  gboolean     is_own;            /* namely because the address is the own one */
+  TnIpAddress  node_address;      /* of the peer that has the address, or routes it; version 0: none */
+  char        *node_name;         /* nullable */
+  gint64       latency_us;        /* 0: none */
+  TnIpEndpoint endpoint;          /* version 0: not by UDP */
+  gint32       vni;               /* the endpoint is a peer relay's; negative: it is the peer's own */
+  guint        region;            /* 0: not by a relay */
+  char        *region_code;       /* nullable */
+} TnPong;
+
+TnPong  *tn_pong_new             (void);
+void     tn_pong_free            (TnPong *pong);
+char    *tn_wire_ping_response_write (TnControlPing kind, const TnIpAddress *address, const TnPong *pong);
+
+/* --- POST /machine/id-token --- */
+char    *tn_wire_id_token_request_write (const TnNodePublicKey *node_key, const char *audience);
+char    *tn_wire_id_token_parse         (const char *body, gsize len, GError **error);
+
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TnRegisterResponse, tn_wire_register_response_clear)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnPong, tn_pong_free)
 
 G_END_DECLS

@@ -205,6 +205,123 @@ parse_rule (TnFilterRule  *rule,
          parse_protocols (rule, tn_json_text_member (object, "IPProto"), arena, error);
 }
 
+/* --- The way back --- */
+
+static void
+put_strings (GString           *out,
+             const char        *name,
+             const char *const *strings,
+             gsize              n)
+{
+  if (n == 0)
+    return;
+  tn_json_put_key (out, name);
+  for (gsize i = 0; i < n; i++)
+    {
+      g_string_append_c (out, i > 0 ? ',' : '[');
+      tn_json_put_string (out, strings[i]);
+    }
+  g_string_append_c (out, ']');
+}
+
+static void
+put_destinations (GString            *out,
+                  const TnFilterRule *rule)
+{
+  if (rule->n_destinations == 0)
+    return;
+  tn_json_put_key (out, "DstPorts");
+  for (gsize i = 0; i < rule->n_destinations; i++)
+    {
+      const TnFilterDestination *to = &rule->destinations[i];
+
+      g_string_append (out, i > 0 ? ",{" : "[{");
+      tn_json_put_member_string (out, "IP", to->ip);
+      g_string_append_printf (out, ",\"Ports\":{\"First\":%u,\"Last\":%u}}", to->first, to->last);
+    }
+  g_string_append_c (out, ']');
+}
+
+static void
+put_protocols (GString            *out,
+               const TnFilterRule *rule)
+{
+  if (rule->n_protocols == 0)
+    return;
+  tn_json_put_key (out, "IPProto");
+  for (gsize i = 0; i < rule->n_protocols; i++)
+    g_string_append_printf (out, "%c%" G_GINT64_FORMAT, i > 0 ? ',' : '[', rule->protocols[i]);
+  g_string_append_c (out, ']');
+}
+
+static void
+put_grant (GString             *out,
+           const TnFilterGrant *grant)
+{
+  tn_json_put_key (out, "Dsts");
+  g_string_append_c (out, '[');
+  for (gsize i = 0; i < grant->n_destinations; i++)
+    {
+      char text[TN_IP_PREFIX_TEXT_MAX];
+
+      tn_ip_prefix_print (&grant->destinations[i], text);
+      g_string_append_printf (out, "%s\"%s\"", i > 0 ? "," : "", text);
+    }
+  g_string_append_c (out, ']');
+
+  /* A name may come more than once, as it did. */
+  tn_json_put_key (out, "CapMap");
+  g_string_append_c (out, '{');
+  for (gsize i = 0; i < grant->n_capabilities; i++)
+    {
+      const TnFilterCapability *capability = &grant->capabilities[i];
+
+      tn_json_put_key (out, capability->name);
+      g_string_append_c (out, '[');
+      for (gsize j = 0; capability->values != NULL && capability->values[j] != NULL; j++)
+        g_string_append_printf (out, "%s%s", j > 0 ? "," : "", capability->values[j]);
+      g_string_append_c (out, ']');
+    }
+  g_string_append_c (out, '}');
+}
+
+static void
+put_rule (GString            *out,
+          const TnFilterRule *rule)
+{
+  put_strings (out, "SrcIPs", rule->sources, rule->n_sources);
+  if (rule->obsolete_bits)
+    tn_json_put_member_raw (out, "SrcBits", "[0]");      /* that there were some is all that counts */
+  put_destinations (out, rule);
+  put_protocols (out, rule);
+  if (rule->n_grants == 0)
+    return;
+  tn_json_put_key (out, "CapGrant");
+  for (gsize i = 0; i < rule->n_grants; i++)
+    {
+      g_string_append (out, i > 0 ? ",{" : "[{");
+      put_grant (out, &rule->grants[i]);
+      g_string_append_c (out, '}');
+    }
+  g_string_append_c (out, ']');
+}
+
+void
+tn_wire_filter_append (GString            *out,
+                       const TnWireFilter *filter)
+{
+  g_string_append_c (out, '[');
+  for (gsize i = 0; i < filter->n_rules; i++)
+    {
+      g_string_append (out, i > 0 ? ",{" : "{");
+      put_rule (out, &filter->rules[i]);
+      g_string_append_c (out, '}');
+    }
+  g_string_append_c (out, ']');
+}
+
+/* --- Named rules --- */
+
 TnWireFilter *
 tn_wire_filter_parse (const char  *name,
                       TnJsonText   list,

@@ -20,11 +20,14 @@ tn_wire_fail (GError     **error,
 
 /* --- Values --- */
 
+#define SHORT_LEN 96      /* keys, addresses and their like, even if they come with escapes */
+
 static gboolean
 parse_node_key (TnJsonText       value,
                 TnNodePublicKey *out)
 {
-  g_autofree char *text = tn_json_text_dup_string (value);
+  char buffer[SHORT_LEN];
+  const char *text = tn_json_text_get_short_string (value, buffer, sizeof buffer);
 
   return text != NULL && tn_node_public_key_parse (out, text);
 }
@@ -33,7 +36,8 @@ static gboolean
 parse_machine_key (TnJsonText          value,
                    TnMachinePublicKey *out)
 {
-  g_autofree char *text = tn_json_text_dup_string (value);
+  char buffer[SHORT_LEN];
+  const char *text = tn_json_text_get_short_string (value, buffer, sizeof buffer);
 
   return text != NULL && (*text == '\0' || tn_machine_public_key_parse (out, text));
 }
@@ -42,7 +46,8 @@ static gboolean
 parse_disco_key (TnJsonText        value,
                  TnDiscoPublicKey *out)
 {
-  g_autofree char *text = tn_json_text_dup_string (value);
+  char buffer[SHORT_LEN];
+  const char *text = tn_json_text_get_short_string (value, buffer, sizeof buffer);
 
   return text != NULL && (*text == '\0' || tn_disco_public_key_parse (out, text));
 }
@@ -73,7 +78,8 @@ parse_prefixes (TnJsonText         list,
 
   while (n < max && tn_json_array_next (&iter, &item))
     {
-      const char *text = tn_json_text_get_string (item, arena);
+      char buffer[SHORT_LEN];
+      const char *text = tn_json_text_get_short_string (item, buffer, sizeof buffer);
 
       memset (&prefixes[n], 0, sizeof prefixes[n]);
       if (text != NULL && tn_ip_prefix_parse (text, &prefixes[n]))
@@ -95,7 +101,8 @@ parse_endpoints (TnJsonText           list,
 
   while (n < G_MAXUINT16 && tn_json_array_next (&iter, &item))
     {
-      const char *text = tn_json_text_get_string (item, arena);
+      char buffer[SHORT_LEN];
+      const char *text = tn_json_text_get_short_string (item, buffer, sizeof buffer);
 
       memset (&endpoints[n], 0, sizeof endpoints[n]);
       if (text != NULL && tn_ip_endpoint_parse (text, &endpoints[n]))

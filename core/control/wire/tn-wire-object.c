@@ -3,7 +3,11 @@
 
 #include "tn-wire-object.h"
 
-enum { MAX_MEMBERS = 96 };     /* of one object; later ones are not looked at */
+enum
+{
+  MAX_MEMBERS = 96,     /* of one object; later ones are not looked at */
+  MAX_FIELDS = 48,      /* of one table */
+};
 
 static const TnWireField service_fields[] = {
   { "Proto" }, { "Port" }, { "Description" }, { NULL },
@@ -117,14 +121,39 @@ append_map (GString           *out,
   g_string_append_c (out, '}');
 }
 
+static gboolean
+has_objects (TnJsonText list)
+{
+  TnJsonIter iter = TN_JSON_ITER_INIT (list);
+  TnJsonText item;
+
+  while (tn_json_array_next (&iter, &item))
+    if (tn_json_text_kind (item) == TN_JSON_OBJECT)
+      return TRUE;
+  return FALSE;
+}
+
+/* By what would be left of it: the text of a text is the same. */
+static gboolean
+keeps_field (TnJsonText   value,
+             TnWireShape  shape)
+{
+  switch (shape)
+    {
+    case TN_WIRE_TRISTATE: case TN_WIRE_OBJECT: return !tn_json_text_is_null (value);
+    case TN_WIRE_LIST: return has_objects (value);
+    case TN_WIRE_MAP_OF_LISTS: return tn_json_text_kind (value) == TN_JSON_OBJECT && has_items (value);
+    case TN_WIRE_PLAIN: break;
+    }
+  return !is_empty (value);
+}
+
 static void
 append_field (GString           *out,
               TnJsonText         value,
               const TnWireField *field)
 {
-  gboolean keep = field->shape == TN_WIRE_TRISTATE || field->shape == TN_WIRE_OBJECT ? !tn_json_text_is_null (value) : !is_empty (value);
-
-  if (!keep)
+  if (!keeps_field (value, field->shape))
     return;
   tn_json_put_key (out, field->name);
   switch (field->shape)
@@ -145,25 +174,49 @@ append_field (GString           *out,
     }
 }
 
+/* Where in the table a member is, looked for first behind the one before. -1: it is not known. */
+static int
+find_field (const TnWireField *fields,
+            guint              n_fields,
+            TnJsonText         key,
+            guint              from)
+{
+  for (guint i = 0; i < n_fields; i++)
+    {
+      guint at = from + i < n_fields ? from + i : from + i - n_fields;
+
+      if (tn_json_key_equal (key, fields[at].name))
+        return (int) at;
+    }
+  return -1;
+}
+
 void
 tn_wire_object_append (GString           *out,
                        TnJsonText         object,
                        const TnWireField *fields)
 {
-  TnJsonText keys[MAX_MEMBERS], values[MAX_MEMBERS];
+  TnJsonText values[MAX_FIELDS] = { { NULL, 0 } };      /* the last of several counts */
   TnJsonIter iter = TN_JSON_ITER_INIT (object);
-  guint n = 0;
+  TnJsonText key, value;
+  guint n_fields = 0, n = 0, from = 0;
 
-  while (n < MAX_MEMBERS && tn_json_object_next (&iter, &keys[n], &values[n]))
-    n++;
+  while (fields[n_fields].name != NULL)
+    n_fields++;
+  g_assert (n_fields <= MAX_FIELDS);
+  while (n++ < MAX_MEMBERS && tn_json_object_next (&iter, &key, &value))
+    {
+      int at = find_field (fields, n_fields, key, from);
+
+      if (at < 0)
+        continue;
+      values[at] = value;
+      from = (guint) at + 1;
+    }
 
   g_string_append_c (out, '{');
-  for (const TnWireField *field = fields; field->name != NULL; field++)
-    for (guint i = n; i-- > 0;)      /* the last of several counts */
-      if (tn_json_key_equal (keys[i], field->name))
-        {
-          append_field (out, values[i], field);
-          break;
-        }
+  for (guint i = 0; i < n_fields; i++)
+    if (values[i].text != NULL)
+      append_field (out, values[i], &fields[i]);
   g_string_append_c (out, '}');
 }

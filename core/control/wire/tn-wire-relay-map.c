@@ -3,6 +3,8 @@
 
 #include "tn-netmap-private.h"
 
+#include <math.h>
+
 /* tailcfg.DERPMap */
 
 static gboolean
@@ -202,4 +204,117 @@ tn_wire_relay_map_parse (TnJsonText         object,
   else
     copy_scores (map, old);
   return g_steal_pointer (&map);
+}
+
+/* --- The way back --- */
+
+/* JSON has no infinity, which is what a number too big for a double was read as. */
+static void
+put_double (GString    *out,
+            const char *name,
+            double      value)
+{
+  char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+  if (isfinite (value))
+    tn_json_put_member_raw (out, name, g_ascii_dtostr (text, sizeof text, value));
+}
+
+static void
+put_flag (GString    *out,
+          const char *name,
+          gboolean    flag)
+{
+  if (flag)
+    tn_json_put_member_bool (out, name, TRUE);
+}
+
+static void
+put_node (GString           *out,
+          const TnRelayNode *node)
+{
+  tn_json_put_member_string (out, "Name", node->name);
+  tn_json_put_member_string (out, "HostName", node->host_name);
+  tn_json_put_member_string (out, "CertName", node->cert_name);
+  tn_json_put_member_string (out, "IPv4", node->ipv4);
+  tn_json_put_member_string (out, "IPv6", node->ipv6);
+  tn_json_put_member_string (out, "STUNTestIP", node->stun_test_ip);
+  tn_json_put_member_int (out, "STUNPort", node->stun_port);
+  tn_json_put_member_int (out, "DERPPort", node->derp_port);
+  put_flag (out, "STUNOnly", node->stun_only);
+  put_flag (out, "InsecureForTests", node->insecure_for_tests);
+  put_flag (out, "CanPort80", node->can_port80);
+}
+
+static void
+put_region (GString             *out,
+            const TnRelayRegion *region)
+{
+  tn_json_put_member_int (out, "RegionID", region->id);
+  tn_json_put_member_string (out, "RegionCode", region->code);
+  tn_json_put_member_string (out, "RegionName", region->name);
+  put_double (out, "Latitude", region->latitude);
+  put_double (out, "Longitude", region->longitude);
+  put_flag (out, "Avoid", region->avoid);
+  put_flag (out, "NoMeasureNoHome", region->no_measure_no_home);
+  tn_json_put_key (out, "Nodes");
+  g_string_append_c (out, '[');
+  for (guint i = 0; i < region->nodes->len; i++)
+    {
+      g_string_append (out, i > 0 ? ",{" : "{");
+      put_node (out, g_ptr_array_index (region->nodes, i));
+      g_string_append_c (out, '}');
+    }
+  g_string_append_c (out, ']');
+}
+
+static int
+compare_ids (gconstpointer a,
+             gconstpointer b)
+{
+  return GPOINTER_TO_INT (a) - GPOINTER_TO_INT (b);      /* both are positive */
+}
+
+static void
+put_scores (GString          *out,
+            const TnRelayMap *map)
+{
+  g_autoptr (GList) ids = map->scores != NULL ? g_list_sort (g_hash_table_get_keys (map->scores), compare_ids) : NULL;
+
+  if (map->scores == NULL)
+    return;
+  g_string_append (out, "\"HomeParams\":{\"RegionScore\":{");
+  for (const GList *l = ids; l != NULL; l = l->next)
+    {
+      char name[16];
+
+      g_snprintf (name, sizeof name, "%u", GPOINTER_TO_UINT (l->data));
+      put_double (out, name, *(double *) g_hash_table_lookup (map->scores, l->data));
+    }
+  g_string_append (out, "}}");
+}
+
+void
+tn_wire_relay_map_append (GString          *out,
+                          const TnRelayMap *map,
+                          gboolean          omit_default)
+{
+  g_string_append_c (out, '{');
+  put_scores (out, map);
+  tn_json_put_key (out, "Regions");
+  g_string_append_c (out, '{');
+  for (guint i = 0; i < map->regions->len; i++)
+    {
+      const TnRelayRegion *region = g_ptr_array_index (map->regions, i);
+      char name[16];
+
+      g_snprintf (name, sizeof name, "%u", region->id);
+      tn_json_put_key (out, name);
+      g_string_append_c (out, '{');
+      put_region (out, region);
+      g_string_append_c (out, '}');
+    }
+  g_string_append_c (out, '}');
+  put_flag (out, "omitDefaultRegions", omit_default);
+  g_string_append_c (out, '}');
 }

@@ -233,8 +233,13 @@ for _name in ("kind", "endpoint", "region", "latency_us", "since", "reason"):
 
 async def _open_connection(self, host, port, **kwargs):
     """A connection to a peer as asyncio's (reader, writer); keyword arguments go to asyncio.open_connection()."""
-    connection = await self.connect_to_host(f"[{host}]" if ":" in host else host, port)
+    if not isinstance(host, str):
+        raise TypeError(f"host is a name or an address, not {host!r}")
+    connection = await self.connect_to_host(f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host, port)
     return await connection.open_streams(**kwargs)
+
+
+_open_connection.__name__ = _open_connection.__qualname__ = "open_connection"
 
 
 async def _enter_device(self):

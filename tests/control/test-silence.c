@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "tailnet-testkit.h"
-#include "tn-control-client.h"
+#include "tn-control-client-private.h"
 #include "wait.h"
 
-/* A login that waits for a person, through a network that may fall silent: connections stay open, and nothing comes through any more. */
+/* Through a network that may fall silent: connections stay open, and nothing comes through any more. */
 
 typedef struct
 {
@@ -110,7 +110,8 @@ accepted_cb (GObject *object, GAsyncResult *result, gpointer user_data)
   g_socket_listener_accept_async (fixture->listener, fixture->cancellable, accepted_cb, fixture);
   g_socket_client_set_enable_proxy (client, FALSE);
   far = g_socket_client_connect_to_host (client, "127.0.0.1", fixture->server_port, NULL, NULL);
-  g_assert_nonnull (far);
+  if (far == NULL)
+    return;      /* the server is away */
   fixture->n_connections++;
   pump_start (fixture, G_IO_STREAM (near), G_IO_STREAM (far), FALSE);
   pump_start (fixture, G_IO_STREAM (far), G_IO_STREAM (near), TRUE);
@@ -202,9 +203,8 @@ tear_down (Fixture *fixture, gconstpointer data)
   g_object_unref (fixture->control);
 }
 
-/* Until somebody has to log in. */
 static void
-start (Fixture *fixture, gint64 pong_max_us)
+start (Fixture *fixture, gint64 pong_max_us, gint64 proof_max_us, const char *auth_key)
 {
   static const TnControlHandler handler = { .changed = changed };
   g_autoptr (GInetAddress) loopback = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
@@ -214,7 +214,8 @@ start (Fixture *fixture, gint64 pong_max_us)
   g_autoptr (GError) error = NULL;
   g_autofree char *url = NULL;
   TnMachinePrivateKey machine_key;
-  TnControlConfig config = { .machine_key = &machine_key, .hostinfo = hostinfo, .ping_after_us = 5000, .pong_max_us = pong_max_us };
+  TnControlConfig config = { .machine_key = &machine_key, .hostinfo = hostinfo, .ping_after_us = 5000, .pong_max_us = pong_max_us,
+                             .proof_max_us = proof_max_us, .auth_key = auth_key };
 
   g_assert_true (g_socket_listener_add_address (fixture->listener, any_port, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL, &address,
                                                 &error));
@@ -225,7 +226,22 @@ start (Fixture *fixture, gint64 pong_max_us)
   fixture->client = tn_control_client_new (&config, &handler, fixture, &error);
   g_assert_no_error (error);
   tn_control_client_start (fixture->client);
+}
+
+static void
+start_login (Fixture *fixture, gint64 pong_max_us)
+{
+  start (fixture, pong_max_us, 0, NULL);
   wait_for ("a URL", needs_login, fixture);
+}
+
+static void
+join (Fixture *fixture, gint64 proof_max_us)
+{
+  g_autofree char *auth_key = tn_testkit_control_create_auth_key (fixture->control, "ada@example.test", TN_TESTKIT_AUTH_KEY_DEFAULT, NULL);
+
+  start (fixture, 0, proof_max_us, auth_key);
+  wait_for ("the map", is_running, fixture);
 }
 
 static void
@@ -237,7 +253,7 @@ approve (Fixture *fixture)
   wait_for ("the map", is_running, fixture);
 }
 
-/* --- Tests --- */
+/* --- A login that waits for a person --- */
 
 /* It is asked again and again, and answers. */
 static void
@@ -245,7 +261,7 @@ test_alive (Fixture *fixture, gconstpointer data)
 {
   guint n_connections;
 
-  start (fixture, PATIENCE_S * G_USEC_PER_SEC);
+  start_login (fixture, PATIENCE_S * G_USEC_PER_SEC);
   n_connections = fixture->n_connections;
   fixture->wanted = fixture->n_from_server + 10;
   wait_for ("signs of life", has_heard, fixture);
@@ -258,7 +274,7 @@ test_alive (Fixture *fixture, gconstpointer data)
 static void
 test_silent (Fixture *fixture, gconstpointer data)
 {
-  start (fixture, G_USEC_PER_SEC / 2);
+  start_login (fixture, G_USEC_PER_SEC / 2);
   fixture->silent_until = fixture->n_connections;
   wait_for ("the silence to be noticed", has_timed_out, fixture);
   g_assert_nonnull (strstr (fixture->timed_out->message, "silent"));
@@ -267,13 +283,83 @@ test_silent (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (fixture->n_connections, >, fixture->silent_until);
 }
 
+/* --- Another network --- */
+
+/* What is as good as before is kept. */
+static void
+test_same_way (Fixture *fixture, gconstpointer data)
+{
+  guint n_connections;
+
+  join (fixture, PATIENCE_S * G_USEC_PER_SEC);
+  n_connections = fixture->n_connections;
+  for (guint i = 0; i < 3; i++)
+    {
+      fixture->wanted = fixture->n_from_server + 1;
+      tn_control_client_network_changed (fixture->client);
+      wait_for ("a sign of life", has_heard, fixture);
+    }
+  g_assert_cmpuint (fixture->n_connections, ==, n_connections);
+  g_assert_no_error (tn_control_client_get_error (fixture->client));
+}
+
+static gboolean
+is_well (Fixture *fixture)
+{
+  return tn_control_client_get_error (fixture->client) == NULL && fixture->n_connections > fixture->silent_until;
+}
+
+/* Where the watchdog would take its two minutes. */
+static void
+test_no_way (Fixture *fixture, gconstpointer data)
+{
+  join (fixture, G_USEC_PER_SEC / 2);
+  fixture->silent_until = fixture->n_connections;
+  tn_control_client_network_changed (fixture->client);
+  wait_for ("the silence to be noticed", has_timed_out, fixture);
+  g_assert_true (is_running (fixture));
+  wait_for ("another connection", is_well, fixture);
+}
+
+static gboolean
+has_error (Fixture *fixture)
+{
+  return tn_control_client_get_error (fixture->client) != NULL && fixture->client->retries[TN_RETRY_CONNECT].timer != NULL;
+}
+
+/* What has failed often, and waits for long, is tried at once; unless the server itself has asked for the wait. */
+static void
+test_waiting (Fixture *fixture, gconstpointer data)
+{
+  TnRetry *retry;
+
+  join (fixture, 0);
+  retry = &fixture->client->retries[TN_RETRY_CONNECT];
+  tn_testkit_control_stop (fixture->control);
+  wait_for ("a failure", has_error, fixture);
+  retry->failures = 1000;
+  tn_control_client_network_changed (fixture->client);
+  g_assert_cmpuint (retry->failures, ==, 0);
+  g_assert_null (retry->timer);
+  g_assert_nonnull (fixture->client->dial);
+
+  wait_for ("a failure", has_error, fixture);
+  tn_control_client_retry_when_told (fixture->client, TN_RETRY_CONNECT, "3600");
+  tn_control_client_network_changed (fixture->client);
+  g_assert_nonnull (retry->timer);
+  g_assert_null (fixture->client->dial);
+}
+
 int
 main (int    argc,
       char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-#define ADD(path, func) g_test_add ("/control/idle-login/" path, Fixture, NULL, set_up, func, tear_down)
-  ADD ("alive", test_alive);
-  ADD ("silent", test_silent);
+#define ADD(path, func) g_test_add ("/control/silence/" path, Fixture, NULL, set_up, func, tear_down)
+  ADD ("login/alive", test_alive);
+  ADD ("login/silent", test_silent);
+  ADD ("network-changed/same-way", test_same_way);
+  ADD ("network-changed/no-way", test_no_way);
+  ADD ("network-changed/waiting", test_waiting);
   return g_test_run ();
 }

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-control-client-private.h"
+
+#include <string.h>
+
+#include "tn-cancel-source.h"
+#include "tn-error.h"
+#include "tn-secret.h"
+#include "tn-shown.h"
+
+/* What the program wants of the server beside the map: one request, one answer of JSON. */
+
+enum
+{
+  ANSWER_MAX_LEN = 64 << 10,
+  WORDS_MAX_LEN = 200,
+};
+
+typedef struct
+{
+  const char *path;
+  const char *failure;                                                     /* "cannot …": in front of every error */
+  char     *(*parse) (const char *body, gsize len, GError **error);        /* what came with status 200, into what the task returns */
+} Endpoint;
+
+typedef struct
+{
+  TnControlClient *client;
+  const Endpoint  *endpoint;
+  GTask           *task;
+  TnHttp2Stream   *stream;         /* NULL: it has ended */
+  GByteArray      *answer;         /* what it holds may be a secret */
+  GSource         *limit;
+  GSource         *cancelled;      /* nullable */
+} Request;
+
+/* --- Its end --- */
+
+static void
+clear_source (GSource **source)
+{
+  if (*source != NULL)
+    g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}
+
+static void
+request_free (Request *request)
+{
+  g_ptr_array_remove_fast (request->client->requests, request);
+  clear_source (&request->limit);
+  clear_source (&request->cancelled);
+  g_clear_pointer (&request->stream, tn_http2_stream_cancel);
+  if (request->answer->len > 0)      /* else there may be no memory at all */
+    explicit_bzero (request->answer->data, request->answer->len);
+  g_byte_array_unref (request->answer);
+  g_object_unref (request->task);
+  g_free (request);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Request, request_free)
+
+static void
+fail (GTask          *task,
+      const Endpoint *endpoint,
+      GError         *error)      /* taken */
+{
+  g_prefix_error (&error, "%s: ", endpoint->failure);
+  g_task_return_error (task, error);
+}
+
+void
+tn_control_client_end_requests (TnControlClient *self)
+{
+  while (self->requests->len > 0)
+    {
+      g_autoptr (Request) request = g_ptr_array_index (self->requests, 0);
+
+      fail (request->task, request->endpoint, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped"));
+    }
+}
+
+static gboolean
+limit_cb (gpointer user_data)
+{
+  g_autoptr (Request) request = user_data;
+
+  fail (request->task, request->endpoint,
+        g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer of the control server within %d s",
+                     (int) (request->client->request_max_us / G_USEC_PER_SEC)));
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+cancelled_cb (GCancellable *cancellable,
+              gpointer      user_data)
+{
+  g_autoptr (Request) request = user_data;
+
+  g_task_return_error_if_cancelled (request->task);
+  return G_SOURCE_REMOVE;
+}
+
+/* --- The answer --- */
+
+static void
+answer_data (TnHttp2Stream *stream,
+             const guint8  *data,
+             gsize          len,
+             gpointer       user_data)
+{
+  Request *request = user_data;
+
+  if (request->answer->len + len <= ANSWER_MAX_LEN)
+    {
+      g_byte_array_append (request->answer, data, (guint) len);
+      return;
+    }
+  fail (request->task, request->endpoint,
+        g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "answer of the control server is longer than %d bytes", ANSWER_MAX_LEN));
+  request_free (request);
+}
+
+/* The first line of what the server says to people. */
+static GError *
+refusal (Request *request,
+         guint    status)
+{
+  const char *body = request->answer->len > 0 ? (const char *) request->answer->data : "";
+  g_autofree char *text = tn_shown (body, MIN (request->answer->len, WORDS_MAX_LEN));
+
+  g_strchug (text);
+  text[strcspn (text, "\r\n")] = '\0';
+  return g_error_new (TN_ERROR, TN_ERROR_CONTROL, *text != '\0' ? "control server answered with status %u: %s"
+                                                                : "control server answered with status %u%s", status, text);
+}
+
+static void
+succeed (Request *request)
+{
+  GError *error = NULL;
+  char *value = request->endpoint->parse ((const char *) request->answer->data, request->answer->len, &error);
+
+  if (value != NULL)
+    g_task_return_pointer (request->task, value, g_free);
+  else
+    fail (request->task, request->endpoint, error);
+}
+
+static void
+answer_closed (TnHttp2Stream *stream,
+               const GError  *error,
+               gpointer       user_data)
+{
+  g_autoptr (Request) request = user_data;
+  guint status = tn_http2_stream_get_status (stream);
+
+  request->stream = NULL;
+  if (error != NULL)
+    fail (request->task, request->endpoint, g_error_copy (error));
+  else if (status != SOUP_STATUS_OK)
+    fail (request->task, request->endpoint, refusal (request, status));
+  else
+    succeed (request);
+}
+
+static const TnHttp2StreamHandler answer_handler = { .data = answer_data, .closed = answer_closed };
+
+/* --- Its beginning --- */
+
+static void
+watch (Request *request)
+{
+  GCancellable *cancellable = g_task_get_cancellable (request->task);
+  GMainContext *context = request->client->context;
+
+  request->limit = g_timeout_source_new ((guint) (request->client->request_max_us / 1000));
+  g_source_set_callback (request->limit, limit_cb, request, NULL);
+  g_source_attach (request->limit, context);
+  if (cancellable == NULL)
+    return;
+  request->cancelled = tn_cancel_source_new (cancellable);
+  g_source_set_callback (request->cancelled, G_SOURCE_FUNC (cancelled_cb), request, NULL);
+  g_source_attach (request->cancelled, context);
+}
+
+static void
+post (TnControlClient *self,
+      const Endpoint  *endpoint,
+      char            *body,      /* taken */
+      GTask           *task)
+{
+  static const char *const headers[] = { "content-type", "application/json", NULL };
+  g_autoptr (GBytes) bytes = tn_secret_bytes_new_take (body, strlen (body));
+  Request *request;
+
+  if (self->connection == NULL || !self->registered || !tn_noise_connection_is_open (self->connection))
+    {
+      fail (task, endpoint, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "there is no connection to the control server"));
+      return;
+    }
+  request = g_new0 (Request, 1);
+  request->client = self;
+  request->endpoint = endpoint;
+  request->task = g_object_ref (task);
+  request->answer = g_byte_array_new ();
+  request->stream = tn_http2_request (tn_noise_connection_get_http2 (self->connection), "POST", self->url->authority, endpoint->path, headers,
+                                      bytes, &answer_handler, request);
+  g_ptr_array_add (self->requests, request);
+  watch (request);
+}
+
+/* --- Identity tokens --- */
+
+void
+tn_control_client_fetch_id_token (TnControlClient *self,
+                                  const char      *audience,
+                                  GTask           *task)
+{
+  static const Endpoint endpoint = { "/machine/id-token", "cannot fetch an identity token", tn_wire_id_token_parse };
+  TnNodePublicKey node_key;
+
+  tn_node_private_key_get_public (self->node_key, &node_key);
+  post (self, &endpoint, tn_wire_id_token_request_write (&node_key, audience), task);
+}

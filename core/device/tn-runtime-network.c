@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tn-runtime-private.h"
+
+/* What a machine does that moves about, and sleeps. */
+
+void
+tn_runtime_network_changed (TnRuntime *runtime)
+{
+  g_info ("the network changed");
+  tn_data_path_rebind (runtime->data);
+  if (runtime->client != NULL)
+    tn_control_client_network_changed (runtime->client);
+  if (runtime->netcheck != NULL)
+    tn_netcheck_run (runtime->netcheck, TRUE);
+}
+
+static void
+network_changed (gpointer user_data)
+{
+  tn_runtime_network_changed (user_data);
+}
+
+static void
+clock_changed (gpointer user_data)
+{
+  TnRuntime *runtime = user_data;
+
+  if (runtime->client != NULL)
+    tn_control_client_clock_changed (runtime->client);
+  tn_runtime_look_for_expired (runtime);
+}
+
+void
+tn_runtime_watch_network (TnRuntime *runtime)
+{
+  static const TnLinkMonitorCallbacks callbacks = { .network_changed = network_changed, .clock_changed = clock_changed };
+
+  runtime->links = tn_link_monitor_new (&callbacks, runtime);
+}
+
+void
+tn_runtime_stop_network (TnRuntime *runtime)
+{
+  g_clear_pointer (&runtime->links, tn_link_monitor_free);
+}
