@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* A network of this test's own: nothing of the machine's is touched, and all of it is gone with the process. */
+
+/* Before any thread is made. FALSE: @why says what is missing. */
+gboolean kernel_enter (char **why);
+
+/* Runs ip, of iproute2, and asserts that it succeeds. */
+void     kernel_ip    (const char *format, ...) G_GNUC_PRINTF (1, 2);
