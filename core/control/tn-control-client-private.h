@@ -68,6 +68,7 @@ struct _TnControlClient
   TnControlDial          *dial;
   gint64                  last_dial_us;        /* monotonic; 0: never */
   TnDialPlan              dial_plan;           /* of the server, until the client is freed: it is for when DNS fails */
+  gboolean                dial_plan_failed;    /* where it says there was nobody, and there was where DNS says */
   TnNoiseConnection      *connection;
 
   /* Registration. */

@@ -425,6 +425,7 @@ tn_control_client_network_changed (TnControlClient *self)
     if (!self->retries[i].told)      /* what a server asked for holds in any network */
       tn_control_client_retry_reset (self, i);
   self->last_dial_us = 0;
+  self->dial_plan_failed = FALSE;      /* it may be good in this one */
   if (self->dial != NULL)
     tn_control_client_stop_connecting (self);
   if (self->connection != NULL)

@@ -213,6 +213,11 @@ dial_cb (TnControlDialed *dialed,
       tn_control_client_retry (self, TN_RETRY_CONNECT, error);
       return;
     }
+  if (result->by_name && self->dial_plan.n_candidates > 0 && !self->dial_plan_failed)
+    {
+      g_info ("control: nobody answers where the server's plan says; it is left out from now on");
+      self->dial_plan_failed = TRUE;
+    }
   self->connection_serial++;
   self->connection = tn_noise_connection_new_client (result->stream, &result->session, result->early->data, result->early->len,
                                                      &connection_handler, self);
@@ -222,13 +227,14 @@ dial_cb (TnControlDialed *dialed,
 void
 tn_control_client_connect (TnControlClient *self)
 {
+  static const TnDialPlan no_plan;
   gint64 now_us = g_get_monotonic_time ();
   /* A server whose address says http may have nothing else. */
   gboolean skip_plain = self->url->tls && self->last_dial_us != 0 && now_us - self->last_dial_us < (gint64) SKIP_PLAIN_S * G_USEC_PER_SEC;
 
   self->last_dial_us = now_us;
-  self->dial = tn_control_dial_new (self->url, self->machine_key, TN_CAPABILITY_VERSION, skip_plain, &self->dial_plan, self->proxy_resolver,
-                                    dial_cb, self);
+  self->dial = tn_control_dial_new (self->url, self->machine_key, TN_CAPABILITY_VERSION, skip_plain,
+                                    self->dial_plan_failed ? &no_plan : &self->dial_plan, self->proxy_resolver, dial_cb, self);
   if (self->have_control_key)
     tn_control_dial_set_key (self->dial, &self->control_key);
   else

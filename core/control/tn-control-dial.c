@@ -18,9 +18,6 @@
 
 enum
 {
-  LIMIT_MS = 5 * 1000,           /* tailscale control/controlhttp/client.go: of the last candidate, or of DNS */
-  LIMIT_MORE_MS = 5 * 1000,      /* then, of all */
-  LIMIT_MAX_MS = 60 * 1000,
   READ_LEN = 4 << 10,
   HEAD_MAX_LEN = 12 << 10,      /* with what a read may bring behind it, the connection's buffer is not exceeded */
 };
@@ -30,9 +27,10 @@ typedef struct
   gint             ref_count;      /* one for the dial, one for each operation under way */
   TnControlDial   *dial;           /* NULL: abandoned */
   TnControlRoute   route;
-  TnIpAddress      address;        /* version 0: what DNS says */
+  TnIpAddress      address;        /* of a candidate of the plan; version 0: what DNS says */
+  guint            limit_ms;       /* of this one alone, from its start; 0: the dial's */
   GSource         *delay;
-  GSource         *limit;          /* nullable: of this one alone */
+  GSource         *limit;          /* nullable */
   GCancellable    *cancellable;
   GIOStream       *stream;
   TnNoiseHandshake handshake;
@@ -55,6 +53,7 @@ struct _TnControlDial
   gpointer            user_data;
   GMainContext       *context;
   GSource            *timeout;
+  GSource            *plan_end;    /* while candidates are tried: what is left of the time is for DNS */
   guint               limit_ms;
   gboolean            skip_plain;
   gboolean            asks_dns;    /* not only the candidates of a plan */
@@ -120,8 +119,22 @@ finish (TnControlDial   *dial,
   g_autoptr (GError) kept = error != NULL ? g_error_copy (error) : NULL;     /* the callback may free the dial */
 
   clear_source (&dial->timeout);
+  clear_source (&dial->plan_end);
   g_ptr_array_set_size (dial->attempts, 0);
   dial->func (dialed, kept, dial->user_data);
+}
+
+static void
+keep_error (TnControlDial *dial,
+            GError        *error)      /* taken */
+{
+  if (dial->error == NULL || g_error_matches (dial->error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED))
+    {
+      g_clear_error (&dial->error);
+      dial->error = g_error_copy (error);
+      g_prefix_error (&dial->error, "cannot reach control server %s: ", dial->url->authority);
+    }
+  g_error_free (error);
 }
 
 /* The next one need not wait any longer. */
@@ -132,13 +145,7 @@ attempt_fail (Attempt *attempt,
   TnControlDial *dial = attempt->dial;
 
   g_debug ("control: %s port %u: %s", attempt->route.tls ? "https" : "http", attempt->route.port, error->message);
-  if (dial->error == NULL || g_error_matches (dial->error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED))
-    {
-      g_clear_error (&dial->error);
-      dial->error = g_error_copy (error);
-      g_prefix_error (&dial->error, "cannot reach control server %s: ", dial->url->authority);
-    }
-  g_error_free (error);
+  keep_error (dial, error);
   g_ptr_array_remove (dial->attempts, attempt);
   if (dial->attempts->len == 0 && !dial->asks_dns)
     {
@@ -171,6 +178,7 @@ attempt_succeed (Attempt        *attempt,
   TnControlDialed *dialed = g_new0 (TnControlDialed, 1);
 
   dialed->stream = g_steal_pointer (&attempt->stream);
+  dialed->by_name = attempt->address.version == 0;
   dialed->session = *session;
   g_byte_array_remove_range (attempt->received, 0, (guint) used);
   dialed->early = g_byte_array_ref (attempt->received);
@@ -456,6 +464,28 @@ connect_cb (GObject      *object,
   attempt_unref (attempt);
 }
 
+static gboolean
+limit_cb (gpointer user_data)
+{
+  Attempt *attempt = user_data;
+
+  attempt_fail (attempt, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in the time that the server's plan gives"));
+  return G_SOURCE_REMOVE;
+}
+
+static GSource *
+add_timer (TnControlDial *dial,
+           guint          wait_ms,
+           GSourceFunc    callback,
+           gpointer       user_data)
+{
+  GSource *timer = g_timeout_source_new (wait_ms);
+
+  g_source_set_callback (timer, callback, user_data, NULL);
+  g_source_attach (timer, dial->context);
+  return timer;
+}
+
 static void
 attempt_start (Attempt *attempt)
 {
@@ -468,6 +498,8 @@ attempt_start (Attempt *attempt)
   GError *error = NULL;
 
   attempt->started = TRUE;
+  if (attempt->limit_ms > 0)
+    attempt->limit = add_timer (dial, attempt->limit_ms, limit_cb, attempt);
   if (attempt->address.version != 0)
     {
       g_autoptr (GInetAddress) candidate = g_inet_address_new_from_bytes (attempt->address.bytes, attempt->address.version == 4
@@ -504,15 +536,6 @@ delay_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static gboolean
-limit_cb (gpointer user_data)
-{
-  Attempt *attempt = user_data;
-
-  attempt_fail (attempt, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in the time that the server's plan gives"));
-  return G_SOURCE_REMOVE;
-}
-
 static Attempt *
 attempt_add (TnControlDial        *dial,
              const TnControlRoute *route,
@@ -528,9 +551,7 @@ attempt_add (TnControlDial        *dial,
   g_ptr_array_add (dial->attempts, attempt);
 
   /* Even the first one starts from the main loop, where it may fail at once. */
-  attempt->delay = g_timeout_source_new (delay_ms);
-  g_source_set_callback (attempt->delay, delay_cb, attempt, NULL);
-  g_source_attach (attempt->delay, dial->context);
+  attempt->delay = add_timer (dial, delay_ms, delay_cb, attempt);
   return attempt;
 }
 
@@ -554,6 +575,7 @@ add_by_name (TnControlDial *dial)
   const TnControlUrl *url = dial->url;
 
   dial->asks_dns = TRUE;
+  clear_source (&dial->plan_end);
   for (guint i = 0; i < url->n_routes; i++)
     if (may_take (dial, &url->routes[i]))
       attempt_add (dial, &url->routes[i], delay_of (dial, &url->routes[i]));
@@ -571,12 +593,30 @@ add_candidate (TnControlDial         *dial,
         Attempt *attempt = attempt_add (dial, &url->routes[i], candidate->delay_ms + delay_of (dial, &url->routes[i]));
 
         attempt->address = candidate->address;
-        if (candidate->limit_ms == 0)
-          continue;
-        attempt->limit = g_timeout_source_new (candidate->delay_ms + candidate->limit_ms);
-        g_source_set_callback (attempt->limit, limit_cb, attempt, NULL);
-        g_source_attach (attempt->limit, dial->context);
+        attempt->limit_ms = candidate->limit_ms;
       }
+}
+
+/* Whatever they still wait for: the address may be one at which nobody says anything. */
+static gboolean
+plan_end_cb (gpointer user_data)
+{
+  TnControlDial *dial = user_data;
+
+  g_debug ("control: the server's plan leads nowhere");
+  keep_error (dial, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in the time that the server's plan gives"));
+  g_ptr_array_set_size (dial->attempts, 0);
+  add_by_name (dial);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+add_candidates (TnControlDial    *dial,
+                const TnDialPlan *plan)
+{
+  for (guint i = 0; i < plan->n_candidates; i++)
+    add_candidate (dial, &plan->candidates[i]);
+  dial->plan_end = add_timer (dial, tn_dial_plan_limit_ms (plan), plan_end_cb, dial);
 }
 
 /* --- The dial --- */
@@ -608,16 +648,6 @@ url_copy (const TnControlUrl *url)
   return copy;
 }
 
-static guint
-limit_of (const TnDialPlan *plan)
-{
-  guint limit_ms = LIMIT_MS;
-
-  for (guint i = 0; i < plan->n_candidates; i++)
-    limit_ms = MAX (limit_ms, plan->candidates[i].delay_ms + plan->candidates[i].limit_ms);
-  return MIN (limit_ms + LIMIT_MORE_MS, LIMIT_MAX_MS);
-}
-
 TnControlDial *
 tn_control_dial_new (const TnControlUrl        *url,
                      const TnMachinePrivateKey *machine_key,
@@ -639,14 +669,11 @@ tn_control_dial_new (const TnControlUrl        *url,
   dial->context = g_main_context_ref_thread_default ();
   dial->attempts = g_ptr_array_new_with_free_func (attempt_abandon);
   dial->skip_plain = skip_plain && url->n_routes > 1;
-  dial->limit_ms = limit_of (plan);
-  dial->timeout = g_timeout_source_new (dial->limit_ms);
-  g_source_set_callback (dial->timeout, timeout_cb, dial, NULL);
-  g_source_attach (dial->timeout, dial->context);
-
-  for (guint i = 0; i < plan->n_candidates; i++)
-    add_candidate (dial, &plan->candidates[i]);
-  if (plan->n_candidates == 0)
+  dial->limit_ms = MAX (TN_DIAL_LIMIT_MS, tn_dial_plan_limit_ms (plan)) + TN_DIAL_LIMIT_MORE_MS;
+  dial->timeout = add_timer (dial, dial->limit_ms, timeout_cb, dial);
+  if (plan->n_candidates > 0)
+    add_candidates (dial, plan);
+  else
     add_by_name (dial);
   return dial;
 }
@@ -685,6 +712,7 @@ void
 tn_control_dial_free (TnControlDial *dial)
 {
   clear_source (&dial->timeout);
+  clear_source (&dial->plan_end);
   g_ptr_array_unref (dial->attempts);
   tn_control_url_free (dial->url);
   tn_secret_free (dial->machine_key);

@@ -16,13 +16,14 @@ typedef struct
   GIOStream     *stream;
   TnNoiseSession session;
   GByteArray    *early;       /* what came behind the handshake */
+  gboolean       by_name;     /* DNS led there, and no candidate of a plan */
 } TnControlDialed;
 
 /* Once, from the main loop, with a result that is the callback's or an error; not after tn_control_dial_free(). */
 typedef void (*TnControlDialFunc) (TnControlDialed *dialed, const GError *error, gpointer user_data);
 
 /* @skip_plain: HTTPS alone where there is a choice, for a server whose plain HTTP failed a moment ago. The candidates of @plan come
- * before what DNS says. @resolver may be NULL. */
+ * before what DNS says, which has its turn when they have failed or had their time. @resolver may be NULL. */
 TnControlDial *tn_control_dial_new     (const TnControlUrl *url, const TnMachinePrivateKey *machine_key, guint16 version,
                                         gboolean skip_plain, const TnDialPlan *plan, GProxyResolver *resolver, TnControlDialFunc func,
                                         gpointer user_data);

@@ -159,13 +159,27 @@ is_resumed (TnControlClient    *self,
          g_str_equal (self->session_handle, message->session_handle);
 }
 
+/* The one that led nowhere is no better for being said once more. */
+static void
+take_dial_plan (TnControlClient *self,
+                TnJsonText       object)
+{
+  TnDialPlan plan;
+
+  tn_dial_plan_read (&plan, object);
+  if (tn_dial_plan_equal (&plan, &self->dial_plan))
+    return;
+  self->dial_plan = plan;
+  self->dial_plan_failed = FALSE;
+}
+
 /* What is for the client itself. The client may have been stopped on return. */
 static void
 heed (TnControlClient    *self,
       const TnMapMessage *message)
 {
   if (message->fields.text[MAP_DIAL_PLAN].text != NULL)
-    tn_dial_plan_read (&self->dial_plan, message->fields.text[MAP_DIAL_PLAN]);
+    take_dial_plan (self, message->fields.text[MAP_DIAL_PLAN]);
   if (message->ping_url != NULL)
     tn_control_client_answer_ping (self, message);
   if (message->pop_browser_url != NULL && g_strcmp0 (message->pop_browser_url, self->open_url) != 0)

@@ -3,8 +3,6 @@
 
 #include "tn-dial-plan.h"
 
-#define SECONDS_MAX 60.0      /* tailscale control/controlhttp/client.go: no dial takes longer */
-
 static gboolean
 read_seconds (TnJsonText  value,
               guint      *ms)
@@ -13,11 +11,12 @@ read_seconds (TnJsonText  value,
 
   if (!tn_json_text_get_double (value, &seconds) || seconds < 0)
     return FALSE;
-  *ms = (guint) (MIN (seconds, SECONDS_MAX) * 1000);
+  *ms = (guint) (MIN (seconds * 1000, TN_DIAL_LIMIT_MAX_MS));
   return TRUE;
 }
 
-/* One that has an ACEHost is reached through yet another server, which we do not do. */
+/* One that has an ACEHost is reached through yet another server, which we do not do. One without a limit has none for the reference,
+ * whose dial to it ends before it begins: here it gets the time that DNS has, and no more, as the address may lead nowhere. */
 static gboolean
 read_candidate (TnDialCandidate *candidate,
                 TnJsonText       object)
@@ -26,9 +25,13 @@ read_candidate (TnDialCandidate *candidate,
   g_autofree char *through = tn_json_text_dup_string (tn_json_text_member (object, "ACEHost"));
 
   *candidate = (TnDialCandidate) { 0 };
-  return address != NULL && tn_ip_address_parse (address, &candidate->address) && (through == NULL || *through == '\0') &&
-         read_seconds (tn_json_text_member (object, "DialStartDelaySec"), &candidate->delay_ms) &&
-         read_seconds (tn_json_text_member (object, "DialTimeoutSec"), &candidate->limit_ms);
+  if (address == NULL || !tn_ip_address_parse (address, &candidate->address) || (through != NULL && *through != '\0') ||
+      !read_seconds (tn_json_text_member (object, "DialStartDelaySec"), &candidate->delay_ms) ||
+      !read_seconds (tn_json_text_member (object, "DialTimeoutSec"), &candidate->limit_ms))
+    return FALSE;
+  if (candidate->limit_ms == 0)
+    candidate->limit_ms = TN_DIAL_LIMIT_MS;
+  return TRUE;
 }
 
 void
@@ -45,4 +48,30 @@ tn_dial_plan_read (TnDialPlan *plan,
   while (plan->n_candidates < TN_DIAL_PLAN_MAX && tn_json_array_next (&iter, &value))
     if (read_candidate (&plan->candidates[plan->n_candidates], value))
       plan->n_candidates++;
+}
+
+guint
+tn_dial_plan_limit_ms (const TnDialPlan *plan)
+{
+  guint limit_ms = 0;
+
+  for (guint i = 0; i < plan->n_candidates; i++)
+    limit_ms = MAX (limit_ms, plan->candidates[i].delay_ms + plan->candidates[i].limit_ms);
+  return MIN (limit_ms, TN_DIAL_LIMIT_MAX_MS - TN_DIAL_LIMIT_MORE_MS);
+}
+
+gboolean
+tn_dial_plan_equal (const TnDialPlan *a,
+                    const TnDialPlan *b)
+{
+  if (a->n_candidates != b->n_candidates)
+    return FALSE;
+  for (guint i = 0; i < a->n_candidates; i++)
+    {
+      const TnDialCandidate *one = &a->candidates[i], *other = &b->candidates[i];
+
+      if (!tn_ip_address_equal (&one->address, &other->address) || one->delay_ms != other->delay_ms || one->limit_ms != other->limit_ms)
+        return FALSE;
+    }
+  return TRUE;
 }

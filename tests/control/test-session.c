@@ -288,6 +288,12 @@ has_plan (Fixture *fixture)
   return fixture->client->dial_plan.n_candidates == fixture->wanted;
 }
 
+static gboolean
+has_hope (Fixture *fixture)
+{
+  return !fixture->client->dial_plan_failed;
+}
+
 static void
 use_name (Fixture *fixture)
 {
@@ -333,6 +339,87 @@ test_dial_plan (Fixture *fixture, gconstpointer data)
   g_resolver_set_default (before);
 }
 
+/* Takes connections, and says nothing. */
+typedef struct
+{
+  GSocketListener *listener;
+  GCancellable    *cancellable;
+  GPtrArray       *connections;
+} BlackHole;
+
+static void
+swallowed_cb (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  GSocketConnection *connection = g_socket_listener_accept_finish (G_SOCKET_LISTENER (object), result, NULL, NULL);
+  BlackHole *hole = user_data;
+
+  if (connection == NULL)
+    return;
+  g_ptr_array_add (hole->connections, connection);
+  g_socket_listener_accept_async (hole->listener, hole->cancellable, swallowed_cb, hole);
+}
+
+static void
+black_hole_open (BlackHole *hole, const char *address, guint16 port)
+{
+  g_autoptr (GSocketAddress) where = g_inet_socket_address_new_from_string (address, port);
+  g_autoptr (GError) error = NULL;
+
+  hole->listener = g_socket_listener_new ();
+  hole->cancellable = g_cancellable_new ();
+  hole->connections = g_ptr_array_new_with_free_func (g_object_unref);
+  g_assert_true (g_socket_listener_add_address (hole->listener, where, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL, NULL, &error));
+  g_socket_listener_accept_async (hole->listener, hole->cancellable, swallowed_cb, hole);
+}
+
+static void
+black_hole_close (BlackHole *hole)
+{
+  g_cancellable_cancel (hole->cancellable);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_ptr_array_unref (hole->connections);
+  g_object_unref (hole->listener);
+  g_object_unref (hole->cancellable);
+}
+
+/* A plan that gives no limits, to where nobody says a word: DNS has its turn, and from then on the first. The same plan once more makes
+ * no difference, another one does, as does another network. */
+static void
+test_black_hole (Fixture *fixture, gconstpointer data)
+{
+  static const char plan[] = "{\"KeepAlive\":true,\"ControlDialPlan\":{\"Candidates\":[{\"IP\":\"127.77.77.77\"}]}}";
+  g_autoptr (GUri) uri = g_uri_parse (fixture->url, G_URI_FLAGS_NONE, NULL);
+  BlackHole hole;
+
+  black_hole_open (&hole, "127.77.77.77", (guint16) g_uri_get_port (uri));
+  join (fixture);
+  send (fixture, plan);
+  fixture->wanted = 1;
+  wait_for ("the plan", has_plan, fixture);
+  tn_testkit_control_drop_connections (fixture->control, "node");
+  fixture->wanted = 2;
+  wait_for ("another stream, by name", has_maps, fixture);
+  g_assert_cmpuint (hole.connections->len, ==, 1);
+  g_assert_true (fixture->client->dial_plan_failed);
+
+  for (guint i = 0; i < 3; i++)
+    {
+      send (fixture, plan);
+      tn_testkit_control_drop_connections (fixture->control, "node");
+      fixture->wanted++;
+      wait_for ("another stream, by name", has_maps, fixture);
+      g_assert_cmpuint (hole.connections->len, ==, 1);
+    }
+
+  tn_control_client_network_changed (fixture->client);
+  g_assert_false (fixture->client->dial_plan_failed);
+  fixture->client->dial_plan_failed = TRUE;
+  send (fixture, "{\"KeepAlive\":true,\"ControlDialPlan\":{\"Candidates\":[{\"IP\":\"127.77.77.77\",\"DialTimeoutSec\":9}]}}");
+  wait_for ("another plan", has_hope, fixture);
+  black_hole_close (&hole);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -347,5 +434,6 @@ main (int    argc,
   ADD ("sleep", test_sleep);
   ADD ("page", test_page);
   ADD ("dial-plan", test_dial_plan);
+  ADD ("black-hole", test_black_hole);
   return g_test_run ();
 }
