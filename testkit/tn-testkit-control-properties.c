@@ -133,7 +133,7 @@ set_property (TnTestkitServer *server,
       options->port = (guint16) g_value_get_uint (call->value);
       break;
     case PROP_TLS_CERTIFICATE:
-      options->certificate = g_value_dup_object (call->value);
+      g_set_object (&options->certificate, g_value_get_object (call->value));
       break;
     case PROP_DNS_SUFFIX:
       tn_testkit_registry_set_suffix (registry, g_value_get_string (call->value));
@@ -261,10 +261,12 @@ install_identity_properties (void)
    *
    * Certificate with its private key. Without one the server speaks plain HTTP, which clients accept on private addresses.
    *
+   * Another one is shown to the connections that come from then on. Whether there is one at all is settled when the server starts.
+   *
    * Since: 0.1
    */
   properties[PROP_TLS_CERTIFICATE] =
-    g_param_spec_object ("tls-certificate", NULL, NULL, G_TYPE_TLS_CERTIFICATE, CONSTRUCT_ONLY);
+    g_param_spec_object ("tls-certificate", NULL, NULL, G_TYPE_TLS_CERTIFICATE, CONSTRUCT);
 
   /**
    * TnTestkitControl:dns-suffix:

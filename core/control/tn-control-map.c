@@ -236,16 +236,26 @@ end_map (TnControlClient *self,
   tn_control_client_retry (self, TN_RETRY_MAP, error);
 }
 
+/* The time that we take for what the server said is no silence of its own. */
+static void
+process (TnControlClient *self,
+         gboolean         slept)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!handle_frames (self, slept, &error))
+    end_map (self, error);
+  else if (self->map_stream != NULL && self->sleep_timer == NULL)
+    tn_control_client_feed_watchdog (self);
+}
+
 static gboolean
 slept_cb (gpointer user_data)
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
-  g_autoptr (GError) error = NULL;
 
   clear_timer (&self->sleep_timer);
-  tn_control_client_feed_watchdog (self);
-  if (!handle_frames (self, TRUE, &error))
-    end_map (self, error);
+  process (self, TRUE);
   return G_SOURCE_REMOVE;
 }
 
@@ -343,7 +353,6 @@ map_data (TnHttp2Stream *stream,
           gpointer       user_data)
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
-  g_autoptr (GError) error = NULL;
   gboolean asleep = self->sleep_timer != NULL;
 
   if (!asleep)
@@ -358,8 +367,7 @@ map_data (TnHttp2Stream *stream,
   if (asleep && self->map_buffer->len <= FRAME_MAX_LEN)
     return;
   clear_timer (&self->sleep_timer);      /* or too much comes meanwhile */
-  if (!handle_frames (self, asleep, &error))
-    end_map (self, error);
+  process (self, asleep);
 }
 
 static void

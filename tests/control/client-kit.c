@@ -55,6 +55,9 @@ netmap (TnControlClient *client, const TnNetmap *map, const TnNetmapChanges *cha
   Fixture *fixture = user_data;
 
   fixture->n_full += changes->all_peers;
+  fixture->n_messages++;
+  if (fixture->on_map != NULL && changes->all_peers)
+    fixture->on_map (fixture);
   fixture->n_peers += changes->added->len - changes->removed->len;
   g_assert_cmpuint (fixture->n_peers, ==, map->peers->len);
 }
@@ -120,7 +123,8 @@ start_as (Fixture *fixture, const char *hostname, gboolean with_key, gint64 sile
   TnMachinePrivateKey machine_key;
   TnDiscoPrivateKey disco_key;
   TnControlConfig config = { .server_url = fixture->url, .auth_key = auth_key, .machine_key = &machine_key, .hostinfo = hostinfo,
-                             .silence_max_us = silence_max_us, .request_max_us = fixture->request_max_us, .allow_plain_http = TRUE };
+                             .silence_max_us = silence_max_us, .request_max_us = fixture->request_max_us, .allow_plain_http = TRUE,
+                             .tls_database = fixture->tls_database };
 
   g_free (hostinfo->hostname);
   hostinfo->hostname = g_strdup (hostname);

@@ -6,9 +6,11 @@
 #include "wait.h"
 
 /* A control client, and the test library's server. */
-typedef struct
+typedef struct _Fixture Fixture;
+struct _Fixture
 {
   TnTestkitControl *control;
+  GTlsDatabase     *tls_database;  /* nullable: what the client trusts */
   char             *url;
   TnControlClient  *client;
   GString          *states;        /* each new one, by its letter */
@@ -19,7 +21,9 @@ typedef struct
   guint             wanted;
   gint64            request_max_us;  /* of the client, as TnControlConfig has it */
   gboolean          stopped;
-} Fixture;
+  guint             n_messages;    /* of the map, that changed something */
+  void            (*on_map) (Fixture *fixture);      /* nullable: at the first message of a stream */
+};
 
 gboolean is_running (Fixture *fixture);
 gboolean has_maps (Fixture *fixture);

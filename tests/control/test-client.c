@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client-kit.h"
+#include "tn-boot-timer.h"
 #include "tn-error.h"
 
 /* The control client against the test library's server: life cycle, updates, and what a server asks and does wrong. */
@@ -42,6 +43,37 @@ test_watchdog_register (Fixture *fixture, gconstpointer data)
   wait_for ("the map", is_running, fixture);
   g_assert_cmpuint (fixture->errors->len, >=, 1);
   g_assert_error ((GError *) g_ptr_array_index (fixture->errors, 0), G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+}
+
+static gboolean
+has_another_message (Fixture *fixture)
+{
+  return fixture->n_messages >= 2;
+}
+
+/* Takes longer for the map than the server may be silent. */
+static void
+be_slow (Fixture *fixture)
+{
+  gint64 begin_us = tn_boot_time_us ();
+
+  while (tn_boot_time_us () - begin_us < fixture->client->silence_max_us * 3 / 2)
+    g_thread_yield ();
+}
+
+static void
+test_watchdog_slow (Fixture *fixture, gconstpointer data)
+{
+  fixture->on_map = be_slow;
+  start (fixture, TRUE, G_USEC_PER_SEC);
+  fixture->wanted = 1;
+  wait_for ("the map", has_maps, fixture);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  tn_testkit_control_send_map_response (fixture->control, "node", "{\"Domain\":\"slow.test\"}");
+  wait_for ("the next message", has_another_message, fixture);
+  g_assert_cmpuint (fixture->errors->len, ==, 0);
+  g_assert_cmpuint (fixture->n_full, ==, 1);
 }
 
 /* --- Login --- */
@@ -314,6 +346,7 @@ main (int    argc,
   ADD ("watchdog", test_watchdog);
   ADD ("watchdog-hang", test_watchdog_hang);
   ADD ("watchdog-register", test_watchdog_register);
+  ADD ("watchdog-slow", test_watchdog_slow);
   ADD ("auth-url", test_auth_url);
   ADD ("changed-auth-url", test_changed_auth_url);
   ADD ("key-expires", test_key_expires);
