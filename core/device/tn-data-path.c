@@ -225,6 +225,32 @@ log_drops (TnPipeline *pipeline)
       g_debug ("dropped %" G_GUINT64_FORMAT " datagrams in tunnels: %s", tn_tunnel_get_drops (tunnel, i), tn_tunnel_drop_get_name (i));
 }
 
+typedef struct
+{
+  void   (*stopped) (gpointer user_data);
+  gpointer user_data;
+} Stopped;
+
+static gboolean
+stopped_cb (gpointer data)
+{
+  const Stopped *stopped = data;
+
+  stopped->stopped (stopped->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+/* Told by a call that holds no reference, after those under way have let go of theirs: then it is the owner's that is the last, and
+ * nobody hears of the end before the thread can be told to. */
+static void
+tell_stopped (TnDataPath *path)
+{
+  Stopped *stopped = g_new (Stopped, 1);
+
+  *stopped = (Stopped) { path->callbacks.stopped, path->user_data };
+  tn_thread_call (path->thread, stopped_cb, stopped, g_free);
+}
+
 static void
 stop_now (TnDataPath *path)
 {
@@ -241,7 +267,7 @@ stop_now (TnDataPath *path)
   log_drops (path->pipeline);
   g_clear_pointer (&path->pipeline, tn_pipeline_free);
   g_clear_pointer (&path->capture, tn_capture_close);
-  path->callbacks.stopped (path->user_data);
+  tell_stopped (path);
 }
 
 static gboolean

@@ -29,18 +29,28 @@ message_free (gpointer data)
   g_free (message);
 }
 
+/* Takes the reference: the device may be the one who drops the last, before this has returned. */
+static void
+tell_take (TnRuntime     *runtime,
+           void         (*func) (gpointer),
+           TnDeviceState  state,
+           const GError  *error)
+{
+  Message *message = g_new0 (Message, 1);
+
+  message->runtime = runtime;
+  message->state = state;
+  message->error = error != NULL ? g_error_copy (error) : NULL;
+  tn_context_invoke (runtime->context, func, message, message_free);
+}
+
 static void
 tell (TnRuntime     *runtime,
       void         (*func) (gpointer),
       TnDeviceState  state,
       const GError  *error)
 {
-  Message *message = g_new0 (Message, 1);
-
-  message->runtime = tn_runtime_ref (runtime);
-  message->state = state;
-  message->error = error != NULL ? g_error_copy (error) : NULL;
-  tn_context_invoke (runtime->context, func, message, message_free);
+  tell_take (tn_runtime_ref (runtime), func, state, error);
 }
 
 static void
@@ -181,6 +191,15 @@ tn_runtime_set_health (TnRuntime        *runtime,
 
 /* --- Close --- */
 
+/* With the reference of tn_runtime_new(): nothing calls back any more. The calls that were under way have let go of theirs, so the device
+ * drops the last one, and a program that ends when it hears of this ends after the threads were told to. */
+static gboolean
+tell_closed_cb (gpointer runtime)
+{
+  tell_take (runtime, closed_in_context, TN_DEVICE_STATE_STOPPED, NULL);
+  return G_SOURCE_REMOVE;
+}
+
 void
 tn_runtime_check_closed (TnRuntime *runtime)
 {
@@ -189,8 +208,7 @@ tn_runtime_check_closed (TnRuntime *runtime)
 
   runtime->closed = TRUE;
   g_source_destroy (runtime->store_limit);
-  tell (runtime, closed_in_context, TN_DEVICE_STATE_STOPPED, NULL);
-  tn_runtime_unref (runtime);      /* of tn_runtime_new(): nothing calls back any more */
+  tn_thread_call (runtime->control, tell_closed_cb, runtime, NULL);
 }
 
 static gboolean
