@@ -256,6 +256,38 @@ tn_testkit_control_drop_connections (TnTestkitControl *self,
   return call.n;
 }
 
+static guint
+retire_connections (TnTestkitServer *server,
+                    TnTestkitRecord *record,
+                    const char      *json)
+{
+  return tn_testkit_server_retire (server, record);
+}
+
+/**
+ * tn_testkit_control_retire_connections:
+ * @self: a server
+ * @node: (nullable): name or stable id; %NULL: all
+ *
+ * Takes no new requests on connections that are there, as a server does that is to be replaced (GOAWAY of HTTP/2). Requests under way go
+ * on, map streams as well; clients make another connection for what comes next.
+ *
+ * Returns: how many
+ *
+ * Since: 0.1
+ */
+guint
+tn_testkit_control_retire_connections (TnTestkitControl *self,
+                                       const char       *node)
+{
+  StreamCall call = { retire_connections, node, NULL, 0 };
+
+  g_return_val_if_fail (TN_TESTKIT_IS_CONTROL (self), 0);
+
+  tn_testkit_control_invoke (self, act_on_streams, &call);
+  return call.n;
+}
+
 typedef struct
 {
   TnTestkitStage stage;

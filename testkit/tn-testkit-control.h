@@ -241,5 +241,8 @@ guint             tn_testkit_control_end_streams         (TnTestkitControl      
 TN_AVAILABLE_IN_ALL
 guint             tn_testkit_control_drop_connections    (TnTestkitControl       *self,
                                                           const char             *node);
+TN_AVAILABLE_IN_ALL
+guint             tn_testkit_control_retire_connections  (TnTestkitControl       *self,
+                                                          const char             *node);
 
 G_END_DECLS

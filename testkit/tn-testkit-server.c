@@ -613,3 +613,23 @@ tn_testkit_server_drop (TnTestkitServer *server,
 
   return n;
 }
+
+guint
+tn_testkit_server_retire (TnTestkitServer *server,
+                          TnTestkitRecord *record)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < server->sessions->len; i++)
+    {
+      TnTestkitSession *session = g_ptr_array_index (server->sessions, i);
+
+      if (record == NULL || tn_machine_public_key_equal (&session->machine_key, &record->machine_key))
+        {
+          tn_http2_retire (tn_noise_connection_get_http2 (session->connection));
+          n++;
+        }
+    }
+
+  return n;
+}

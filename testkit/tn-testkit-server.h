@@ -66,6 +66,7 @@ void               tn_testkit_server_inject_fault  (TnTestkitServer *server, TnT
 guint              tn_testkit_server_send          (TnTestkitServer *server, TnTestkitRecord *record, const char *json);
 guint              tn_testkit_server_end_streams   (TnTestkitServer *server, TnTestkitRecord *record);
 guint              tn_testkit_server_drop          (TnTestkitServer *server, TnTestkitRecord *record);
+guint              tn_testkit_server_retire        (TnTestkitServer *server, TnTestkitRecord *record);
 
 /* Returns a GBytes through @task, which it takes. @payload: HTTP request for the node; NULL: a ping. */
 void               tn_testkit_server_ask           (TnTestkitServer *server, TnTestkitRecord *record, const char *types,

@@ -70,6 +70,8 @@ struct _TnControlClient
   TnDialPlan              dial_plan;           /* of the server, until the client is freed: it is for when DNS fails */
   gboolean                dial_plan_failed;    /* where it says there was nobody, and there was where DNS says */
   TnNoiseConnection      *connection;
+  TnNoiseConnection      *leaving;             /* the one before, of which the server takes leave; only what is under way is on it */
+  GSource                *leave_timer;         /* of boot time; until it that has to be done */
 
   /* Registration. */
   TnLogin                 login;
@@ -142,6 +144,7 @@ void tn_control_client_advance (TnControlClient *self);
 /* Tries again later, and shows @error. */
 void tn_control_client_retry   (TnControlClient *self, TnRetryKind kind, const GError *error);
 void tn_control_client_retry_in (TnControlClient *self, TnRetryKind kind, gint64 wait_us);
+void tn_control_client_retry_soon (TnControlClient *self, TnRetryKind kind);      /* nothing failed; unless it is so time and again */
 void tn_control_client_retry_when_told (TnControlClient *self, TnRetryKind kind, const char *retry_after);      /* header; nullable */
 void tn_control_client_retry_now (TnControlClient *self, TnRetryKind kind);      /* once, whatever failed before */
 void tn_control_client_retry_reset (TnControlClient *self, TnRetryKind kind);
@@ -179,6 +182,7 @@ void tn_control_client_forget_timers (TnControlClient *self);      /* of the map
 void tn_control_client_send_update   (TnControlClient *self);
 void tn_control_client_answer_ping   (TnControlClient *self, const TnMapMessage *message);
 void tn_control_client_end_questions (TnControlClient *self);
+void tn_control_client_send_requests (TnControlClient *self);      /* those that wait for a connection */
 void tn_control_client_end_requests  (TnControlClient *self);
 
 G_END_DECLS

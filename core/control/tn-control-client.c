@@ -121,18 +121,25 @@ forgive (TnControlClient *self)
 }
 
 void
-tn_control_client_retry (TnControlClient *self,
-                         TnRetryKind      kind,
-                         const GError    *error)
+tn_control_client_retry_soon (TnControlClient *self,
+                              TnRetryKind      kind)
 {
-  TnRetry *retry = &self->retries[kind];
   gint64 wait_us;
 
   if (kind == TN_RETRY_CONNECT || kind == TN_RETRY_MAP)
     forgive (self);
-  wait_us = tn_control_backoff_us (++retry->failures, g_random_double ());
-  g_debug ("control: %s; again in %d ms", error->message, (int) (wait_us / 1000));
+  wait_us = tn_control_backoff_us (++self->retries[kind].failures, g_random_double ());
+  g_debug ("control: again in %d ms", (int) (wait_us / 1000));
   tn_control_client_retry_in (self, kind, wait_us);
+}
+
+void
+tn_control_client_retry (TnControlClient *self,
+                         TnRetryKind      kind,
+                         const GError    *error)
+{
+  g_debug ("control: %s", error->message);
+  tn_control_client_retry_soon (self, kind);
   tn_control_client_set_state (self, self->state, error);
 }
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "tn-boot-timer.h"
 #include "tn-certificate-text.h"
 #include "tn-error.h"
 #include "tn-secret.h"
@@ -169,15 +170,62 @@ fetch_key (TnControlClient *self)
 
 /* --- The connection --- */
 
-void
-tn_control_client_drop_connection (TnControlClient *self)
+static void
+drop (TnNoiseConnection **slot)
 {
-  TnNoiseConnection *connection = g_steal_pointer (&self->connection);
+  TnNoiseConnection *connection = g_steal_pointer (slot);
 
   if (connection == NULL)
     return;
   tn_noise_connection_close (connection);
   tn_noise_connection_unref (connection);
+}
+
+void
+tn_control_client_drop_connection (TnControlClient *self)
+{
+  drop (&self->connection);
+  drop (&self->leaving);
+}
+
+static gboolean
+leave_cb (gpointer user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+
+  drop (&self->leaving);
+  tn_control_client_advance (self);
+  return G_SOURCE_CONTINUE;
+}
+
+/* A server that is to be replaced says so, and takes no more requests (GOAWAY). What it still answers comes on the old connection; the
+ * streams that never end go on there until there is a new one. */
+static void
+connection_retired (TnNoiseConnection *connection,
+                    gpointer           user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  TnNoiseConnection *before;
+
+  if (connection != self->connection)
+    return;
+  g_debug ("control: the server takes no more requests on this connection");
+  before = g_steal_pointer (&self->leaving);
+  self->leaving = g_steal_pointer (&self->connection);
+  tn_control_client_set_timer (self, &self->leave_timer, leave_cb, tn_boot_time_us () + self->request_max_us);
+  tn_control_client_retry_soon (self, TN_RETRY_CONNECT);
+  drop (&before);
+}
+
+/* To the connection that has just been made. */
+static void
+move (TnControlClient *self)
+{
+  if (self->map_stream != NULL)
+    tn_control_client_stop_map (self);
+  if (self->login.auth_url != NULL)      /* it waits for a person, not for the server */
+    g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
+  tn_control_client_send_requests (self);
 }
 
 static void
@@ -188,13 +236,19 @@ connection_closed (TnNoiseConnection *connection,
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
   g_autoptr (GError) shown = g_error_copy (error);
 
+  if (connection == self->leaving)
+    {
+      g_clear_pointer (&self->leaving, tn_noise_connection_unref);
+      tn_control_client_advance (self);
+      return;
+    }
   g_prefix_error (&shown, "connection to control server %s lost: ", self->url->authority);
   g_clear_pointer (&self->connection, tn_noise_connection_unref);
   tn_control_client_retry (self, TN_RETRY_CONNECT, shown);
   tn_control_client_advance (self);
 }
 
-static const TnNoiseConnectionHandler connection_handler = { .closed = connection_closed };
+static const TnNoiseConnectionHandler connection_handler = { .retired = connection_retired, .closed = connection_closed };
 
 static void
 dial_cb (TnControlDialed *dialed,
@@ -221,6 +275,7 @@ dial_cb (TnControlDialed *dialed,
   self->connection_serial++;
   self->connection = tn_noise_connection_new_client (result->stream, &result->session, result->early->data, result->early->len,
                                                      &connection_handler, self);
+  move (self);
   tn_control_client_advance (self);
 }
 

@@ -53,6 +53,7 @@ tn_control_client_forget_timers (TnControlClient *self)
   clear_timer (&self->idle_timer);
   clear_timer (&self->proof_timer);
   clear_timer (&self->sleep_timer);
+  clear_timer (&self->leave_timer);
 }
 
 void
@@ -397,7 +398,7 @@ map_closed (TnHttp2Stream *stream,
   tn_control_client_stop_watchdog (self);
   clear_timer (&self->sleep_timer);
   g_clear_pointer (&self->open_url, g_free);
-  if (error != NULL && (self->connection == NULL || !tn_noise_connection_is_open (self->connection)))
+  if (self->connection == NULL || (error != NULL && !tn_noise_connection_is_open (self->connection)))
     return;
   if (status == 429)
     {

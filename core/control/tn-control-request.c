@@ -30,7 +30,8 @@ typedef struct
   TnControlClient *client;
   const Endpoint  *endpoint;
   GTask           *task;
-  TnHttp2Stream   *stream;         /* NULL: it has ended */
+  GBytes          *body;           /* NULL: sent */
+  TnHttp2Stream   *stream;         /* NULL: it has not begun, or has ended */
   GByteArray      *answer;         /* what it holds may be a secret */
   GSource         *limit;
   GSource         *cancelled;      /* nullable */
@@ -56,6 +57,7 @@ request_free (Request *request)
   if (request->answer->len > 0)      /* else there may be no memory at all */
     explicit_bzero (request->answer->data, request->answer->len);
   g_byte_array_unref (request->answer);
+  g_clear_pointer (&request->body, g_bytes_unref);
   g_object_unref (request->task);
   g_free (request);
 }
@@ -187,16 +189,40 @@ watch (Request *request)
 }
 
 static void
+send_request (Request *request)
+{
+  static const char *const headers[] = { "content-type", "application/json", NULL };
+  g_autoptr (GBytes) body = g_steal_pointer (&request->body);
+  TnControlClient *self = request->client;
+
+  request->stream = tn_http2_request (tn_noise_connection_get_http2 (self->connection), "POST", self->url->authority,
+                                      request->endpoint->path, headers, body, &answer_handler, request);
+}
+
+void
+tn_control_client_send_requests (TnControlClient *self)
+{
+  for (guint i = 0; i < self->requests->len; i++)
+    {
+      Request *request = g_ptr_array_index (self->requests, i);
+
+      if (request->body != NULL)
+        send_request (request);
+    }
+}
+
+static void
 post (TnControlClient *self,
       const Endpoint  *endpoint,
       char            *body,      /* taken */
       GTask           *task)
 {
-  static const char *const headers[] = { "content-type", "application/json", NULL };
   g_autoptr (GBytes) bytes = tn_secret_bytes_new_take (body, strlen (body));
+  gboolean open = self->connection != NULL && tn_noise_connection_is_open (self->connection);
+  gboolean moving = self->connection == NULL && self->leaving != NULL;
   Request *request;
 
-  if (self->connection == NULL || !self->registered || !tn_noise_connection_is_open (self->connection))
+  if (!self->registered || (!open && !moving))
     {
       fail (task, endpoint, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "there is no connection to the control server"));
       return;
@@ -206,9 +232,10 @@ post (TnControlClient *self,
   request->endpoint = endpoint;
   request->task = g_object_ref (task);
   request->answer = g_byte_array_new ();
-  request->stream = tn_http2_request (tn_noise_connection_get_http2 (self->connection), "POST", self->url->authority, endpoint->path, headers,
-                                      bytes, &answer_handler, request);
+  request->body = g_steal_pointer (&bytes);
   g_ptr_array_add (self->requests, request);
+  if (open)
+    send_request (request);
   watch (request);
 }
 

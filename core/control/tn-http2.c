@@ -363,6 +363,16 @@ tn_http2_ping (TnHttp2 *http2)
     tn_http2_wake (http2);
 }
 
+void
+tn_http2_retire (TnHttp2 *http2)
+{
+  g_return_if_fail (http2->server);
+
+  if (http2->error == NULL && nghttp2_submit_goaway (http2->session, NGHTTP2_FLAG_NONE,
+                                                     nghttp2_session_get_last_proc_stream_id (http2->session), NGHTTP2_NO_ERROR, NULL, 0) == 0)
+    tn_http2_wake (http2);
+}
+
 gboolean
 tn_http2_is_done (TnHttp2 *http2)
 {

@@ -30,7 +30,7 @@ typedef struct
   /* Server only: the head of a request is there. Call tn_http2_stream_set_handler() in here. */
   void (*request) (TnHttp2 *http2, TnHttp2Stream *stream, gpointer user_data);
 
-  /* Client only, optional: the other side takes no new requests (GOAWAY). */
+  /* Client only, optional: the other side takes no new requests (GOAWAY). Those that it has not seen are closed behind this. */
   void (*goaway)  (TnHttp2 *http2, gpointer user_data);
 } TnHttp2Handler;
 
@@ -47,6 +47,9 @@ gboolean       tn_http2_pull       (TnHttp2 *http2, GByteArray *out, gsize max, 
 
 /* Asks the other side for a sign of life, which tn_http2_receive() takes without a word. */
 void           tn_http2_ping       (TnHttp2 *http2);
+
+/* Server: takes no new requests (GOAWAY). Those under way go on, and the connection is done with the last of them. */
+void           tn_http2_retire     (TnHttp2 *http2);
 
 /* Neither side wants anything any more. */
 gboolean       tn_http2_is_done    (TnHttp2 *http2);

@@ -199,7 +199,17 @@ http2_request (TnHttp2       *http2,
     self->handler->request (self, stream, self->user_data);
 }
 
-static const TnHttp2Handler http2_handler = { .wake = http2_wake, .request = http2_request };
+static void
+http2_goaway (TnHttp2  *http2,
+              gpointer  user_data)
+{
+  TnNoiseConnection *self = user_data;
+
+  if (!self->closed && self->handler->retired != NULL)
+    self->handler->retired (self, self->user_data);
+}
+
+static const TnHttp2Handler http2_handler = { .wake = http2_wake, .request = http2_request, .goaway = http2_goaway };
 
 /* --- In --- */
 

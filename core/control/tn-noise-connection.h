@@ -15,6 +15,9 @@ typedef struct
   /* Server only; see #TnHttp2Handler. */
   void (*request) (TnNoiseConnection *connection, TnHttp2Stream *stream, gpointer user_data);
 
+  /* Client only: the server takes no new requests on this connection. Those under way go on, and closed() follows behind the last. */
+  void (*retired) (TnNoiseConnection *connection, gpointer user_data);
+
   /* The last call, once, after every stream has closed with the same error; not called after tn_noise_connection_close(). */
   void (*closed)  (TnNoiseConnection *connection, const GError *error, gpointer user_data);
 } TnNoiseConnectionHandler;

@@ -19,6 +19,7 @@ typedef struct
   guint              n_closed;
   gboolean           ended;
   gboolean           server_stream_closed;
+  gboolean           client_retired;
   gboolean           client_down;
   gboolean           server_down;
 } Fixture;
@@ -149,7 +150,13 @@ client_closed (TnNoiseConnection *connection, const GError *error, gpointer user
   ((Fixture *) user_data)->client_down = TRUE;
 }
 
-static const TnNoiseConnectionHandler client_handler = { .closed = client_closed };
+static void
+client_retired (TnNoiseConnection *connection, gpointer user_data)
+{
+  ((Fixture *) user_data)->client_retired = TRUE;
+}
+
+static const TnNoiseConnectionHandler client_handler = { .retired = client_retired, .closed = client_closed };
 static const TnNoiseConnectionHandler server_handler = { .request = server_request, .closed = server_closed };
 
 static TnHttp2Stream *
@@ -306,6 +313,34 @@ test_close (void)
   tear_down (&f);
 }
 
+/* A server takes leave: what it has seen goes on, what comes later does not begin, and the last of them ends the connection. */
+static void
+test_retire (void)
+{
+  Fixture f;
+
+  set_up (&f, NULL);
+  request (&f, "/stream", NULL);
+  WAIT_FOR (f.status == 200);
+  tn_http2_retire (tn_noise_connection_get_http2 (f.server));
+  WAIT_FOR (f.client_retired);
+  g_assert_cmpuint (f.n_closed, ==, 0);
+
+  request (&f, "/echo", "too late");
+  WAIT_FOR (f.n_closed > 0);
+  g_assert_error (f.error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED);
+  tn_http2_stream_write (f.answering, "still there", 11);
+  WAIT_FOR (f.received->len == 11);
+  g_assert_cmpuint (f.n_closed, ==, 1);
+  g_assert_true (tn_noise_connection_is_open (f.client));
+
+  tn_http2_stream_end (f.answering);
+  WAIT_FOR (f.client_down && f.server_down);
+  g_assert_cmpuint (f.n_closed, ==, 2);
+  g_assert_no_error (f.error);
+  tear_down (&f);
+}
+
 static void
 test_early_payload (void)
 {
@@ -380,6 +415,7 @@ main (int   argc,
   g_test_add_func ("/control/noise-connection/endless-stream", test_endless_stream);
   g_test_add_func ("/control/noise-connection/cancel", test_cancel);
   g_test_add_func ("/control/noise-connection/close", test_close);
+  g_test_add_func ("/control/noise-connection/retire", test_retire);
   g_test_add_func ("/control/noise-connection/early-payload", test_early_payload);
   g_test_add_func ("/control/noise-connection/early-payload-too-long", test_early_payload_too_long);
   g_test_add_func ("/control/noise-connection/garbage", test_garbage);
