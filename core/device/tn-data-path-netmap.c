@@ -22,6 +22,7 @@ tn_data_path_update_free (TnDataPathUpdate *update)
   g_clear_pointer (&update->filter, tn_filter_unref);
   g_clear_pointer (&update->jailed_filter, tn_filter_unref);
   g_clear_pointer (&update->addresses, g_array_unref);
+  g_clear_pointer (&update->routes, g_array_unref);
   g_free (update);
 }
 
@@ -29,7 +30,7 @@ gboolean
 tn_data_path_update_is_empty (const TnDataPathUpdate *update)
 {
   return !update->replace_peers && update->upserts->len + update->removed->len == 0 && update->router == NULL &&
-         update->filter == NULL && update->addresses == NULL;
+         update->filter == NULL && update->addresses == NULL && update->routes == NULL;
 }
 
 typedef struct
@@ -89,6 +90,24 @@ apply_addresses (TnDataPath *path,
     path->callbacks.failed (path->user_data, error);
 }
 
+static void
+keep_routes (TnDataPath       *path,
+             TnDataPathUpdate *update)
+{
+  GArray **kept[] = { &path->addresses, &path->routes };
+  GArray *told[] = { update->addresses, update->routes };
+
+  if (path->router == NULL || (update->addresses == NULL && update->routes == NULL))
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (told); i++)
+    if (told[i] != NULL)
+      {
+        g_array_unref (*kept[i]);
+        *kept[i] = g_array_ref (told[i]);
+      }
+  tn_data_path_route (path);
+}
+
 static gboolean
 open_cb (gpointer data)
 {
@@ -130,8 +149,12 @@ update_cb (gpointer data)
     tn_pipeline_set_filters (path->pipeline, update->filter, update->jailed_filter);
   if (update->addresses != NULL)
     apply_addresses (path, update->addresses);
+  keep_routes (path, update);
   tn_data_path_settle (path);
-  path->callbacks.updated (path->user_data);
+  if (path->routing)
+    path->update_waits = TRUE;
+  else
+    path->callbacks.updated (path->user_data);
   return G_SOURCE_REMOVE;
 }
 

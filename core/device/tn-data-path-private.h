@@ -12,6 +12,7 @@ struct _TnDataPath
   TnThread            *thread;
   GPtrArray           *underlays;
   TnOverlayTransport  *overlay;
+  TnRouter            *router;           /* nullable: the overlay is its own */
   GTlsDatabase        *tls_database;
   GProxyResolver      *proxy_resolver;
   char                *app_name;
@@ -35,6 +36,17 @@ struct _TnDataPath
   gint64               linger_until_us;
   GHashTable          *pings;            /* guint64 * in it -> Ping */
   guint64              last_token;
+  GArray              *addresses;        /* of TnIpPrefix: the router's, as the next one; never changed in place */
+  GArray              *routes;
+  char                *interface;        /* nullable */
+  TnThread            *router_thread;    /* nullable: there is no router, or not yet, or no more */
+  GSource             *route_again;      /* nullable: after a refusal */
+  gboolean             routing;          /* the router is at work */
+  gboolean             route_outdated;   /* on what has changed meanwhile */
+  gboolean             router_troubled;
+  gboolean             update_waits;     /* for the router, to be told of */
+  gboolean             unrouting;
+  void               (*unrouted) (TnDataPath *path);
 };
 
 /* A call into the data thread, with what it needs. */
@@ -58,5 +70,10 @@ void        tn_data_path_pong      (gpointer path, const TnPipelinePong *pong);
 gboolean    tn_data_path_start_underlays (TnDataPath *path, GError **error);
 void        tn_data_path_stop_underlays  (TnDataPath *path);
 guint       tn_data_path_to_underlay     (gpointer path, const TnPathAddress *to, const TnPacketBatch *batch, guint first, gboolean urgent);
+
+/* tn-data-path-router.c */
+void        tn_data_path_start_router    (TnDataPath *path);      /* after the overlay */
+void        tn_data_path_route           (TnDataPath *path);      /* by what is in the path now */
+void        tn_data_path_stop_router     (TnDataPath *path, void (*stopped) (TnDataPath *path));
 
 G_END_DECLS

@@ -208,6 +208,8 @@ start_cb (gpointer data)
 
   if (!start_overlay (path, &error) || !tn_data_path_start_underlays (path, &error))
     path->callbacks.failed (path->user_data, error);
+  else
+    tn_data_path_start_router (path);
   return G_SOURCE_REMOVE;
 }
 
@@ -287,7 +289,7 @@ linger_cb (gpointer data)
   if (is_lingering (path))
     return G_SOURCE_CONTINUE;
 
-  stop_now (path);
+  tn_data_path_stop_router (path, stop_now);
   return G_SOURCE_REMOVE;
 }
 
@@ -302,13 +304,13 @@ stop_cb (gpointer data)
 {
   TnDataPath *path = ((TnDataPathCall *) data)->path;
 
-  if (path->pipeline == NULL || path->linger != NULL)
+  if (path->pipeline == NULL || path->linger != NULL || path->unrouting)
     return G_SOURCE_REMOVE;
 
   path->linger_until_us = tn_boot_time_us () + LINGER_MAX_US;
   if (!is_lingering (path))
     {
-      stop_now (path);
+      tn_data_path_stop_router (path, stop_now);
       return G_SOURCE_REMOVE;
     }
   path->linger = g_timeout_source_new (LINGER_LOOK_MS);
@@ -328,6 +330,9 @@ tn_data_path_new (const TnDataPathConfig    *config,
   path->thread = tn_thread_new ("tailnet-data");
   path->underlays = g_ptr_array_ref (config->underlays);
   path->overlay = g_object_ref (config->overlay);
+  g_set_object (&path->router, config->router);
+  path->addresses = g_array_new (FALSE, FALSE, sizeof (TnIpPrefix));
+  path->routes = g_array_new (FALSE, FALSE, sizeof (TnIpPrefix));
   g_set_object (&path->tls_database, config->tls_database);
   g_set_object (&path->proxy_resolver, config->proxy_resolver);
   path->app_name = g_strdup (config->app_name);
@@ -361,6 +366,10 @@ tn_data_path_unref (TnDataPath *path)
   g_hash_table_unref (path->regions);
   g_ptr_array_unref (path->underlays);
   g_object_unref (path->overlay);
+  g_clear_object (&path->router);
+  g_array_unref (path->addresses);
+  g_array_unref (path->routes);
+  g_free (path->interface);
   g_clear_object (&path->tls_database);
   g_clear_object (&path->proxy_resolver);
   g_free (path->app_name);

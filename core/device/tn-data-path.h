@@ -18,6 +18,7 @@ typedef struct
   const TnDiscoPrivateKey *disco_key;
   GPtrArray               *underlays;        /* of TnUnderlayTransport, one for each kind of path */
   TnOverlayTransport      *overlay;
+  TnRouter                *router;           /* nullable: of the overlay's interface */
   GTlsDatabase            *tls_database;     /* nullable */
   GProxyResolver          *proxy_resolver;   /* nullable */
   const char              *app_name;         /* nullable */
@@ -32,7 +33,10 @@ typedef struct
   void (*relay_health) (gpointer user_data, guint region, const char *problem);
   void (*failed)       (gpointer user_data, const GError *error);       /* a transport is gone for good */
 
-  /* An update is in force: addresses, peers and filter are what it says. */
+  /* Addresses or routes are not as they ought to be; NULL: all is well again. Packets go on as they can. */
+  void (*router_problem) (gpointer user_data, const char *problem);
+
+  /* An update is in force: addresses, peers and filter are what it says, and routes as far as the system takes them. */
   void (*updated)      (gpointer user_data);
 
   /* Peers with a tunnel (TnPipelinePeerInfo), at most once a second and only after something happened. */
@@ -52,6 +56,7 @@ typedef struct
   TnFilter        *filter;
   TnFilter        *jailed_filter;
   GArray          *addresses;                /* of TnIpPrefix: own ones */
+  GArray          *routes;                   /* of TnIpPrefix: into the tunnel, for a router */
 } TnDataPathUpdate;
 
 TnDataPathUpdate *tn_data_path_update_new  (void);

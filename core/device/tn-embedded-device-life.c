@@ -219,6 +219,23 @@ make_netstack (TnEmbeddedDevice  *self,
   return type != G_TYPE_INVALID ? g_object_new (type, NULL) : NULL;
 }
 
+/* One for what is not a router itself, and has an interface of the kernel. */
+static gboolean
+make_router (TnNetstack  *netstack,
+             TnRouter   **router,
+             GError     **error)
+{
+  GType type;
+
+  if (TN_IS_ROUTER (netstack) || TN_OVERLAY_TRANSPORT_GET_IFACE (netstack)->get_interface == NULL)
+    return TRUE;
+  type = tn_plugin_loader_find (TN_ROUTER_EXTENSION_POINT_NAME, NULL, error);
+  if (type == G_TYPE_INVALID)
+    return FALSE;
+  *router = g_object_new (type, NULL);
+  return TRUE;
+}
+
 static const TnRuntimeCallbacks runtime_callbacks = {
   .state = runtime_state,
   .failed = runtime_failed,
@@ -233,6 +250,7 @@ start_runtime (TnEmbeddedDevice  *self,
 {
   g_autoptr (GPtrArray) underlays = make_underlays (self, error);
   g_autoptr (TnNetstack) netstack = underlays != NULL ? make_netstack (self, error) : NULL;
+  g_autoptr (TnRouter) router = NULL;
   TnCapture *capture = NULL;
   TnRuntimeConfig config = {
     .hostname = self->hostname,
@@ -252,10 +270,13 @@ start_runtime (TnEmbeddedDevice  *self,
   };
   Link *link;
 
-  if (netstack == NULL || (self->capture_file != NULL && (capture = tn_capture_new (self->capture_file, error)) == NULL))
+  if (netstack == NULL || !make_router (netstack, &router, error))
+    return FALSE;
+  if (self->capture_file != NULL && (capture = tn_capture_new (self->capture_file, error)) == NULL)
     return FALSE;
 
   config.capture = capture;
+  config.router = router;
   link = g_new0 (Link, 1);
   g_weak_ref_init (&link->device, self);
   link->store = g_object_ref (self->state_store);

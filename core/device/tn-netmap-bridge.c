@@ -23,6 +23,8 @@ struct _TnNetmapBridge
   gboolean         capabilities_count;      /* the filter has rules for node capabilities: it depends on peers */
   char            *filter_problem;          /* nullable */
   TnPeerExpiry     expiry;
+  gboolean         wants_routes;
+  GArray          *told_routes;             /* of TnIpPrefix; nullable */
   gboolean         own_key_expired;         /* no peer speaks with us, and we with none */
 };
 
@@ -52,6 +54,7 @@ tn_netmap_bridge_free (TnNetmapBridge *bridge)
   g_array_unref (bridge->concerned);
   g_hash_table_unref (bridge->unlocked);
   g_free (bridge->filter_problem);
+  g_clear_pointer (&bridge->told_routes, g_array_unref);
   tn_peer_expiry_clear (&bridge->expiry);
   g_free (bridge);
 }
@@ -372,6 +375,31 @@ update_peers (TnNetmapBridge        *bridge,
     update->router = tn_overlay_routes_snapshot (bridge->routes);
 }
 
+/* --- For the system's routes --- */
+
+void
+tn_netmap_bridge_want_routes (TnNetmapBridge *bridge)
+{
+  bridge->wants_routes = TRUE;
+}
+
+/* Only what is news: to a router each of them is a talk with the kernel. */
+static void
+update_routes (TnNetmapBridge   *bridge,
+               TnDataPathUpdate *update)
+{
+  gsize n;
+  g_autofree TnIpPrefix *routes = tn_overlay_routes_dup_os_routes (bridge->routes, &n);
+  GArray *told = bridge->told_routes;
+
+  if (told != NULL && tn_prefixes_equal ((const TnIpPrefix *) (gpointer) told->data, told->len, routes, n))
+    return;
+  g_clear_pointer (&bridge->told_routes, g_array_unref);
+  bridge->told_routes = g_array_sized_new (FALSE, FALSE, sizeof (TnIpPrefix), (guint) n);
+  g_array_append_vals (bridge->told_routes, routes, (guint) n);
+  update->routes = g_array_ref (bridge->told_routes);
+}
+
 /* --- What shows in nodes that nobody names --- */
 
 /* Which of the users that are told of anew do nodes show, or would have shown? */
@@ -483,6 +511,8 @@ tn_netmap_bridge_update (TnNetmapBridge        *bridge,
     {
       update_peers (bridge, netmap, changes, now_us, update);
     }
+  if (bridge->wants_routes && update->router != NULL)
+    update_routes (bridge, update);
   if (changes == NULL || changes->filter || changes->self || bridge->unlocked_changed ||
       (touches_peers (changes) && bridge->capabilities_count))
     {

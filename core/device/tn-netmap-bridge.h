@@ -14,6 +14,9 @@ typedef struct _TnNetmapBridge TnNetmapBridge;
 TnNetmapBridge   *tn_netmap_bridge_new        (void);
 void              tn_netmap_bridge_free       (TnNetmapBridge *bridge);
 
+/* Updates have routes for a router, from now on. */
+void              tn_netmap_bridge_want_routes (TnNetmapBridge *bridge);
+
 /* What the data path has to learn. Nothing came before: @changes is NULL. */
 TnDataPathUpdate *tn_netmap_bridge_update     (TnNetmapBridge *bridge, const TnNetmap *netmap, const TnNetmapChanges *changes);
 

@@ -336,6 +336,24 @@ data_relay_health (gpointer    user_data,
     tn_runtime_call (runtime, relay_health_cb, NULL);
 }
 
+static gboolean
+router_problem_cb (gpointer data)
+{
+  TnRuntimeCall *call = data;
+  g_autofree char *problem = call->data;
+  g_autofree char *text = problem != NULL ? g_strdup_printf ("Addresses and routes of the tailnet are not set up: %s", problem) : NULL;
+
+  tn_runtime_set_health (call->runtime, "router", TN_HEALTH_SEVERITY_HIGH, "Routes refused", text);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+data_router_problem (gpointer    user_data,
+                     const char *problem)
+{
+  tn_runtime_call (user_data, router_problem_cb, g_strdup (problem));
+}
+
 static void
 data_failed (gpointer      user_data,
              const GError *error)
@@ -423,6 +441,7 @@ start_data_path (TnRuntime             *runtime,
     .link_state = data_link_state,
     .relay_health = data_relay_health,
     .failed = data_failed,
+    .router_problem = data_router_problem,
     .updated = data_updated,
     .live = data_live,
     .stopped = data_stopped,
@@ -432,6 +451,7 @@ start_data_path (TnRuntime             *runtime,
     .disco_key = runtime->disco_key,
     .underlays = config->underlays,
     .overlay = TN_OVERLAY_TRANSPORT (config->netstack),
+    .router = config->router,
     .tls_database = config->tls_database,
     .app_name = config->app_name,
     .capture = config->capture,
@@ -513,6 +533,8 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->disco_key = tn_secret_alloc (TN_KEY_LEN);
   tn_disco_private_key_generate (runtime->disco_key);
   runtime->bridge = tn_netmap_bridge_new ();
+  if (config->router != NULL)
+    tn_netmap_bridge_want_routes (runtime->bridge);
   runtime->logins = tn_runtime_new_logins ();
   runtime->relays_up = g_hash_table_new (NULL, NULL);
   runtime->messages = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);

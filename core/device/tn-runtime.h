@@ -26,6 +26,7 @@ typedef struct
   const TnIdentity   *identity;              /* copied */
   GPtrArray          *underlays;             /* of TnUnderlayTransport */
   TnNetstack         *netstack;
+  TnRouter           *router;                /* nullable: for an interface of the kernel */
   TnStateStore       *store;                 /* acquired; not referenced, used in @context until closed() */
   TnDeviceModel      *model;
   GMainContext       *context;               /* the device's: callbacks arrive there */

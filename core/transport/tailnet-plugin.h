@@ -147,7 +147,8 @@ struct _TnOverlayTransportInterface
   void     (*set_blocked) (TnOverlayTransport *self, const TnIpAddress *destination, gboolean blocked);
 };
 
-/* --- Router: addresses and routes. A netstack implements it on itself. Called on the data thread. --- */
+/* --- Router: addresses and routes. A netstack implements it on itself, and is called on the data thread; one for an interface of the
+ * kernel on a thread of its own, where it may wait. --- */
 
 typedef struct
 {

@@ -37,9 +37,16 @@ quiet_overlay_stop (TnOverlayTransport *overlay)
 {
 }
 
+static const char *
+quiet_overlay_get_interface (TnOverlayTransport *overlay)
+{
+  return "tn0";
+}
+
 static void
 quiet_overlay_iface_init (TnOverlayTransportInterface *iface)
 {
+  iface->get_interface = quiet_overlay_get_interface;
   iface->start = quiet_overlay_start;
   iface->stop = quiet_overlay_stop;
 }
@@ -119,6 +126,61 @@ unwell_relay_init (UnwellRelay *self)
 {
 }
 
+/* A router of the kernel that says what it is asked for, and may refuse. */
+#define ASKED_TYPE_ROUTER (asked_router_get_type ())
+G_DECLARE_FINAL_TYPE (AskedRouter, asked_router, ASKED, ROUTER, GObject)
+
+struct _AskedRouter
+{
+  GObject      parent_instance;
+  GAsyncQueue *told;
+  GAsyncQueue *answers;      /* of char *: an error, or "" for none; it waits for one */
+};
+
+static void asked_router_iface_init (TnRouterInterface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (AskedRouter, asked_router, G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (TN_TYPE_ROUTER, asked_router_iface_init))
+
+static gboolean
+asked_router_configure (TnRouter              *router,
+                        const TnRouterConfig  *config,
+                        GError               **error)
+{
+  AskedRouter *self = ASKED_ROUTER (router);
+  g_autofree char *answer = NULL;
+
+  g_async_queue_push (self->told, g_strdup_printf ("configure %s %u %u", config->interface, config->n_addresses, config->n_routes));
+  answer = g_async_queue_pop (self->answers);
+  if (*answer == '\0')
+    return TRUE;
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED, answer);
+  return FALSE;
+}
+
+static void
+asked_router_reset (TnRouter *router)
+{
+  g_async_queue_push (ASKED_ROUTER (router)->told, g_strdup ("reset"));
+}
+
+static void
+asked_router_iface_init (TnRouterInterface *iface)
+{
+  iface->configure = asked_router_configure;
+  iface->reset = asked_router_reset;
+}
+
+static void
+asked_router_class_init (AskedRouterClass *klass)
+{
+}
+
+static void
+asked_router_init (AskedRouter *self)
+{
+}
+
 /* --- What it tells --- */
 
 static void
@@ -158,6 +220,19 @@ static void
 live (gpointer  told,
       GArray   *infos)
 {
+}
+
+static void
+router_problem (gpointer    told,
+                const char *problem)
+{
+  g_async_queue_push (told, g_strdup (problem != NULL ? problem : "routed"));
+}
+
+static void
+updated (gpointer told)
+{
+  note (told, "updated", 0);
 }
 
 static void
@@ -219,6 +294,87 @@ test_node_key (void)
   assert_told (told, "stopped 0");
 }
 
+static TnDataPathUpdate *
+new_update (guint n_addresses,
+            guint n_routes)
+{
+  TnDataPathUpdate *update = tn_data_path_update_new ();
+
+  update->addresses = g_array_new (FALSE, TRUE, sizeof (TnIpPrefix));
+  g_array_set_size (update->addresses, n_addresses);
+  update->routes = g_array_new (FALSE, TRUE, sizeof (TnIpPrefix));
+  g_array_set_size (update->routes, n_routes);
+  return update;
+}
+
+static void
+answer (AskedRouter *router,
+        const char  *words)
+{
+  g_async_queue_push (router->answers, g_strdup (words));
+}
+
+/* The data thread works on while the router waits for the kernel; what changed meanwhile is one call, and its refusal is told. */
+static void
+test_router (void)
+{
+  static const TnDataPathCallbacks callbacks = {
+    .link_state = link_state,
+    .relay_health = relay_health,
+    .failed = failed,
+    .router_problem = router_problem,
+    .updated = updated,
+    .live = live,
+    .stopped = stopped,
+  };
+  g_autoptr (GAsyncQueue) told = g_async_queue_new_full (g_free);
+  g_autoptr (GAsyncQueue) answers = g_async_queue_new_full (g_free);
+  g_autoptr (GPtrArray) underlays = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (QuietOverlay) overlay = g_object_new (QUIET_TYPE_OVERLAY, NULL);
+  g_autoptr (AskedRouter) router = g_object_new (ASKED_TYPE_ROUTER, NULL);
+  TnDataPathConfig config = { .underlays = underlays, .overlay = TN_OVERLAY_TRANSPORT (overlay), .router = TN_ROUTER (router), .mtu = 1280 };
+  g_autoptr (TnDataPath) path = NULL;
+  TnDiscoPrivateKey disco_key;
+  TnNodePrivateKey node_key;
+
+  tn_node_private_key_generate (&node_key);
+  tn_disco_private_key_generate (&disco_key);
+  config.node_key = &node_key;
+  config.disco_key = &disco_key;
+  router->told = told;
+  router->answers = answers;
+  g_ptr_array_add (underlays, g_object_new (UNWELL_TYPE_RELAY, NULL));
+  path = tn_data_path_new (&config, &callbacks, told);
+  assert_told (told, "configure tn0 0 0");      /* what an earlier run left goes */
+  for (guint i = 0; i < 3; i++)
+    tn_data_path_take_update (path, new_update (2, i));
+  tn_data_path_set_home (path, REGION);
+  assert_told (told, "up 7");
+  assert_told (told, "unwell 7");
+  answer (router, "");
+  assert_told (told, "configure tn0 2 2");
+  answer (router, "it may not");
+  assert_told (told, "it may not");
+  assert_told (told, "updated 0");      /* what can go on does */
+
+  tn_data_path_take_update (path, new_update (1, 5));
+  assert_told (told, "configure tn0 1 5");
+  answer (router, "");
+  assert_told (told, "routed");
+  assert_told (told, "updated 0");
+
+  tn_data_path_take_update (path, new_update (1, 6));
+  assert_told (told, "configure tn0 1 6");
+  tn_data_path_take_update (path, new_update (1, 7));
+  tn_data_path_stop (path);      /* in the middle of it */
+  tn_data_path_set_home (path, REGION + 1);
+  assert_told (told, "up 8");
+  assert_told (told, "unwell 8");
+  answer (router, "");
+  assert_told (told, "reset");
+  assert_told (told, "stopped 0");
+}
+
 int
 main (int    argc,
       char **argv)
@@ -226,6 +382,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/device/data-path/node-key", test_node_key);
+  g_test_add_func ("/device/data-path/router", test_router);
 
   return g_test_run ();
 }

@@ -58,6 +58,55 @@ receive (Fixture    *f,
   return update;
 }
 
+/* --- Routes of the system --- */
+
+static void
+assert_routes (TnDataPathUpdate *update,
+               const char       *expected)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  char one[TN_IP_PREFIX_TEXT_MAX];
+
+  for (guint i = 0; i < update->routes->len; i++)
+    {
+      tn_ip_prefix_print (&g_array_index (update->routes, TnIpPrefix, i), one);
+      g_string_append_printf (text, "%s%s", i > 0 ? " " : "", one);
+    }
+  g_assert_cmpstr (text->str, ==, expected);
+}
+
+/* They are told to whom wants them, and only when they are others. */
+static void
+test_routes (Fixture       *f,
+             gconstpointer  data)
+{
+  g_autoptr (TnDataPathUpdate) first = NULL;
+  g_autoptr (TnDataPathUpdate) second = NULL;
+  g_autoptr (TnDataPathUpdate) other_key = NULL;
+  g_autoptr (TnDataPathUpdate) removed = NULL;
+
+  tn_netmap_bridge_want_routes (f->bridge);
+  first = receive (f, "{" SELF ",\"Peers\":[" NODE (2, "02", "") "]}");
+  assert_routes (first, "100.64.0.2/32");
+  other_key = receive (f, "{\"PeersChanged\":[" NODE (2, "03", "") "]}");
+  g_assert_nonnull (other_key->router);
+  g_assert_null (other_key->routes);
+  second = receive (f, "{\"PeersChanged\":[" NODE (3, "04", "") "]}");
+  assert_routes (second, "100.64.0.2/32 100.64.0.3/32");
+  removed = receive (f, "{\"PeersRemoved\":[2]}");
+  assert_routes (removed, "100.64.0.3/32");
+}
+
+static void
+test_no_routes (Fixture       *f,
+                gconstpointer  data)
+{
+  g_autoptr (TnDataPathUpdate) update = receive (f, "{" SELF ",\"Peers\":[" NODE (2, "02", "") "]}");
+
+  g_assert_nonnull (update->router);
+  g_assert_null (update->routes);
+}
+
 /* --- What shows in other nodes --- */
 
 #define USER(id, name) "{\"ID\":" #id ",\"LoginName\":\"" name "\"}"
@@ -337,6 +386,8 @@ main (int    argc,
       char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add ("/device/netmap-bridge/routes", Fixture, NULL, set_up, test_routes, tear_down);
+  g_test_add ("/device/netmap-bridge/no-routes", Fixture, NULL, set_up, test_no_routes, tear_down);
   g_test_add ("/device/netmap-bridge/concerned", Fixture, NULL, set_up, test_concerned, tear_down);
   g_test_add ("/device/netmap-bridge/unlocked", Fixture, NULL, set_up, test_unlocked, tear_down);
   g_test_add ("/device/netmap-bridge/unlocked-apart", Fixture, NULL, set_up, test_unlocked_apart, tear_down);

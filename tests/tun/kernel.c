@@ -6,9 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <glib-unix.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static gboolean
@@ -46,21 +49,95 @@ kernel_enter (char **why)
   return TRUE;
 }
 
+static char *
+run_ip (const char *words)
+{
+  g_autofree char *command = g_strconcat ("ip ", words, NULL);
+  g_autoptr (GError) error = NULL;
+  char *out = NULL;
+  int status;
+
+  g_spawn_command_line_sync (command, &out, NULL, &status, &error);
+  g_assert_no_error (error);
+  if (status != 0)
+    g_error ("“%s” failed", command);
+  return out;
+}
+
 void
 kernel_ip (const char *format, ...)
 {
   g_autofree char *words = NULL;
-  g_autofree char *command = NULL;
-  g_autoptr (GError) error = NULL;
+  g_autofree char *out = NULL;
   va_list args;
-  int status;
 
   va_start (args, format);
   words = g_strdup_vprintf (format, args);
   va_end (args);
-  command = g_strconcat ("ip ", words, NULL);
-  g_spawn_command_line_sync (command, NULL, NULL, &status, &error);
-  g_assert_no_error (error);
-  if (status != 0)
-    g_error ("“%s” failed", command);
+  out = run_ip (words);
+}
+
+char *
+kernel_show (const char *format, ...)
+{
+  g_autofree char *words = NULL;
+  va_list args;
+
+  va_start (args, format);
+  words = g_strdup_vprintf (format, args);
+  va_end (args);
+  return run_ip (words);
+}
+
+char *
+kernel_dump (void)
+{
+  static const char *const words[] = {
+    "-o link show", "-o address show", "-4 rule show", "-6 rule show", "-4 route show table all", "-6 route show table all",
+  };
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    {
+      g_autofree char *out = run_ip (words[i]);
+
+      g_string_append (text, out);
+    }
+  return g_string_free (text, FALSE);
+}
+
+static gboolean
+changed_cb (int          fd,
+            GIOCondition condition,
+            gpointer     data)
+{
+  char buffer[8192];
+
+  while (recv (fd, buffer, sizeof buffer, MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
+    ;
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+close_cb (gpointer fd)
+{
+  close (GPOINTER_TO_INT (fd));
+}
+
+GSource *
+kernel_watch (void)
+{
+  const struct sockaddr_nl address = {
+    .nl_family = AF_NETLINK,
+    .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE,
+  };
+  int fd = socket (AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  GSource *source;
+
+  g_assert_no_errno (fd);
+  g_assert_no_errno (bind (fd, (const struct sockaddr *) &address, sizeof address));
+  source = g_unix_fd_source_new (fd, G_IO_IN);
+  g_source_set_callback (source, G_SOURCE_FUNC (changed_cb), GINT_TO_POINTER (fd), close_cb);
+  g_source_attach (source, NULL);
+  return source;
 }

@@ -10,3 +10,12 @@ gboolean kernel_enter (char **why);
 
 /* Runs ip, of iproute2, and asserts that it succeeds. */
 void     kernel_ip    (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
+/* What ip prints; free with g_free(). */
+char    *kernel_show  (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
+/* All interfaces, addresses, routes and rules. */
+char    *kernel_dump  (void);
+
+/* Wakes the default main context at each change of interfaces, addresses, routes and rules, until it is destroyed. */
+GSource *kernel_watch (void);
