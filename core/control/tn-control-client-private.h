@@ -67,6 +67,8 @@ struct _TnControlClient
   gboolean                have_control_key;
   TnControlDial          *dial;
   gint64                  last_dial_us;        /* monotonic; 0: never */
+  gint64                  dial_begin_us;       /* of boot time: of the one under way */
+  GSource                *dial_timer;          /* of boot time; until it that one may finish, though the network is another one */
   TnDialPlan              dial_plan;           /* of the server, until the client is freed: it is for when DNS fails */
   gboolean                dial_plan_failed;    /* where it says there was nobody, and there was where DNS says */
   TnNoiseConnection      *connection;
@@ -152,6 +154,7 @@ void tn_control_client_announce  (TnControlClient *self);      /* that something
 void tn_control_client_set_state (TnControlClient *self, TnControlState state, const GError *error);
 void tn_control_client_connect         (TnControlClient *self);
 void tn_control_client_stop_connecting (TnControlClient *self);
+void tn_control_client_dial_anew       (TnControlClient *self);      /* unless the dial under way is young: then later, if it is there still */
 void tn_control_client_drop_connection (TnControlClient *self);
 void tn_control_client_new_key (TnControlClient *self);
 void tn_control_client_finish  (TnControlClient *self, const GError *error);

@@ -434,7 +434,7 @@ tn_control_client_network_changed (TnControlClient *self)
   self->last_dial_us = 0;
   self->dial_plan_failed = FALSE;      /* it may be good in this one */
   if (self->dial != NULL)
-    tn_control_client_stop_connecting (self);
+    tn_control_client_dial_anew (self);
   if (self->connection != NULL)
     tn_control_client_check_alive (self);
   tn_control_client_advance (self);

@@ -17,6 +17,7 @@ enum
 {
   KEY_MAX_LEN = 16 << 10,
   TOO_MANY_REQUESTS = 429,             /* RFC 6585 §4 */
+  YOUNG_US = 2 * 1000 * 1000,          /* a dial of this age has had no time to succeed: some round trips */
   SKIP_PLAIN_S = 120,                  /* after a dial so short ago, plain HTTP is no help */
 };
 
@@ -29,6 +30,30 @@ tn_control_client_stop_connecting (TnControlClient *self)
     g_cancellable_cancel (self->key_fetch);
   g_clear_object (&self->key_fetch);
   g_clear_pointer (&self->dial, tn_control_dial_free);
+  if (self->dial_timer != NULL)
+    tn_boot_timer_set (self->dial_timer, G_MAXINT64);
+}
+
+static gboolean
+dial_aged_cb (gpointer user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+
+  tn_control_client_stop_connecting (self);
+  tn_control_client_advance (self);
+  return G_SOURCE_CONTINUE;
+}
+
+/* A network that settles tells so several times, and each time would be the end of a dial that may have begun in the right one. */
+void
+tn_control_client_dial_anew (TnControlClient *self)
+{
+  gint64 aged_us = self->dial_begin_us + YOUNG_US;
+
+  if (tn_boot_time_us () < aged_us)
+    tn_control_client_set_timer (self, &self->dial_timer, dial_aged_cb, aged_us);
+  else
+    tn_control_client_stop_connecting (self);
 }
 
 static void
@@ -288,6 +313,7 @@ tn_control_client_connect (TnControlClient *self)
   gboolean skip_plain = self->url->tls && self->last_dial_us != 0 && now_us - self->last_dial_us < (gint64) SKIP_PLAIN_S * G_USEC_PER_SEC;
 
   self->last_dial_us = now_us;
+  self->dial_begin_us = tn_boot_time_us ();
   self->dial = tn_control_dial_new (self->url, self->machine_key, TN_CAPABILITY_VERSION, skip_plain,
                                     self->dial_plan_failed ? &no_plan : &self->dial_plan, self->proxy_resolver, dial_cb, self);
   if (self->have_control_key)

@@ -54,6 +54,7 @@ tn_control_client_forget_timers (TnControlClient *self)
   clear_timer (&self->proof_timer);
   clear_timer (&self->sleep_timer);
   clear_timer (&self->leave_timer);
+  clear_timer (&self->dial_timer);
 }
 
 void

@@ -3,18 +3,30 @@
 
 #include "tn-link-monitor.h"
 
-#include <gio/gio.h>
+#include <errno.h>
+#include <glib-unix.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tn-clock-watch.h"
+#include "tn-link-state.h"
+#include "tn-nl-socket.h"
 
-enum { GATHER_MS = 500 };      /* an address comes with its routes, one after the other */
+enum
+{
+  GATHER_MS = 500,              /* an address comes with its routes, one after the other */
+  RECEIVE_LEN = 64 * 1024,      /* the kernel's messages have 32 KiB at most */
+};
 
 struct _TnLinkMonitor
 {
   const TnLinkMonitorCallbacks *callbacks;
   gpointer                      user_data;
   GMainContext                 *context;
-  GNetworkMonitor              *routes;      /* nullable */
+  TnLinkState                  *state;
+  int                           fd;          /* -1: the kernel tells us nothing */
+  GSource                      *events;      /* nullable */
   GSource                      *clock;
   GSource                      *gathering;   /* while it waits for more */
 };
@@ -47,13 +59,115 @@ gather (TnLinkMonitor *self)
   g_source_attach (self->gathering, self->context);
 }
 
+/* --- What the kernel tells --- */
+
 static void
-routes_changed_cb (GNetworkMonitor *routes,
-                   gboolean         available,
-                   gpointer         data)
+known_cb (gpointer           data,
+          const TnNlMessage *message)
 {
-  gather (data);
+  (void) tn_link_state_take (data, message);
 }
+
+static void
+dumped_cb (gpointer          data,
+           guint             request,
+           const TnNlAnswer *answer)
+{
+  if (answer->code != 0)      /* a torn one: what tore it is told as well */
+    g_debug ("the kernel's list of links, addresses or routes: %s", g_strerror (answer->code));
+}
+
+/* What there is already is no change. */
+static void
+learn (TnLinkMonitor *self)
+{
+  static const TnNlCallbacks callbacks = { .message = known_cb, .answered = dumped_cb };
+  static const guint16 types[] = { RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE };
+  static const struct ifinfomsg any;      /* the longest of the three headers, and all zero */
+  static const gsize lens[] = { sizeof (struct ifinfomsg), sizeof (struct ifaddrmsg), sizeof (struct rtmsg) };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TnNlSocket) socket = tn_nl_socket_new (&error);
+
+  for (guint i = 0; error == NULL && i < G_N_ELEMENTS (types); i++)
+    {
+      tn_nl_batch_begin (tn_nl_socket_batch (socket), types[i], NLM_F_DUMP, &any, lens[i]);
+      if (!tn_nl_socket_talk (socket, &callbacks, self->state, &error))
+        break;
+    }
+  if (error != NULL)
+    g_debug ("links, addresses and routes: %s", error->message);
+}
+
+/* Messages were lost: whatever it is now, it may be another one. */
+static void
+relearn (TnLinkMonitor *self)
+{
+  g_clear_pointer (&self->state, tn_link_state_free);
+  self->state = tn_link_state_new ();
+  learn (self);
+  gather (self);
+}
+
+static void
+take_messages (TnLinkMonitor *self,
+               const guint8  *data,
+               gsize          len)
+{
+  TnReader r = TN_READER_INIT (data, len);
+  TnNlMessage message;
+
+  while (tn_nl_message_next (&r, &message))
+    if (tn_link_state_take (self->state, &message))
+      {
+        g_debug ("the way into the network is another one, by message %u of rtnetlink", message.type);
+        gather (self);
+      }
+}
+
+static gboolean
+events_cb (int          fd,
+           GIOCondition condition,
+           gpointer     data)
+{
+  g_autofree guint8 *received = g_malloc (RECEIVE_LEN);
+  TnLinkMonitor *self = data;
+
+  for (;;)
+    {
+      struct sockaddr_nl from = { 0 };
+      socklen_t from_len = sizeof from;
+      gssize len = recvfrom (fd, received, RECEIVE_LEN, 0, (struct sockaddr *) &from, &from_len);
+
+      if (len < 0 && errno == ENOBUFS)
+        relearn (self);
+      else if (len < 0 && errno != EINTR)
+        return G_SOURCE_CONTINUE;
+      else if (len > 0 && from.nl_pid == 0)      /* of the kernel */
+        take_messages (self, received, (gsize) len);
+    }
+}
+
+static void
+listen_to_kernel (TnLinkMonitor *self)
+{
+  struct sockaddr_nl groups = {
+    .nl_family = AF_NETLINK,
+    .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+  };
+
+  self->fd = socket (AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+  if (self->fd < 0 || bind (self->fd, (struct sockaddr *) &groups, sizeof groups) < 0)
+    {
+      g_info ("changes of the network are not noticed: %s", g_strerror (errno));
+      return;
+    }
+  self->events = g_unix_fd_source_new (self->fd, G_IO_IN);
+  g_source_set_callback (self->events, G_SOURCE_FUNC (events_cb), self, NULL);
+  g_source_attach (self->events, self->context);
+  learn (self);
+}
+
+/* --- Life --- */
 
 static gboolean
 clock_changed_cb (gboolean slept,
@@ -68,20 +182,6 @@ clock_changed_cb (gboolean slept,
   return G_SOURCE_CONTINUE;
 }
 
-/* One of our own: the default one tells its changes in the context where somebody happened to ask for it first, which has to stay
- * the program's choice. Only the one of routes can be had in two. */
-static GNetworkMonitor *
-new_route_monitor (void)
-{
-  GIOExtensionPoint *point;
-  GIOExtension *extension;
-
-  g_proxy_resolver_get_default ();      /* GIO knows its own extensions once it was asked for any */
-  point = g_io_extension_point_lookup (G_NETWORK_MONITOR_EXTENSION_POINT_NAME);
-  extension = point != NULL ? g_io_extension_point_get_extension_by_name (point, "netlink") : NULL;
-  return extension != NULL ? g_initable_new (g_io_extension_get_type (extension), NULL, NULL, NULL) : NULL;
-}
-
 TnLinkMonitor *
 tn_link_monitor_new (const TnLinkMonitorCallbacks *callbacks,
                      gpointer                      user_data)
@@ -91,9 +191,8 @@ tn_link_monitor_new (const TnLinkMonitorCallbacks *callbacks,
   self->callbacks = callbacks;
   self->user_data = user_data;
   self->context = g_main_context_ref_thread_default ();
-  self->routes = new_route_monitor ();
-  if (self->routes != NULL)
-    g_signal_connect (self->routes, "network-changed", G_CALLBACK (routes_changed_cb), self);
+  self->state = tn_link_state_new ();
+  listen_to_kernel (self);
   self->clock = tn_clock_watch_source_new ();
   g_source_set_callback (self->clock, G_SOURCE_FUNC (clock_changed_cb), self, NULL);
   g_source_attach (self->clock, self->context);
@@ -105,9 +204,10 @@ tn_link_monitor_free (TnLinkMonitor *self)
 {
   clear_source (&self->gathering);
   clear_source (&self->clock);
-  if (self->routes != NULL)
-    g_signal_handlers_disconnect_by_data (self->routes, self);
-  g_clear_object (&self->routes);
+  clear_source (&self->events);
+  if (self->fd >= 0)
+    close (self->fd);
+  tn_link_state_free (self->state);
   g_main_context_unref (self->context);
   g_free (self);
 }

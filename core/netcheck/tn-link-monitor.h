@@ -5,7 +5,7 @@
 
 G_BEGIN_DECLS
 
-/* Says when this machine's way into the network may be another one: its routes changed, or it slept. Lives in the thread-default
+/* Says when this machine's way into the network is another one (see #TnLinkState), or it slept. Lives in the thread-default
  * context in which it was made: calls and callbacks come there. */
 typedef struct _TnLinkMonitor TnLinkMonitor;
 

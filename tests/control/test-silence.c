@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tailnet-testkit.h"
+#include "tn-boot-timer.h"
 #include "tn-control-client-private.h"
 #include "wait.h"
 
@@ -304,6 +305,12 @@ test_same_way (Fixture *fixture, gconstpointer data)
 }
 
 static gboolean
+has_connection (Fixture *fixture)
+{
+  return fixture->n_connections > fixture->wanted;
+}
+
+static gboolean
 is_well (Fixture *fixture)
 {
   return tn_control_client_get_error (fixture->client) == NULL && fixture->n_connections > fixture->silent_until;
@@ -350,6 +357,48 @@ test_waiting (Fixture *fixture, gconstpointer data)
   g_assert_null (fixture->client->dial);
 }
 
+static gboolean
+has_dial (Fixture *fixture)
+{
+  return fixture->client->dial != NULL;
+}
+
+/* A network that settles tells so several times: none is the end of a dial that has just begun. One that leads nowhere is begun anew when
+ * it is of an age, well before its own limit. */
+static void
+test_young_dial (Fixture *fixture, gconstpointer data)
+{
+  TnControlDial *dial;
+  guint n_connections;
+
+  join (fixture, 0);
+  fixture->silent_until = G_MAXUINT;
+  fixture->wanted = fixture->n_connections;
+  tn_control_client_lose_connection (fixture->client, 0);
+  tn_control_client_network_changed (fixture->client);
+  wait_for ("a dial", has_dial, fixture);
+  dial = fixture->client->dial;
+  for (guint i = 0; i < 10; i++)
+    {
+      tn_control_client_network_changed (fixture->client);
+      g_assert_true (fixture->client->dial == dial);
+    }
+  wait_for ("its connection", has_connection, fixture);
+  n_connections = fixture->n_connections;
+  fixture->silent_until = n_connections;
+  wait_for ("another connection", is_well, fixture);
+  g_assert_true (is_running (fixture));
+
+  /* An old one is not waited for. */
+  fixture->silent_until = G_MAXUINT;
+  tn_control_client_lose_connection (fixture->client, 0);
+  tn_control_client_network_changed (fixture->client);
+  wait_for ("a dial", has_dial, fixture);
+  fixture->client->dial_begin_us -= 60 * G_USEC_PER_SEC;
+  tn_control_client_network_changed (fixture->client);
+  g_assert_cmpint (fixture->client->dial_begin_us, >, tn_boot_time_us () - 30 * G_USEC_PER_SEC);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -361,5 +410,6 @@ main (int    argc,
   ADD ("network-changed/same-way", test_same_way);
   ADD ("network-changed/no-way", test_no_way);
   ADD ("network-changed/waiting", test_waiting);
+  ADD ("network-changed/young-dial", test_young_dial);
   return g_test_run ();
 }

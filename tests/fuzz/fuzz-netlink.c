@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdint.h>
 
+#include "tn-link-state.h"
 #include "tn-route-message.h"
 
 /* What was understood of a rule, a route or an address can be written again, and is the same then. */
@@ -42,6 +43,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data,
                         size_t         size)
 {
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  g_autoptr (TnLinkState) state = tn_link_state_new ();
   TnNlBatch batch = { .bytes = bytes };
   TnReader r = TN_READER_INIT (data, size);
   TnNlMessage message;
@@ -52,6 +54,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data,
     {
       if (tn_nl_answer_parse (&message, &answer))
         g_assert_true (g_utf8_validate (answer.words, -1, NULL));
+      if (tn_link_state_take (state, &message) && (message.flags & NLM_F_REPLACE) == 0)
+        g_assert_false (tn_link_state_take (state, &message));      /* once is enough */
       if (tn_linux_link_parse (&message, &link))
         g_assert_cmpuint (strlen (link.name), <, sizeof link.name);
       write_again (&batch, &message);

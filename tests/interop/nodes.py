@@ -31,9 +31,9 @@ class OurNode:
         kwargs.setdefault('stderr', open(os.path.join(self.lab.folder, f'{self.name}.log'), 'ab'))
         return self.lab.start(self.name, *self.command, *args, stdout=subprocess.PIPE, text=True, **kwargs)
 
-    def up(self, *args):
+    def up(self, *args, **kwargs):
         """Joins; gives the process once it has joined."""
-        process = self.start(*args or ('up',))
+        process = self.start(*args or ('up',), **kwargs)
         line = interop.read_line(process.stdout)
         if not line:
             raise AssertionError(f'{self.name} did not join: exit {process.wait()}')

@@ -56,9 +56,35 @@ def joins(lab):
     lab.url, lab.key = lab.start_testkit()
     lab.rover = nodes.OurNode(lab, 'rover', lab.url, '-k', lab.key)
     lab.home = nodes.OurNode(lab, 'home', lab.url, '-k', lab.key)
-    lab.rover.up()
+    lab.rover.up(env={**os.environ, 'G_MESSAGES_DEBUG': 'all'})
     lab.home.up()
     nodes.answered(lab.rover, 'home')
+
+
+def ports(lab):
+    """Of its connections."""
+    lines = checked(lab.run('rover', 'ss', '-Htn', 'state', 'established')).splitlines()
+    return {line.split()[2].rpartition(':')[2] for line in lines}
+
+
+def changes(lab):
+    """How often it took the network for another one."""
+    with open(os.path.join(lab.folder, 'rover.log')) as log:
+        return log.read().count('the network changed')
+
+
+def keeps_connections_through_churn(lab):
+    """Routes and interfaces come and go as containers and VPNs do it: none of it is about this node."""
+    ports_before, changes_before = ports(lab), changes(lab)
+    assert ports_before
+    for i in range(20):
+        lab.ip('rover', 'link', 'add', f'veth{i}', 'type', 'veth', 'peer', 'name', f'peer{i}')
+        lab.ip('rover', 'link', 'set', f'veth{i}', 'up')
+        lab.ip('rover', 'route', 'add', f'192.0.2.{i}/32', 'dev', f'veth{i}')
+        lab.ip('rover', 'link', 'del', f'veth{i}')
+    nodes.answered(lab.rover, 'home')
+    assert changes(lab) == changes_before
+    assert ports(lab) == ports_before
 
 
 def gets_another_address(lab):
@@ -69,6 +95,7 @@ def gets_another_address(lab):
     lab.ip('rover', 'route', 'replace', 'default', 'via', '10.98.77.1')
     timed_answer(lab.rover, 'home', 'answered from another address')
     timed_answer(lab.home, 'rover', 'asked at another address')
+    assert changes(lab) > 0
     interop.wait_for('control', lambda: not health(lab.rover))
 
 
@@ -126,5 +153,5 @@ def finds_the_family_that_works(lab):
 
 
 if __name__ == '__main__':
-    interop.run_tests([joins, gets_another_address, loses_what_was_on_the_way, is_away_for_a_while, is_held_captive,
+    interop.run_tests([joins, keeps_connections_through_churn, gets_another_address, loses_what_was_on_the_way, is_away_for_a_while, is_held_captive,
                        finds_the_family_that_works], require)
