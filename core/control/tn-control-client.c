@@ -120,17 +120,25 @@ forgive (TnControlClient *self)
   self->map_good_us = 0;
 }
 
-void
-tn_control_client_retry_soon (TnControlClient *self,
-                              TnRetryKind      kind)
+static void
+back_off (TnControlClient *self,
+          TnRetryKind      kind,
+          const char      *why)
 {
   gint64 wait_us;
 
   if (kind == TN_RETRY_CONNECT || kind == TN_RETRY_MAP)
     forgive (self);
   wait_us = tn_control_backoff_us (++self->retries[kind].failures, g_random_double ());
-  g_debug ("control: again in %d ms", (int) (wait_us / 1000));
+  g_debug ("control: %s; again in %d ms", why, (int) (wait_us / 1000));
   tn_control_client_retry_in (self, kind, wait_us);
+}
+
+void
+tn_control_client_retry_soon (TnControlClient *self,
+                              TnRetryKind      kind)
+{
+  back_off (self, kind, "the server takes leave");
 }
 
 void
@@ -138,8 +146,7 @@ tn_control_client_retry (TnControlClient *self,
                          TnRetryKind      kind,
                          const GError    *error)
 {
-  g_debug ("control: %s", error->message);
-  tn_control_client_retry_soon (self, kind);
+  back_off (self, kind, error->message);
   tn_control_client_set_state (self, self->state, error);
 }
 

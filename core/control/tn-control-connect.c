@@ -234,7 +234,6 @@ connection_retired (TnNoiseConnection *connection,
 
   if (connection != self->connection)
     return;
-  g_debug ("control: the server takes no more requests on this connection");
   before = g_steal_pointer (&self->leaving);
   self->leaving = g_steal_pointer (&self->connection);
   tn_control_client_set_timer (self, &self->leave_timer, leave_cb, tn_boot_time_us () + self->request_max_us);
