@@ -78,8 +78,9 @@ scaled (gint64            latency_ns,
         guint             region)
 {
   double score = map != NULL ? tn_relay_map_score (map, region) : 1.0;
+  double scaled_ns = score > 0 ? (double) latency_ns * score : (double) latency_ns;
 
-  return score > 0 ? (gint64) ((double) latency_ns * score) : latency_ns;
+  return scaled_ns < (double) G_MAXINT64 ? (gint64) scaled_ns : G_MAXINT64;      /* control may say 1e300 */
 }
 
 static gint64

@@ -95,11 +95,31 @@ test_vectors (void)
   tn_vectors_run ("paths.jsonl", 2371, ops, G_N_ELEMENTS (ops), NULL);
 }
 
+/* Numbers that no latency can be multiplied with. */
+static void
+test_huge_scores (void)
+{
+  static const double scores[] = { 1e300, G_MAXDOUBLE * 10, -1e300, 0 };
+  static const TnRegionLatency latencies[] = { { 1, 5000000 }, { 2, 90000000 } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (scores); i++)
+    {
+      g_autoptr (TnHomeChooser) chooser = tn_home_chooser_new ();
+      g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+      TnHomeReport report = { .latencies = latencies, .n_latencies = 2 };
+
+      tn_relay_map_set_score (map, 1, scores[i]);
+      for (guint n = 0; n < 2; n++)
+        g_assert_cmpuint (tn_home_chooser_update (chooser, &report, map), ==, scores[i] > 0 ? 2 : 1);
+    }
+}
+
 int
 main (int   argc,
       char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/netcheck/home/vectors", test_vectors);
+  g_test_add_func ("/netcheck/home/huge-scores", test_huge_scores);
   return g_test_run ();
 }
