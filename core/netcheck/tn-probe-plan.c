@@ -10,6 +10,7 @@
 #define LATE_EXTRA_US       (50 * 1000)
 #define N_FASTEST           3
 #define HOME_TRIES          4
+#define REGIONS_MAX         200      /* the world has some tens: a server that names thousands makes nobody flood it */
 
 gboolean
 tn_probe_region_can_be_home (const TnRelayRegion *region)
@@ -64,12 +65,15 @@ static void
 plan_full (GArray           *sets,
            const TnRelayMap *map)
 {
-  for (guint i = 0; i < map->regions->len; i++)
+  guint n = 0;
+
+  for (guint i = 0; i < map->regions->len && n < REGIONS_MAX; i++)
     {
       const TnRelayRegion *region = g_ptr_array_index (map->regions, i);
 
       if (region->no_measure_no_home)
         continue;
+      n++;
       add_set (sets, region, FALSE, FULL_TRIES, FULL_INTERVAL_US, 0);
       add_set (sets, region, TRUE, FULL_TRIES, FULL_INTERVAL_US, 0);
     }

@@ -36,6 +36,20 @@ find_set (GArray *plan, guint region, gboolean ipv6)
   return &none;
 }
 
+/* A server may name as many as it likes. */
+static void
+test_many (void)
+{
+  g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+  g_autoptr (GArray) plan = NULL;
+
+  for (guint id = 1; id <= 1000; id++)
+    add_region (map, id, 1)->no_measure_no_home = id <= 300;
+  plan = tn_probe_plan_new (map, NULL, 0);
+  g_assert_cmpuint (plan->len, ==, 400);      /* two families each */
+  g_assert_cmpuint (find_set (plan, 301, TRUE)->n_tries, >, 0);
+}
+
 static void
 test_full (void)
 {
@@ -150,6 +164,7 @@ main (int   argc,
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/netcheck/probe-plan/full", test_full);
+  g_test_add_func ("/netcheck/probe-plan/many", test_many);
   g_test_add_func ("/netcheck/probe-plan/families", test_families);
   g_test_add_func ("/netcheck/probe-plan/incremental", test_incremental);
   g_test_add_func ("/netcheck/probe-plan/no-ipv6", test_no_ipv6);
