@@ -157,13 +157,16 @@ static void
 send_request (GTask *task)
 {
   Probe *probe = g_task_get_task_data (task);
-  g_autoptr (SoupMessage) message = soup_message_new ("GET", probe->url);
+  g_autoptr (GUri) uri = g_uri_parse (probe->url, SOUP_HTTP_URI_FLAGS, NULL);
+  g_autoptr (SoupMessage) message = NULL;
 
-  if (message == NULL)
+  /* The host name is what control made of it. */
+  if (uri == NULL || g_uri_get_host (uri) == NULL || *g_uri_get_host (uri) == '\0')
     {
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s is no address of a relay", probe->url);
       return;
     }
+  message = soup_message_new_from_uri ("GET", uri);
   soup_message_add_flags (message, SOUP_MESSAGE_NO_REDIRECT);
   g_signal_connect_data (message, "accept-certificate", G_CALLBACK (accept_certificate_cb), g_object_ref (task), unref_closure_data, 0);
   probe->start_us = g_get_monotonic_time ();

@@ -466,6 +466,26 @@ test_nothing_answers (Fixture *f, gconstpointer user_data)
   g_assert_cmpuint (f->home, ==, home);
 }
 
+/* What the server gives for a name makes no URL. */
+static void
+test_no_host (Fixture *f, gconstpointer user_data)
+{
+  static const char *const hosts[] = { "", "[", "[::1", "/", "a:b:c", "%" };
+  g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (hosts); i++)
+    {
+      TnRelayNode *node = add_region (map, i + 1, 0);
+
+      g_free (node->host_name);
+      node->host_name = g_strdup (hosts[i]);
+    }
+  tn_netcheck_set_tcp_only (f->netcheck, TRUE);
+  tn_netcheck_set_relay_map (f->netcheck, map);
+  wait_for_results (f, 1);
+  g_assert_cmpuint (f->result->regions->len, ==, 0);
+}
+
 /* LeakSanitizer's tracer ends in a fatal error of its own after the last test of this program; valgrind looks for leaks here. */
 int __lsan_is_turned_off (void);
 
@@ -489,5 +509,6 @@ main (int   argc,
   ADD ("https", test_https);
   ADD ("tcp-only", test_tcp_only);
   ADD ("nothing-answers", test_nothing_answers);
+  ADD ("no-host", test_no_host);
   return g_test_run ();
 }
