@@ -16,6 +16,10 @@
 #define HTTPS_PROBES_MAX 200      /* regions, of which the world has some tens */
 #define ENOUGH_REGIONS    3
 
+/* Each takes one of the ten threads that GIO has for all of the process, and keeps it for as long as a resolver says nothing, even
+ * when it is cancelled: what the program itself waits for must find one. */
+#define LOOKUPS_MAX 8
+
 typedef struct
 {
   TnNetcheckRun *run;
@@ -51,6 +55,8 @@ struct _TnNetcheckRun
   TnStunSocket      *sockets[2];   /* IPv4, IPv6; NULL: the system has no such thing */
   GPtrArray         *sets;         /* of Set */
   GHashTable        *sent;         /* TnStunTxid -> Sent */
+  GQueue             waiting;      /* of Lookup: for those before them */
+  guint              n_looking;
   gboolean           stun_is_over;
   GSource           *limit;        /* end of the phase */
   GSource           *enough;       /* its early end */
@@ -119,6 +125,7 @@ static void
 stop_everything (TnNetcheckRun *run)
 {
   g_cancellable_cancel (run->cancellable);
+  g_queue_clear_full (&run->waiting, g_free);
   clear_source (&run->limit);
   clear_source (&run->enough);
   for (guint i = 0; i < run->sets->len; i++)
@@ -190,7 +197,7 @@ node_to_probe (const TnRelayRegion *region)
 static void
 begin_https (TnNetcheckRun *run)
 {
-  run->session = soup_session_new ();
+  run->session = soup_session_new_with_options ("max-conns", LOOKUPS_MAX, NULL);
   if (run->tls_database != NULL)
     soup_session_set_tls_database (run->session, run->tls_database);
   if (run->proxy_resolver != NULL)
@@ -371,10 +378,27 @@ send_to (Set               *set,
 
 typedef struct
 {
-  TnNetcheckRun     *run;
+  TnNetcheckRun     *run;      /* a reference while it is under way */
   Set               *set;
   const TnRelayNode *node;
 } Lookup;
+
+static void start_lookups (TnNetcheckRun *run);
+
+static void
+use_addresses (Lookup *lookup,
+               GList  *addresses)
+{
+  Set *set = lookup->set;
+
+  if (set->is_done)
+    return;
+  set->n_lookups--;
+  if (addresses != NULL)
+    send_to (set, lookup->node, addresses->data);
+  else if (set->next_try == set->plan.n_tries && set->n_lookups == 0)
+    end_set (set);
+}
 
 static void
 looked_up_cb (GObject      *object,
@@ -385,16 +409,38 @@ looked_up_cb (GObject      *object,
   g_autoptr (GError) error = NULL;
   GList *addresses = g_resolver_lookup_by_name_with_flags_finish (G_RESOLVER (object), result, &error);
 
-  if (!lookup->run->is_freed && !lookup->run->stun_is_over && !lookup->set->is_done)
+  if (!lookup->run->is_freed && !lookup->run->stun_is_over)
     {
-      lookup->set->n_lookups--;
-      if (addresses != NULL)
-        send_to (lookup->set, lookup->node, addresses->data);
-      else if (lookup->set->next_try == lookup->set->plan.n_tries && lookup->set->n_lookups == 0)
-        end_set (lookup->set);
+      lookup->run->n_looking--;
+      use_addresses (lookup, addresses);
+      start_lookups (lookup->run);
     }
   g_resolver_free_addresses (addresses);
   run_unref (lookup->run);
+}
+
+static void
+start_lookup (Lookup *lookup)
+{
+  g_autoptr (GResolver) resolver = g_resolver_get_default ();
+
+  run_ref (lookup->run)->n_looking++;
+  g_resolver_lookup_by_name_with_flags_async (resolver, lookup->node->host_name,
+                                              lookup->set->plan.ipv6 ? G_RESOLVER_NAME_LOOKUP_FLAGS_IPV6_ONLY
+                                                                     : G_RESOLVER_NAME_LOOKUP_FLAGS_IPV4_ONLY,
+                                              lookup->run->cancellable, looked_up_cb, lookup);
+}
+
+static void
+start_lookups (TnNetcheckRun *run)
+{
+  Lookup *lookup;
+
+  while (run->n_looking < LOOKUPS_MAX && (lookup = g_queue_pop_head (&run->waiting)) != NULL)
+    if (lookup->set->is_done)
+      g_free (lookup);
+    else
+      start_lookup (lookup);
 }
 
 static GInetAddress *
@@ -415,7 +461,6 @@ try_node (Set               *set,
           const TnRelayNode *node)
 {
   g_autoptr (GInetAddress) address = literal_address (node, set->plan.ipv6);
-  g_autoptr (GResolver) resolver = NULL;
   GSocketFamily family = set->plan.ipv6 ? G_SOCKET_FAMILY_IPV6 : G_SOCKET_FAMILY_IPV4;
   Lookup *lookup;
 
@@ -426,13 +471,10 @@ try_node (Set               *set,
   else
     {
       lookup = g_new (Lookup, 1);
-      *lookup = (Lookup) { run_ref (set->run), set, node };
+      *lookup = (Lookup) { set->run, set, node };
       set->n_lookups++;
-      resolver = g_resolver_get_default ();
-      g_resolver_lookup_by_name_with_flags_async (resolver, node->host_name,
-                                                  set->plan.ipv6 ? G_RESOLVER_NAME_LOOKUP_FLAGS_IPV6_ONLY
-                                                                 : G_RESOLVER_NAME_LOOKUP_FLAGS_IPV4_ONLY,
-                                                  set->run->cancellable, looked_up_cb, lookup);
+      g_queue_push_tail (&set->run->waiting, lookup);
+      start_lookups (set->run);
     }
 }
 

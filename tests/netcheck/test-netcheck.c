@@ -486,6 +486,112 @@ test_no_host (Fixture *f, gconstpointer user_data)
   g_assert_cmpuint (f->result->regions->len, ==, 0);
 }
 
+/* --- Names --- */
+
+/* A resolver that keeps its questions until it is told to answer them. */
+#define SLOW_TYPE_RESOLVER (slow_resolver_get_type ())
+G_DECLARE_FINAL_TYPE (SlowResolver, slow_resolver, SLOW, RESOLVER, GResolver)
+
+struct _SlowResolver
+{
+  GResolver  parent_instance;
+  GPtrArray *waiting;      /* of GTask */
+  guint      n_asked;
+};
+
+G_DEFINE_FINAL_TYPE (SlowResolver, slow_resolver, G_TYPE_RESOLVER)
+
+static void
+lookup_async (GResolver *resolver, const char *name, GResolverNameLookupFlags flags, GCancellable *cancellable,
+              GAsyncReadyCallback callback, gpointer user_data)
+{
+  SlowResolver *self = SLOW_RESOLVER (resolver);
+
+  self->n_asked++;
+  g_ptr_array_add (self->waiting, g_task_new (self, cancellable, callback, user_data));
+}
+
+static GList *
+lookup_finish (GResolver *resolver, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static void
+slow_resolver_finalize (GObject *object)
+{
+  g_ptr_array_unref (SLOW_RESOLVER (object)->waiting);
+  G_OBJECT_CLASS (slow_resolver_parent_class)->finalize (object);
+}
+
+static void
+slow_resolver_class_init (SlowResolverClass *klass)
+{
+  G_RESOLVER_CLASS (klass)->lookup_by_name_with_flags_async = lookup_async;
+  G_RESOLVER_CLASS (klass)->lookup_by_name_with_flags_finish = lookup_finish;
+  G_OBJECT_CLASS (klass)->finalize = slow_resolver_finalize;
+}
+
+static void
+slow_resolver_init (SlowResolver *self)
+{
+  self->waiting = g_ptr_array_new_with_free_func (g_object_unref);
+}
+
+static void
+refuse_all (SlowResolver *self)
+{
+  g_autoptr (GPtrArray) tasks = g_steal_pointer (&self->waiting);
+
+  self->waiting = g_ptr_array_new_with_free_func (g_object_unref);
+  for (guint i = 0; i < tasks->len; i++)
+    g_task_return_new_error (tasks->pdata[i], G_RESOLVER_ERROR, G_RESOLVER_ERROR_NOT_FOUND, "no such name");
+}
+
+static void
+wait_for_questions (SlowResolver *resolver, guint n)
+{
+  while (resolver->n_asked < n)
+    g_main_context_iteration (NULL, TRUE);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+/* However many regions have names and no addresses: the threads that resolve them are the whole program's. */
+static void
+test_many_names (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (GResolver) usual = g_resolver_get_default ();
+  g_autoptr (SlowResolver) slow = g_object_new (SLOW_TYPE_RESOLVER, NULL);
+  g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+
+  g_resolver_set_default (G_RESOLVER (slow));
+  for (guint id = 1; id <= 50; id++)
+    {
+      TnRelayNode *node = add_region (map, id, 3478);
+
+      g_clear_pointer (&node->ipv4, g_free);
+      g_free (node->host_name);
+      node->host_name = g_strdup_printf ("r%u.relay.test", id);
+    }
+  tn_netcheck_set_relay_map (f->netcheck, map);
+  for (guint asked = 8; asked <= 24; asked += 8)
+    {
+      wait_for_questions (slow, asked);
+      g_assert_cmpuint (slow->waiting->len, ==, 8);
+      g_assert_cmpuint (slow->n_asked, ==, asked);
+      refuse_all (slow);
+    }
+
+  wait_for_questions (slow, 32);
+  g_clear_pointer (&f->netcheck, tn_netcheck_free);
+  refuse_all (slow);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpuint (slow->n_asked, ==, 32);      /* the others wait for nobody any more */
+  g_resolver_set_default (usual);
+}
+
 /* LeakSanitizer's tracer ends in a fatal error of its own after the last test of this program; valgrind looks for leaks here. */
 int __lsan_is_turned_off (void);
 
@@ -510,5 +616,6 @@ main (int   argc,
   ADD ("tcp-only", test_tcp_only);
   ADD ("nothing-answers", test_nothing_answers);
   ADD ("no-host", test_no_host);
+  ADD ("many-names", test_many_names);
   return g_test_run ();
 }
