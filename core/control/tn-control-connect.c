@@ -9,6 +9,7 @@
 #include "tn-certificate-text.h"
 #include "tn-error.h"
 #include "tn-secret.h"
+#include "tn-shown.h"
 #include "tn-soup.h"
 
 /* Key fetch, dial, and the connection until it is lost. */
@@ -70,6 +71,7 @@ typedef struct
 {
   TnControlClient *client;         /* a reference */
   GCancellable    *cancellable;
+  char            *astray;         /* nullable: where it was to go on without protection */
   char             body[KEY_MAX_LEN + 1];
 } KeyFetch;
 
@@ -78,6 +80,7 @@ key_fetch_free (KeyFetch *fetch)
 {
   tn_control_client_unref (fetch->client);
   g_object_unref (fetch->cancellable);
+  g_free (fetch->astray);
   g_free (fetch);
 }
 
@@ -134,6 +137,33 @@ explain_certificate (TnControlClient  *self,
   *error = g_error_new (G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE, "certificate for %s is %s", self->url->host, text);
 }
 
+/* Sent on to another address, which is not asked yet. */
+static void
+restarted_cb (SoupMessage *message,
+              KeyFetch    *fetch)
+{
+  GUri *uri = soup_message_get_uri (message);
+
+  if (tn_control_url_may_lead_to (fetch->client->url, uri))
+    return;
+  fetch->astray = g_uri_to_string_partial (uri, G_URI_HIDE_USERINFO | G_URI_HIDE_QUERY);
+  g_cancellable_cancel (fetch->cancellable);
+}
+
+/* The key is what everything else is trusted by, the auth key included. */
+static void
+explain_astray (KeyFetch  *fetch,
+                GError   **error)
+{
+  g_autofree char *shown = NULL;
+
+  if (fetch->astray == NULL || *error == NULL)
+    return;
+  shown = tn_shown (fetch->astray, 200);
+  g_clear_error (error);
+  *error = g_error_new (TN_ERROR, TN_ERROR_BLOCKED, "sent on to %s, where anyone on the way could hand out another", shown);
+}
+
 static void
 key_cb (GObject      *object,
         GAsyncResult *result,
@@ -164,6 +194,7 @@ key_cb (GObject      *object,
     {
       tn_soup_explain (message, &error);
       explain_certificate (self, message, &error);
+      explain_astray (fetch, &error);
       key_failed (self, error);
       return;
     }
@@ -187,9 +218,11 @@ fetch_key (TnControlClient *self)
     }
   self->key_fetch = g_cancellable_new ();
   fetch = g_new (KeyFetch, 1);
+  fetch->astray = NULL;
   fetch->client = tn_control_client_ref (self);
   fetch->cancellable = g_object_ref (self->key_fetch);
   tn_soup_limit_interim (message, fetch->cancellable);
+  g_signal_connect (message, "restarted", G_CALLBACK (restarted_cb), fetch);
   soup_session_send_async (self->soup, message, G_PRIORITY_DEFAULT, fetch->cancellable, key_cb, fetch);
 }
 

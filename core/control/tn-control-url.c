@@ -70,6 +70,7 @@ tn_control_url_parse (const char  *text,
                                             : g_strdup_printf (is_ipv6 ? "[%s]" : "%s", url->host);
   url->tls = g_str_equal (scheme, "https");
   url->is_private = is_private_host (url->host);
+  url->allow_plain = allow_plain;
   if (!url->tls && !url->is_private && !allow_plain)
     {
       g_autofree char *shown = tn_shown (text, 200);
@@ -81,6 +82,16 @@ tn_control_url_parse (const char  *text,
     }
   choose_routes (url, g_uri_get_port (uri));
   return g_steal_pointer (&url);
+}
+
+/* No way leads out of TLS, and without it none that the address itself would not be allowed. */
+gboolean
+tn_control_url_may_lead_to (const TnControlUrl *url,
+                            GUri               *uri)
+{
+  if (g_str_equal (g_uri_get_scheme (uri), "https"))
+    return TRUE;
+  return !url->tls && (url->allow_plain || is_private_host (g_uri_get_host (uri)));
 }
 
 void

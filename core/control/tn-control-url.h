@@ -21,6 +21,7 @@ typedef struct
   char          *authority;      /* host and, if it was given, port: for Host headers */
   gboolean       tls;
   gboolean       is_private;     /* literal loopback or private address, or localhost */
+  gboolean       allow_plain;
   TnControlRoute routes[2];
   guint          n_routes;
 } TnControlUrl;
@@ -28,6 +29,9 @@ typedef struct
 /* @allow_plain: http even to a public host, where anyone on the way could hand out a control key. */
 TnControlUrl *tn_control_url_parse (const char *text, gboolean allow_plain, GError **error);
 void          tn_control_url_free  (TnControlUrl *url);
+
+/* Whether the server may send one on to @uri for its key. */
+gboolean      tn_control_url_may_lead_to (const TnControlUrl *url, GUri *uri);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnControlUrl, tn_control_url_free)
 

@@ -351,6 +351,7 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
    *
    * Whether the control server may be asked by plain HTTP although its address is neither of loopback nor private, as with a name in a
    * local network. The key of the server then comes unprotected: who can change it on its way can be the server.
+   * A server that sends the node on to plain HTTP for its key is followed there only if its own address has no TLS, either.
    *
    * Since: 0.1
    */

@@ -123,7 +123,7 @@ start_as (Fixture *fixture, const char *hostname, gboolean with_key, gint64 sile
   TnMachinePrivateKey machine_key;
   TnDiscoPrivateKey disco_key;
   TnControlConfig config = { .server_url = fixture->url, .auth_key = auth_key, .machine_key = &machine_key, .hostinfo = hostinfo,
-                             .silence_max_us = silence_max_us, .request_max_us = fixture->request_max_us, .allow_plain_http = TRUE,
+                             .silence_max_us = silence_max_us, .request_max_us = fixture->request_max_us, .allow_plain_http = !fixture->no_plain_http,
                              .tls_database = fixture->tls_database };
 
   g_free (hostinfo->hostname);

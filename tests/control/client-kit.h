@@ -20,6 +20,7 @@ struct _Fixture
   guint             n_peers;       /* as changes have it */
   guint             wanted;
   gint64            request_max_us;  /* of the client, as TnControlConfig has it */
+  gboolean          no_plain_http;   /* to public hosts */
   gboolean          stopped;
   guint             n_messages;    /* of the map, that changed something */
   void            (*on_map) (Fixture *fixture);      /* nullable: at the first message of a stream */
