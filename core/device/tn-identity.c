@@ -79,7 +79,7 @@ read_old_key (GBytes           *value,      /* nullable */
 
   if (text == NULL || *text == '\0' || tn_node_public_key_parse (key, text))
     return TRUE;
-  g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "saved %s is damaged: “%s” is no node key", KEY_OLD_NODE, text);
+  g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "saved %s is damaged: no node key", KEY_OLD_NODE);      /* it may be a private one */
   return FALSE;
 }
 

@@ -252,6 +252,37 @@ test_auth_key (void)
   close (out);
 }
 
+/* Somebody moved files about: what is wrong is said without what they hold. */
+static void
+test_misplaced (void)
+{
+  static const struct { const char *name; const char *prefix; } cases[] = {
+    { "old-node-key", "privkey:" }, { "lock-key", "privkey:" }, { "node-key", "nlpriv:" }, { "machine-key", "nlpriv:" },
+  };
+  static const char digits[] = "7c0ffee07c0ffee07c0ffee07c0ffee07c0ffee07c0ffee07c0ffee07c0ffee0";
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *text = g_strconcat (cases[i].prefix, digits, NULL);
+      g_autoptr (GBytes) value = g_bytes_new (text, strlen (text));
+      g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+      g_autoptr (TnDevice) device = g_object_new (TN_TYPE_EMBEDDED_DEVICE, "control-url", "http://127.0.0.1:1", "state-store", store, NULL);
+      g_autoptr (GAsyncResult) acquired = NULL;
+      g_autoptr (GAsyncResult) saved = NULL;
+      g_autoptr (GError) error = NULL;
+
+      tn_state_store_acquire_async (store, NULL, kit_result_cb, &acquired);
+      g_assert_true (tn_state_store_acquire_finish (store, kit_wait (&acquired), &error));
+      tn_state_store_save_async (store, cases[i].name, value, NULL, kit_result_cb, &saved);
+      g_assert_true (tn_state_store_save_finish (store, kit_wait (&saved), &error));
+      tn_state_store_release (store);
+      g_assert_false (kit_start (device, &error));
+      g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
+      g_assert_nonnull (strstr (error->message, cases[i].name));
+      g_assert_null (strstr (error->message, "7c0ffee0"));
+    }
+}
+
 int
 main (int    argc,
       char **argv)
@@ -263,5 +294,6 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/device/secrets/memory", test_memory);
   g_test_add_func ("/device/secrets/auth-key", test_auth_key);
+  g_test_add_func ("/device/secrets/misplaced", test_misplaced);
   return g_test_run ();
 }
