@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 
 /* --- Descriptor: every plugin exports one, the loader reads it before anything else runs --- */
 
-#define TN_PLUGIN_ABI 4
+#define TN_PLUGIN_ABI 5
 #define TN_PLUGIN_DESCRIPTOR_SYMBOL "tn_plugin_descriptor"
 #define TN_PLUGIN_EXPORT __attribute__ ((visibility ("default"))) extern
 
@@ -47,10 +47,12 @@ typedef enum
 
 typedef struct
 {
-  /* from[i] is where batch->packets[i] came from. */
+  /* from[i] is where batch->packets[i] came from. One with a segment_size is several datagrams of one sender, that size each and the
+   * last one what is left, as the kernel gathered them. */
   void (*receive)    (gpointer user_data, TnUnderlayTransport *transport, TnPacketBatch *batch, const TnPathAddress *from);
 
-  /* The path of @to takes datagrams again, after send() took fewer than given. For a relay all paths of a region share one. */
+  /* The path of @to takes datagrams again, after send() took fewer than given. For a relay all paths of a region share one, for UDP
+   * all of a family of addresses. */
   void (*writable)   (gpointer user_data, TnUnderlayTransport *transport, const TnPathAddress *to);
 
   /* The far end says that nobody is there. */
@@ -73,6 +75,8 @@ typedef struct
   GTlsDatabase           *tls_database;    /* nullable: the system's */
   GProxyResolver         *proxy_resolver;  /* nullable: the default one */
   const char             *app_name;        /* nullable */
+  guint16                 port;            /* UDP port to listen on, if it is free; 0: any */
+  guint32                 mark;            /* of what goes out, for the rules of a router; 0: none */
 } TnUnderlayConfig;
 
 typedef enum
@@ -100,6 +104,9 @@ struct _TnUnderlayTransportInterface
   /* The network under it changed, or the machine slept: links that no longer lead anywhere are found and made anew at once, and
    * back-off starts over. Nullable. */
   void     (*rebind)         (TnUnderlayTransport *self);
+
+  /* The UDP port of addresses of @version (4 or 6) that others may send to, while it is started; 0: none. rebind() may change it. Nullable. */
+  guint16  (*get_port)       (TnUnderlayTransport *self, guint8 version);
 
   /* Relays only; NULL elsewhere. */
   void     (*set_relay_map)  (TnUnderlayTransport *self, TnRelayMap *map);
