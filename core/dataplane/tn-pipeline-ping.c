@@ -201,6 +201,28 @@ send_disco (TnPipeline           *pipeline,
 }
 
 gboolean
+tn_pipeline_disco_can_ping (TnPipeline  *pipeline,
+                            TnPeerState *peer)
+{
+  return !pipeline->closed && ensure_disco_shared (pipeline, peer);
+}
+
+void
+tn_pipeline_disco_ping (TnPipeline          *pipeline,
+                        TnPeerState         *peer,
+                        const TnDiscoTxid   *txid,
+                        guint                size,
+                        const TnPathAddress *to)
+{
+  TnDiscoMessage message = { .type = TN_DISCO_PING };
+
+  message.ping.txid = *txid;
+  message.ping.node_key = pipeline->node_key;
+  message.ping.padding = size;
+  send_disco (pipeline, peer, &message, to);
+}
+
+gboolean
 tn_pipeline_ping_disco (TnPipeline *pipeline,
                         gint64      id,
                         guint       size,
@@ -208,19 +230,16 @@ tn_pipeline_ping_disco (TnPipeline *pipeline,
                         gint64      now_us)
 {
   TnPeerState *peer = tn_pipeline_peer_by_id (pipeline, id);
-  TnDiscoMessage message = { .type = TN_DISCO_PING };
   TnPendingPing *ping;
 
   pipeline->now_us = now_us;
-  if (pipeline->closed || peer == NULL || !ensure_disco_shared (pipeline, peer))
+  if (peer == NULL || !tn_pipeline_disco_can_ping (pipeline, peer))
     return FALSE;
 
   ping = add_ping (pipeline, peer, token);
   pipeline->hooks.random (pipeline->user_data, ping->txid.bytes, sizeof ping->txid.bytes);
-  message.ping.txid = ping->txid;
-  message.ping.node_key = pipeline->node_key;
-  message.ping.padding = size;
-  return send_disco (pipeline, peer, &message, &peer->path);
+  tn_pipeline_disco_ping (pipeline, peer, &ping->txid, size, &peer->path);
+  return TRUE;
 }
 
 /* The source that a pong tells: a relay shows as an address that never is on the wire, with the region as port (tailcfg: DerpMagicIP). */
@@ -246,6 +265,8 @@ handle_disco (TnPipeline           *pipeline,
   switch (message->type)
     {
     case TN_DISCO_PING:
+      if (from->kind == TN_PATH_ADDRESS_UDP && !tn_pipeline_direct_pinged (pipeline, peer, from))
+        break;
       answer.pong.txid = message->ping.txid;
       answer.pong.src = observed_source (from);
       send_disco (pipeline, peer, &answer, from);
@@ -261,6 +282,8 @@ handle_disco (TnPipeline           *pipeline,
               return;
             }
         }
+      if (from->kind == TN_PATH_ADDRESS_UDP)
+        tn_pipeline_direct_pong (pipeline, peer, &message->pong.txid);
       break;
     case TN_DISCO_CALL_ME_MAYBE:      /* an offer of direct paths: there is nothing to try them with */
     case TN_DISCO_BIND:
@@ -274,18 +297,30 @@ handle_disco (TnPipeline           *pipeline,
     }
 }
 
+/* The relay vouches for the node key; that it names its own disco key stops one node from speaking for another. By UDP it is the disco key
+ * that tells, once it has opened the box. Who is no peer costs one look. */
+static TnPeerState *
+sender_of (TnPipeline             *pipeline,
+           const TnDiscoPublicKey *sender,
+           const TnPathAddress    *from)
+{
+  if (from->kind == TN_PATH_ADDRESS_RELAY)
+    return tn_pipeline_peer_by_key (pipeline, &from->relay.key);
+  return pipeline->peers_by_disco != NULL ? g_hash_table_lookup (pipeline->peers_by_disco, sender) : NULL;
+}
+
 void
 tn_pipeline_disco_receive (TnPipeline          *pipeline,
                            const TnPacket      *packet,
                            const TnPathAddress *from)
 {
-  TnPeerState *peer = from->kind == TN_PATH_ADDRESS_RELAY ? tn_pipeline_peer_by_key (pipeline, &from->relay.key) : NULL;
   guint8 plain[DISCO_PLAIN_MAX];
   TnDiscoPublicKey sender;
   TnDiscoMessage message;
+  TnPeerState *peer;
 
-  /* The relay vouches for the node key; that it names its own disco key stops one node from speaking for another. */
   tn_disco_get_sender (packet->data, &sender);
+  peer = sender_of (pipeline, &sender, from);
   if (peer == NULL || !tn_disco_public_key_equal (&sender, &peer->disco_key))
     {
       tn_pipeline_count (pipeline, TN_PIPELINE_DROP_DISCO, 1);

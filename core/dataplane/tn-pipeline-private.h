@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "tn-direct.h"
 #include "tn-disco.h"
 #include "tn-hold-queue.h"
 #include "tn-pipeline.h"
@@ -13,11 +14,13 @@ typedef struct
 {
   /* Hot: what every packet looks at. */
   TnTunnelPeer     *tunnel_peer;            /* NULL: never talked to, or idle for long */
+  TnDirect         *direct;                 /* NULL: as above, or everything goes by relay */
   TnPathAddress     path;
   gboolean          blocked;                /* its path took no more: everything but urgent datagrams waits in held */
   guint             n_blocked_destinations;
   gint64            id;
   TnHoldQueue       held;
+  gint64            direct_due_us;          /* of direct */
 
   TnNodePublicKey   key;
   TnDiscoPublicKey  disco_key;
@@ -69,6 +72,8 @@ struct _TnPipeline
   GHashTable       *peers_by_id;            /* gint64 * in the state -> TnPeerState, owned */
   GHashTable       *peers_by_key;           /* TnNodePublicKey * in the state -> TnPeerState */
   GQueue            talking;                /* of TnPeerState: these have a tunnel, a few of many */
+  GHashTable       *peers_by_disco;         /* TnDiscoPublicKey * in the state -> TnPeerState; NULL: everything goes by relay */
+  gint64            direct_due_us;          /* not after the earliest deadline of a straight path */
   gboolean          closed;
   guint             n_shadowed;             /* peers behind another with the same key: not in peers_by_key */
   TnHoldPool       *hold_pool;
@@ -141,12 +146,23 @@ void         tn_pipeline_tunnel_send    (gpointer user_data, TnTunnelPeer *tunne
 /* tn-pipeline-receive.c */
 void         tn_pipeline_receive_again  (TnPipeline *pipeline, TnPacket *packet, const TnPathAddress *from);     /* a first message */
 
+/* tn-pipeline-direct.c */
+void         tn_pipeline_direct_join    (TnPipeline *pipeline, TnPeerState *peer);      /* it has a tunnel now */
+void         tn_pipeline_direct_leave   (TnPipeline *pipeline, TnPeerState *peer);      /* not any more */
+void         tn_pipeline_direct_index   (TnPipeline *pipeline, TnPeerState *peer, gboolean present);      /* around a change of its disco key */
+void         tn_pipeline_direct_try     (TnPipeline *pipeline, TnPeerState *peer);      /* pings what is due, and settles its path */
+void         tn_pipeline_direct_expire  (TnPipeline *pipeline);
+gboolean     tn_pipeline_direct_pinged  (TnPipeline *pipeline, TnPeerState *peer, const TnPathAddress *from);      /* FALSE: no answer */
+void         tn_pipeline_direct_pong    (TnPipeline *pipeline, TnPeerState *peer, const TnDiscoTxid *txid);
+
 /* tn-pipeline-parked.c; all but first messages are ignored */
 void         tn_pipeline_park_out       (TnPipeline *pipeline, TnPeerState *peer, const TnPacket *packet);
 void         tn_pipeline_park_in        (TnPipeline *pipeline, const TnPathAddress *from, const TnPacket *packet);
 void         tn_pipeline_unpark         (TnPipeline *pipeline, TnPeerState *peer);      /* its key, disco key or path is known now */
 
 /* tn-pipeline-ping.c */
+gboolean     tn_pipeline_disco_can_ping (TnPipeline *pipeline, TnPeerState *peer);
+void         tn_pipeline_disco_ping     (TnPipeline *pipeline, TnPeerState *peer, const TnDiscoTxid *txid, guint size, const TnPathAddress *to);
 void         tn_pipeline_disco_receive  (TnPipeline *pipeline, const TnPacket *packet, const TnPathAddress *from);
 
 /* TRUE: the packet was for us alone, and is consumed. */

@@ -116,6 +116,8 @@ heard_from (TnPipeline          *pipeline,
             TnPeerState         *peer,
             const TnPathAddress *from)
 {
+  if (peer->direct != NULL && from->kind == TN_PATH_ADDRESS_UDP)
+    tn_direct_heard (peer->direct, from, pipeline->now_us);
   if (from->kind != TN_PATH_ADDRESS_RELAY || from->relay.region == peer->heard_region)
     return;
 
@@ -131,6 +133,14 @@ set_source (TnTunnelSource      *source,
     tn_tunnel_source_set_relay (source, from->relay.region, &from->relay.key, from);
   else
     tn_tunnel_source_set_udp (source, &from->udp.endpoint, from);
+}
+
+static void
+hand_over (TnPipeline *pipeline)
+{
+  if (pipeline->in->n_packets > 0)
+    pipeline->hooks.to_overlay (pipeline->user_data, pipeline->in);
+  tn_packet_batch_reset (pipeline->in);
 }
 
 static void
@@ -162,8 +172,11 @@ receive_one (TnPipeline          *pipeline,
 
   peer = tn_tunnel_peer_get_user_data (tunnel_peer);
   heard_from (pipeline, peer, from);
-  if (verdict == TN_TUNNEL_DATA && accept_inner (pipeline, peer, packet, from))
-    pipeline->in->packets[pipeline->in->n_packets++] = *packet;
+  if (verdict != TN_TUNNEL_DATA || !accept_inner (pipeline, peer, packet, from))
+    return;
+  if (pipeline->in->n_packets == TN_PACKET_BATCH_MAX)
+    hand_over (pipeline);
+  pipeline->in->packets[pipeline->in->n_packets++] = *packet;
 }
 
 void
@@ -174,23 +187,41 @@ tn_pipeline_receive_again (TnPipeline          *pipeline,
   receive_one (pipeline, packet, from);
 }
 
+/* Several datagrams of one size in one piece; the last may be shorter. */
+static void
+receive_train (TnPipeline          *pipeline,
+               const TnPacket      *train,
+               const TnPathAddress *from)
+{
+  for (guint32 offset = 0; offset < train->len; offset += train->segment_size)
+    {
+      TnPacket packet = {
+        .data = train->data + offset,
+        .len = MIN (train->segment_size, train->len - offset),
+        .headroom = offset == 0 ? train->headroom : 0,      /* before it lies another, which may still be on its way to the host */
+      };
+
+      receive_one (pipeline, &packet, from);
+    }
+}
+
 void
 tn_pipeline_from_underlay (TnPipeline          *pipeline,
                            TnPacketBatch       *batch,
                            const TnPathAddress *from,
                            gint64               now_us)
 {
-  TnPacketBatch *in = pipeline->in;
-
   pipeline->now_us = now_us;
   if (G_UNLIKELY (pipeline->closed))
     {
       tn_pipeline_count (pipeline, TN_PIPELINE_DROP_CLOSED, batch->n_packets);
       return;
     }
-  tn_packet_batch_reset (in);
+  tn_packet_batch_reset (pipeline->in);
   for (guint i = 0; i < batch->n_packets; i++)
-    receive_one (pipeline, &batch->packets[i], &from[i]);
-  if (in->n_packets > 0)
-    pipeline->hooks.to_overlay (pipeline->user_data, in);
+    if (batch->packets[i].segment_size != 0)
+      receive_train (pipeline, &batch->packets[i], &from[i]);
+    else
+      receive_one (pipeline, &batch->packets[i], &from[i]);
+  hand_over (pipeline);
 }

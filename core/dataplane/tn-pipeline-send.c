@@ -9,15 +9,19 @@
 
 /* --- Path --- */
 
-/* A relay alone, as yet: the peer's home, or, while that is unknown, where it was last heard (tailscale wgengine/magicsock/endpoint.go). */
+/* Straight, if that is proven. Else by relay: the peer's home, or, while that is unknown, where it was last heard (tailscale
+ * wgengine/magicsock/endpoint.go). */
 void
 tn_pipeline_choose_path (TnPipeline  *pipeline,
                          TnPeerState *peer)
 {
+  const TnPathAddress *direct = peer->direct != NULL ? tn_direct_get_path (peer->direct, pipeline->now_us) : NULL;
   TnPathAddress path = { .kind = TN_PATH_ADDRESS_NONE };
   guint region = peer->home_region != 0 ? peer->home_region : peer->heard_region;
 
-  if (region != 0)
+  if (direct != NULL)
+    path = *direct;
+  else if (region != 0)
     {
       path.kind = TN_PATH_ADDRESS_RELAY;
       path.relay.region = region;
@@ -27,7 +31,7 @@ tn_pipeline_choose_path (TnPipeline  *pipeline,
     return;
 
   peer->path = path;
-  peer->latency_us = -1;
+  peer->latency_us = direct != NULL ? tn_direct_get_latency_us (peer->direct) : -1;
   peer->path_since_wall_ns = pipeline->hooks.wall_time_ns (pipeline->user_data);
   /* What waited for the old path must not wait for an event that only the old one has. */
   if (peer->blocked)
@@ -79,13 +83,15 @@ hold (TnPipeline     *pipeline,
   tn_pipeline_count (pipeline, TN_PIPELINE_DROP_QUEUE_FULL, n - held);
 }
 
-/* Same path: for a relay everything that goes through the region. */
+/* Same path: for a relay everything that goes through the region, for UDP all that goes through the socket of its family. */
 static gboolean
 shares_path (const TnPathAddress *a,
              const TnPathAddress *b)
 {
   if (a->kind == TN_PATH_ADDRESS_RELAY && b->kind == TN_PATH_ADDRESS_RELAY)
     return a->relay.region == b->relay.region;
+  if (a->kind == TN_PATH_ADDRESS_UDP && b->kind == TN_PATH_ADDRESS_UDP)
+    return a->udp.endpoint.address.version == b->udp.endpoint.address.version;
   return tn_path_address_equal (a, b);
 }
 
@@ -248,6 +254,8 @@ tn_pipeline_seal_and_send (TnPipeline    *pipeline,
       tn_pipeline_count (pipeline, TN_PIPELINE_DROP_NO_PATH, batch->n_packets);
       return;
     }
+  if (peer->direct != NULL && tn_direct_sent (peer->direct, pipeline->now_us))
+    tn_pipeline_direct_try (pipeline, peer);
   if (tn_tunnel_seal (pipeline->tunnel, peer->tunnel_peer, batch->packets, batch->n_packets, pipeline->now_us) == TN_TUNNEL_SEALED)
     tn_pipeline_send (pipeline, peer, batch, FALSE);
 }

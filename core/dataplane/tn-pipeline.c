@@ -29,6 +29,7 @@ peer_state_free (gpointer data)
   TnPeerState *peer = data;
 
   tn_hold_queue_clear (&peer->held);
+  g_clear_pointer (&peer->direct, tn_direct_free);
   g_free (peer->blocked_destinations);
   g_free (peer);
 }
@@ -46,6 +47,7 @@ set_tunnel_peer (TnPipeline   *pipeline,
     {
       link->data = peer;
       g_queue_push_tail_link (&pipeline->talking, link);
+      tn_pipeline_direct_join (pipeline, peer);
     }
   else if (tunnel_peer == NULL && link->data != NULL)
     {
@@ -80,6 +82,7 @@ tunnel_event (gpointer      user_data,
     {
       set_tunnel_peer (pipeline, peer, NULL);
       tn_tunnel_remove_peer (pipeline->tunnel, tunnel_peer);
+      tn_pipeline_direct_leave (pipeline, peer);
     }
 }
 
@@ -143,6 +146,7 @@ tn_pipeline_new (const TnNodePrivateKey  *node_key,
   pipeline->out = tn_packet_batch_new (0);
   pipeline->in = tn_packet_batch_new (0);
   pipeline->scratch = tn_packet_batch_new (SCRATCH_LEN);
+  pipeline->direct_due_us = G_MAXINT64;
   tn_filter_state_init (&pipeline->filter_state, TN_FLOW_TABLE_DEFAULT_CAPACITY, 0);
   tn_filter_state_init (&pipeline->jailed_state, TN_FLOW_TABLE_DEFAULT_CAPACITY, 0);
   return pipeline;
@@ -152,6 +156,7 @@ void
 tn_pipeline_free (TnPipeline *pipeline)
 {
   tn_tunnel_free (pipeline->tunnel);
+  g_clear_pointer (&pipeline->peers_by_disco, g_hash_table_unref);
   g_hash_table_unref (pipeline->peers_by_key);
   g_hash_table_unref (pipeline->peers_by_id);
   g_ptr_array_unref (pipeline->blocked);
@@ -240,6 +245,7 @@ leave_tunnel (TnPipeline  *pipeline,
     tn_tunnel_remove_peer (pipeline->tunnel, tunnel_peer);
   tn_hold_queue_clear (&peer->held);
   tn_pipeline_unblock (pipeline, peer);
+  tn_pipeline_direct_leave (pipeline, peer);
 }
 
 static void
@@ -300,8 +306,12 @@ tn_pipeline_upsert_peer (TnPipeline           *pipeline,
 
   peer->key = config->key;
   if (!tn_disco_public_key_equal (&peer->disco_key, &config->disco_key))
-    peer->disco_shared_known = FALSE;
-  peer->disco_key = config->disco_key;
+    {
+      peer->disco_shared_known = FALSE;
+      tn_pipeline_direct_index (pipeline, peer, FALSE);
+      peer->disco_key = config->disco_key;
+      tn_pipeline_direct_index (pipeline, peer, TRUE);
+    }
   peer->home_region = config->home_region;
   if (!has_key)      /* news of the earlier of two does not make it the later one */
     take_key (pipeline, peer);
@@ -321,6 +331,7 @@ tn_pipeline_remove_peer (TnPipeline *pipeline,
 
   pipeline->now_us = now_us;
   forget_key (pipeline, peer);
+  tn_pipeline_direct_index (pipeline, peer, FALSE);
   g_hash_table_remove (pipeline->peers_by_id, &id);
 }
 
@@ -404,7 +415,7 @@ tn_pipeline_connect (TnPipeline *pipeline,
 gint64
 tn_pipeline_deadline (const TnPipeline *pipeline)
 {
-  return tn_tunnel_deadline (pipeline->tunnel);
+  return MIN (tn_tunnel_deadline (pipeline->tunnel), pipeline->direct_due_us);
 }
 
 void
@@ -413,6 +424,8 @@ tn_pipeline_expire (TnPipeline *pipeline,
 {
   pipeline->now_us = now_us;
   tn_tunnel_expire (pipeline->tunnel, now_us);
+  if (pipeline->direct_due_us <= now_us)
+    tn_pipeline_direct_expire (pipeline);
 }
 
 GArray *

@@ -66,6 +66,9 @@ typedef struct
    * Nullable, as it costs time. */
   void   (*capture)       (gpointer user_data, gboolean inbound, TnPipelineDrop reason, const TnPacket *packet);
 
+  /* The addresses of a peer are wanted, by tn_pipeline_set_endpoints() now and whenever they change; or not any more. Nullable. */
+  void   (*wants_endpoints) (gpointer user_data, gint64 id, gboolean wanted);
+
   gint64 (*wall_time_ns)  (gpointer user_data);
   void   (*random)        (gpointer user_data, void *out, gsize len);
 } TnPipelineHooks;
@@ -88,6 +91,12 @@ void        tn_pipeline_set_addresses (TnPipeline *pipeline, const TnIpAddress *
 
 /* A pipeline that is closed has no tunnels, and lets nothing out or in, pings and handshakes included. A new one is open. */
 void        tn_pipeline_set_open      (TnPipeline *pipeline, gboolean open);
+
+/* --- Straight paths: by UDP, to addresses that answer a ping. Without, everything goes by relay. --- */
+
+void        tn_pipeline_set_direct    (TnPipeline *pipeline, gboolean direct);      /* FALSE at first */
+void        tn_pipeline_set_endpoints (TnPipeline *pipeline, gint64 id, const TnIpEndpoint *endpoints, guint n_endpoints, gint64 now_us);
+void        tn_pipeline_reset_direct  (TnPipeline *pipeline, gint64 now_us);        /* the network is another one */
 
 /* --- Packets. Batches are changed: what they held is spent. --- */
 
