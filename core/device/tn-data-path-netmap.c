@@ -23,6 +23,7 @@ tn_data_path_update_free (TnDataPathUpdate *update)
   g_clear_pointer (&update->jailed_filter, tn_filter_unref);
   g_clear_pointer (&update->addresses, g_array_unref);
   g_clear_pointer (&update->routes, g_array_unref);
+  g_clear_pointer (&update->endpoints, g_array_unref);
   g_free (update);
 }
 
@@ -30,7 +31,7 @@ gboolean
 tn_data_path_update_is_empty (const TnDataPathUpdate *update)
 {
   return !update->replace_peers && update->upserts->len + update->removed->len == 0 && update->router == NULL &&
-         update->filter == NULL && update->addresses == NULL && update->routes == NULL;
+         update->filter == NULL && update->addresses == NULL && update->routes == NULL && update->endpoints == NULL;
 }
 
 typedef struct
@@ -127,6 +128,19 @@ tn_data_path_set_open (TnDataPath *path,
   tn_data_path_call (path, open_cb, GINT_TO_POINTER (open), NULL);
 }
 
+static void
+apply_endpoints (TnDataPath *path,
+                 GArray     *endpoints,
+                 gint64      now_us)
+{
+  for (guint i = 0; i < endpoints->len; i++)
+    {
+      const TnDataPathEndpoints *of = &g_array_index (endpoints, TnDataPathEndpoints, i);
+
+      tn_pipeline_set_endpoints (path->pipeline, of->id, of->endpoints, of->n, now_us);
+    }
+}
+
 static gboolean
 update_cb (gpointer data)
 {
@@ -149,6 +163,8 @@ update_cb (gpointer data)
     tn_pipeline_set_filters (path->pipeline, update->filter, update->jailed_filter);
   if (update->addresses != NULL)
     apply_addresses (path, update->addresses);
+  if (update->endpoints != NULL)
+    apply_endpoints (path, update->endpoints, now_us);
   keep_routes (path, update);
   tn_data_path_settle (path);
   if (path->routing)
@@ -156,6 +172,26 @@ update_cb (gpointer data)
   else
     path->callbacks.updated (path->user_data);
   return G_SOURCE_REMOVE;
+}
+
+static gboolean
+endpoints_cb (gpointer data)
+{
+  TnDataPath *path = ((TnDataPathCall *) data)->path;
+  const TnDataPathEndpoints *of = ((TnDataPathCall *) data)->data;
+
+  if (path->pipeline == NULL)
+    return G_SOURCE_REMOVE;
+  tn_pipeline_set_endpoints (path->pipeline, of->id, of->endpoints, of->n, tn_boot_time_us ());
+  tn_data_path_settle (path);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_data_path_take_endpoints (TnDataPath          *path,
+                             TnDataPathEndpoints *endpoints)
+{
+  tn_data_path_call (path, endpoints_cb, endpoints, g_free);
 }
 
 void

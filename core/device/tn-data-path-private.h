@@ -18,6 +18,8 @@ struct _TnDataPath
   char                *app_name;
   TnCapture           *capture;          /* nullable */
   guint                mtu;
+  guint16              port;
+  guint32              mark;
   TnDataPathCallbacks  callbacks;
   gpointer             user_data;
   int                  home_heard_s;     /* atomic; boot time, 0: never */

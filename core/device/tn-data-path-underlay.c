@@ -112,6 +112,26 @@ tn_data_path_get_home_heard_us (TnDataPath *path)
   return heard_s != 0 ? heard_s * (gint64) G_USEC_PER_SEC : G_MININT64;
 }
 
+static guint16
+port_of (TnUnderlayTransport *underlay,
+         guint8               version)
+{
+  TnUnderlayTransportInterface *iface = TN_UNDERLAY_TRANSPORT_GET_IFACE (underlay);
+
+  return iface->get_port != NULL ? iface->get_port (underlay, version) : 0;
+}
+
+/* Datagrams straight to peers are of use as soon as there is a socket. */
+static void
+tell_ports (TnDataPath *path)
+{
+  TnUnderlayTransport *udp = underlay_for (path, TN_PATH_ADDRESS_UDP);
+
+  tn_pipeline_set_direct (path->pipeline, udp != NULL);
+  if (udp != NULL)
+    path->callbacks.bound (path->user_data, port_of (udp, 4), port_of (udp, 6));
+}
+
 gboolean
 tn_data_path_start_underlays (TnDataPath  *path,
                               GError     **error)
@@ -130,6 +150,8 @@ tn_data_path_start_underlays (TnDataPath  *path,
     .tls_database = path->tls_database,
     .proxy_resolver = path->proxy_resolver,
     .app_name = path->app_name,
+    .port = path->port,
+    .mark = path->mark,
   };
 
   for (guint i = 0; i < path->underlays->len; i++)
@@ -140,6 +162,7 @@ tn_data_path_start_underlays (TnDataPath  *path,
         return FALSE;
       path->n_started++;
     }
+  tell_ports (path);
   return TRUE;
 }
 
@@ -249,6 +272,11 @@ rebind_cb (gpointer data)
       if (TN_UNDERLAY_TRANSPORT_GET_IFACE (underlay)->rebind != NULL)
         TN_UNDERLAY_TRANSPORT_GET_IFACE (underlay)->rebind (underlay);
     }
+  if (path->pipeline == NULL)
+    return G_SOURCE_REMOVE;
+  tell_ports (path);
+  tn_pipeline_reset_direct (path->pipeline, tn_boot_time_us ());
+  tn_data_path_settle (path);
   return G_SOURCE_REMOVE;
 }
 

@@ -123,6 +123,16 @@ pipeline_rejected (gpointer            user_data,
   iface->rejected (TN_NETSTACK (path->overlay), &reject->src, &reject->dst, reason_get_text (reject->reason));
 }
 
+static void
+pipeline_wants_endpoints (gpointer user_data,
+                          gint64   id,
+                          gboolean wanted)
+{
+  TnDataPath *path = user_data;
+
+  path->callbacks.wants_endpoints (path->user_data, id, wanted);
+}
+
 static gint64
 pipeline_wall_time (gpointer user_data)
 {
@@ -194,6 +204,7 @@ start_cb (gpointer data)
     .pong = tn_data_path_pong,
     .rejected = pipeline_rejected,
     .capture = path->capture != NULL ? pipeline_capture : NULL,
+    .wants_endpoints = pipeline_wants_endpoints,
     .wall_time_ns = pipeline_wall_time,
     .random = pipeline_random,
   };
@@ -338,6 +349,8 @@ tn_data_path_new (const TnDataPathConfig    *config,
   path->app_name = g_strdup (config->app_name);
   path->capture = config->capture;
   path->mtu = config->mtu;
+  path->port = config->port;
+  path->mark = config->mark;
   path->callbacks = *callbacks;
   path->user_data = user_data;
   path->node_key = tn_secret_dup (config->node_key, sizeof *path->node_key);

@@ -24,7 +24,11 @@ typedef struct
   const char              *app_name;         /* nullable */
   TnCapture               *capture;          /* nullable, taken: gets the packets of the host */
   guint                    mtu;
+  guint16                  port;             /* UDP port wanted; 0: any */
+  guint32                  mark;             /* of datagrams, 0: none */
 } TnDataPathConfig;
+
+#define TN_DATA_PATH_MAX_ENDPOINTS 12
 
 /* On the data thread. */
 typedef struct
@@ -36,6 +40,12 @@ typedef struct
   /* Addresses or routes are not as they ought to be; NULL: all is well again. Packets go on as they can. */
   void (*router_problem) (gpointer user_data, const char *problem);
 
+  /* The UDP ports that others may send to, for each family of addresses; 0: none. Once after a start, and after each rebind. */
+  void (*bound)        (gpointer user_data, guint16 port4, guint16 port6);
+
+  /* Whether tn_data_path_take_endpoints() is to tell where that peer is. */
+  void (*wants_endpoints) (gpointer user_data, gint64 id, gboolean wanted);
+
   /* An update is in force: addresses, peers and filter are what it says, and routes as far as the system takes them. */
   void (*updated)      (gpointer user_data);
 
@@ -45,6 +55,14 @@ typedef struct
   /* The last one: nothing runs any more. */
   void (*stopped)      (gpointer user_data);
 } TnDataPathCallbacks;
+
+/* Where a peer says that it is. */
+typedef struct
+{
+  gint64       id;
+  guint        n;
+  TnIpEndpoint endpoints[TN_DATA_PATH_MAX_ENDPOINTS];
+} TnDataPathEndpoints;
 
 /* What a new map changes. Pointers may be NULL for "as before". */
 typedef struct
@@ -57,6 +75,7 @@ typedef struct
   TnFilter        *jailed_filter;
   GArray          *addresses;                /* of TnIpPrefix: own ones */
   GArray          *routes;                   /* of TnIpPrefix: into the tunnel, for a router */
+  GArray          *endpoints;                /* of TnDataPathEndpoints */
 } TnDataPathUpdate;
 
 TnDataPathUpdate *tn_data_path_update_new  (void);
@@ -71,6 +90,7 @@ void        tn_data_path_stop          (TnDataPath *path);
 TnOverlayTransport *tn_data_path_get_overlay (TnDataPath *path);
 
 void        tn_data_path_take_update   (TnDataPath *path, TnDataPathUpdate *update);
+void        tn_data_path_take_endpoints (TnDataPath *path, TnDataPathEndpoints *endpoints);
 void        tn_data_path_set_open      (TnDataPath *path, gboolean open);      /* closed at first: nothing goes out or comes in */
 void        tn_data_path_set_node_key  (TnDataPath *path, const TnNodePrivateKey *key);
 void        tn_data_path_set_relay_map (TnDataPath *path, TnRelayMap *map);

@@ -24,6 +24,7 @@ struct _TnEmbeddedDevice
   TnStateStore   *state_store;
   GTlsDatabase   *tls_database;          /* nullable */
   GMainContext   *main_context;
+  guint16         port;                  /* UDP; 0: any */
   gboolean        ephemeral;
   gboolean        allow_plain_http;
 

@@ -42,6 +42,7 @@ enum
   PROP_EPHEMERAL,
   PROP_NETSTACK,
   PROP_TRANSPORTS,
+  PROP_PORT,
   PROP_TLS_DATABASE,
   PROP_APP_NAME,
   PROP_ALLOW_PLAIN_HTTP,
@@ -177,6 +178,9 @@ tn_embedded_device_get_property (GObject    *object,
     case PROP_TRANSPORTS:
       g_value_set_boxed (value, self->transport_names);
       break;
+    case PROP_PORT:
+      g_value_set_uint (value, self->port);
+      break;
     case PROP_TLS_DATABASE:
       g_value_set_object (value, self->tls_database);
       break;
@@ -231,6 +235,9 @@ tn_embedded_device_set_property (GObject      *object,
       break;
     case PROP_TRANSPORTS:
       self->transport_names = g_value_dup_boxed (value);
+      break;
+    case PROP_PORT:
+      self->port = (guint16) g_value_get_uint (value);
       break;
     case PROP_TLS_DATABASE:
       self->tls_database = g_value_dup_object (value);
@@ -324,11 +331,22 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
   /**
    * TnEmbeddedDevice:transports:
    *
-   * Names of the underlay transports to use. Default: the best one there is.
+   * Names of the underlay transports to use, one for each kind of path: `derp` for relays, `udp` for datagrams straight to peers. With the
+   * latter the node tells its tailnet the addresses of this machine, and goes straight to a peer as long as an address of it answers; all
+   * else goes by relay. Default: the best one there is, which is that of relays.
    *
    * Since: 0.1
    */
   properties[PROP_TRANSPORTS] = g_param_spec_boxed ("transports", NULL, NULL, G_TYPE_STRV, construct);
+  /**
+   * TnEmbeddedDevice:port:
+   *
+   * UDP port for datagrams straight to peers, in host byte order, where a transport for them is among the
+   * [property@Tailnet.EmbeddedDevice:transports]. If it is taken, as if it is 0, any other is used.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_PORT] = g_param_spec_uint ("port", NULL, NULL, 0, G_MAXUINT16, 0, construct);
   /**
    * TnEmbeddedDevice:tls-database:
    *

@@ -25,6 +25,8 @@ struct _TnNetmapBridge
   TnPeerExpiry     expiry;
   gboolean         wants_routes;
   GArray          *told_routes;             /* of TnIpPrefix; nullable */
+  GHashTable      *watched;        /* set of gint64 *: peers whose endpoints the data path wants; those that it talks to */
+  gboolean         loopback;       /* they may be there */
   gboolean         own_key_expired;         /* no peer speaks with us, and we with none */
 };
 
@@ -39,6 +41,7 @@ tn_netmap_bridge_new (void)
   bridge->nameless = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   bridge->concerned = g_array_new (FALSE, FALSE, sizeof (gint64));
   bridge->unlocked = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  bridge->watched = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   tn_peer_expiry_init (&bridge->expiry);
   return bridge;
 }
@@ -53,6 +56,7 @@ tn_netmap_bridge_free (TnNetmapBridge *bridge)
   g_clear_pointer (&bridge->relays, tn_relay_map_unref);
   g_array_unref (bridge->concerned);
   g_hash_table_unref (bridge->unlocked);
+  g_hash_table_unref (bridge->watched);
   g_free (bridge->filter_problem);
   g_clear_pointer (&bridge->told_routes, g_array_unref);
   tn_peer_expiry_clear (&bridge->expiry);
@@ -190,6 +194,56 @@ tell (TnNetmapBridge     *bridge,
 }
 
 static void
+copy_endpoints (TnNetmapBridge      *bridge,
+                const TnNetmapNode  *node,
+                TnDataPathEndpoints *endpoints)
+{
+  *endpoints = (TnDataPathEndpoints) { .id = node->id };
+  for (guint i = 0; i < node->n_endpoints && endpoints->n < TN_DATA_PATH_MAX_ENDPOINTS; i++)
+    if (bridge->loopback || !tn_ip_address_is_loopback (&node->endpoints[i].address))
+      endpoints->endpoints[endpoints->n++] = node->endpoints[i];
+}
+
+static void
+tell_endpoints (TnNetmapBridge     *bridge,
+                const TnNetmapNode *node,
+                TnDataPathUpdate   *update)
+{
+  TnDataPathEndpoints endpoints;
+
+  if (update->endpoints == NULL)
+    update->endpoints = g_array_new (FALSE, FALSE, sizeof (TnDataPathEndpoints));
+  copy_endpoints (bridge, node, &endpoints);
+  g_array_append_val (update->endpoints, endpoints);
+}
+
+TnDataPathEndpoints *
+tn_netmap_bridge_watch (TnNetmapBridge *bridge,
+                        gint64          id,
+                        gboolean        wanted)
+{
+  const TnNetmapNode *node = g_hash_table_lookup (bridge->told, &id);
+  TnDataPathEndpoints *endpoints;
+
+  if (!wanted)
+    g_hash_table_remove (bridge->watched, &id);
+  else
+    g_hash_table_add (bridge->watched, g_memdup2 (&id, sizeof id));
+  if (!wanted || node == NULL)
+    return NULL;
+  endpoints = g_new (TnDataPathEndpoints, 1);
+  copy_endpoints (bridge, node, endpoints);
+  return endpoints;
+}
+
+void
+tn_netmap_bridge_set_loopback (TnNetmapBridge *bridge,
+                               gboolean        loopback)
+{
+  bridge->loopback = loopback;
+}
+
+static void
 upsert (TnNetmapBridge     *bridge,
         const TnNetmapNode *node,
         gint64              now_us,
@@ -219,6 +273,8 @@ upsert (TnNetmapBridge     *bridge,
     .home_region = valid_region (node->home_region),
   };
 
+  if (g_hash_table_contains (bridge->watched, &node->id))
+    tell_endpoints (bridge, node, update);
   if (!tell (bridge, node, was_expired == is_expired))
     return;
   if (expired)

@@ -31,6 +31,12 @@ char             *tn_netmap_bridge_dns_suffix (const TnNetmap *netmap);
 /* Nodes that peers stand for in the data path: a peer's stable id by its node id; NULL: none. */
 const char       *tn_netmap_bridge_stable_id  (TnNetmapBridge *bridge, gint64 id);
 
+/* From now on the data path wants to know where that peer is, or not any more: updates tell. What is known now, taken; NULL: nothing. */
+TnDataPathEndpoints *tn_netmap_bridge_watch   (TnNetmapBridge *bridge, gint64 id, gboolean wanted);
+
+/* Whether a peer can be at an address of loopback: this machine has no other. Not at first. */
+void              tn_netmap_bridge_set_loopback (TnNetmapBridge *bridge, gboolean loopback);
+
 /* Peers whose key has expired since the bridge heard of them: their ids (gint64), to be updated. */
 void              tn_netmap_bridge_find_expired (TnNetmapBridge *bridge, const TnNetmap *netmap, GArray *ids);
 

@@ -214,9 +214,13 @@ tn_runtime_start_client (TnRuntime *runtime)
   tn_disco_private_key_get_public (runtime->disco_key, &config.disco_key);
   runtime->client = tn_control_client_new (&config, &handler, runtime, &error);
   if (runtime->client == NULL)
-    tn_runtime_fail (runtime, error);
-  else
-    tn_control_client_start (runtime->client);
+    {
+      tn_runtime_fail (runtime, error);
+      return;
+    }
+  if (runtime->ports[0] != 0 || runtime->ports[1] != 0)
+    tn_runtime_tell_endpoints (runtime);
+  tn_control_client_start (runtime->client);
 }
 
 static gboolean

@@ -82,6 +82,7 @@ struct _TnRuntime
   char               *home_code;
   guint               home;
   guint               announced_home;      /* what control was told */
+  guint16             ports[2];            /* UDP, of IPv4 and IPv6; 0: none */
   GHashTable         *relays_up;           /* set of regions with a connection */
   gint64              key_expiry_us;
   gint64              warned_expiry_us;    /* what health warns of; 0: nothing */
@@ -169,6 +170,11 @@ void tn_runtime_apply_netmap  (TnRuntime *runtime, const TnNetmap *netmap, const
 
 /* tn-runtime-dns.c; on the control thread. TRUE: the configuration is another one */
 gboolean tn_runtime_update_dns (TnRuntime *runtime, const TnNetmap *netmap, const TnNetmapChanges *changes);
+
+/* tn-runtime-endpoints.c */
+void tn_runtime_tell_endpoints  (TnRuntime *runtime);                                      /* on the control thread */
+void tn_runtime_bound           (gpointer runtime, guint16 port4, guint16 port6);           /* on the data thread, as the next one */
+void tn_runtime_wants_endpoints (gpointer runtime, gint64 id, gboolean wanted);
 
 /* tn-runtime-expiry.c; on the control thread */
 void tn_runtime_await_expiry  (TnRuntime *runtime, const TnNetmap *netmap);

@@ -443,6 +443,8 @@ start_data_path (TnRuntime             *runtime,
     .failed = data_failed,
     .router_problem = data_router_problem,
     .updated = data_updated,
+    .bound = tn_runtime_bound,
+    .wants_endpoints = tn_runtime_wants_endpoints,
     .live = data_live,
     .stopped = data_stopped,
   };
@@ -456,6 +458,7 @@ start_data_path (TnRuntime             *runtime,
     .app_name = config->app_name,
     .capture = config->capture,
     .mtu = TN_RUNTIME_MTU,
+    .port = config->port,
   };
 
   runtime->data = tn_data_path_new (&data_config, &callbacks, runtime);

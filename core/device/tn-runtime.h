@@ -25,6 +25,7 @@ typedef struct
   GTlsDatabase       *tls_database;          /* nullable */
   const TnIdentity   *identity;              /* copied */
   GPtrArray          *underlays;             /* of TnUnderlayTransport */
+  guint16             port;                  /* UDP; 0: any */
   TnNetstack         *netstack;
   TnRouter           *router;                /* nullable: for an interface of the kernel */
   TnStateStore       *store;                 /* acquired; not referenced, used in @context until closed() */

@@ -17,6 +17,14 @@ tn_ip_address_from_bytes (const guint8 *bytes,
   return address;
 }
 
+gboolean
+tn_ip_address_is_loopback (const TnIpAddress *address)
+{
+  static const guint8 loopback6[16] = { [15] = 1 };
+
+  return address->version == 4 ? address->bytes[0] == 127 : memcmp (address->bytes, loopback6, sizeof loopback6) == 0;
+}
+
 guint
 tn_ip_address_hash (gconstpointer key)
 {

@@ -42,6 +42,7 @@ tn_ip_address_equal (const TnIpAddress *a, const TnIpAddress *b)
 }
 
 TnIpAddress   tn_ip_address_from_bytes (const guint8 *bytes, gsize len);   /* 4 or 16 */
+gboolean      tn_ip_address_is_loopback (const TnIpAddress *address);
 guint         tn_ip_address_hash       (gconstpointer address);
 int           tn_ip_address_compare    (const TnIpAddress *a, const TnIpAddress *b);
 
