@@ -22,6 +22,8 @@ import nodes                # noqa: E402
 import servers              # noqa: E402
 
 STOCK = 'tailscaled'
+OURS = 'ours'
+PEERS = STOCK, 'wireguard-go', 'veth'
 
 
 def missing(*programs):
@@ -40,10 +42,11 @@ def note(text):
     print(f'bench: {text}', file=sys.stderr, flush=True)
 
 
-def make_lab():
-    """A lab with servers, and whether stock nodes can join it. The servers are stock ones if their programs are known."""
+def make_lab(kind=None):
+    """A lab with servers, and whether stock nodes can join it. The servers are stock ones if their programs are known. kind: of the lab;
+    for none, namespaces only if there are stock nodes."""
     lack = missing('TAILSCALED', 'TAILSCALE')
-    lab = interop.Loopback() if lack else interop.Lab()
+    lab = kind() if kind else interop.Loopback() if lack else interop.Lab()
     no_servers = lack or missing('HEADSCALE', 'DERPER')
     try:
         if no_servers:
@@ -76,20 +79,47 @@ def memory(process):
     return sums['Rss'], sums['Private_Dirty']
 
 
+def rounded(value):
+    return None if value is None else round(value, 4)
+
+
+def compare(name, unit, better, ours, peer_name, peer):
+    """A row of what is shown; ours and peer: None where there is none."""
+    ratio = round(ours / peer, 3) if ours is not None and peer else None
+    return {'case': name, 'ours': rounded(ours), 'unit': unit, 'better': better, 'peer_name': peer_name, 'peer': rounded(peer), 'ratio': ratio}
+
+
 def show(cases):
     """cases: name -> (unit, better, values of ours, values of the peer, bar or None). Medians; the peer is the bar where none was there."""
     rows = []
     for name, (unit, better, ours, theirs, bar) in cases.items():
-        ours = statistics.median(ours)
         peer = statistics.median(theirs) if theirs else bar
-        rows.append({'case': name, 'ours': round(ours, 4), 'unit': unit, 'better': better, 'peer_name': STOCK if theirs else 'bar' if bar else None,
-                     'peer': None if peer is None else round(peer, 4), 'ratio': None if peer is None else round(ours / peer, 3)})
+        rows.append(compare(name, unit, better, statistics.median(ours), STOCK if theirs else 'bar' if bar else None, peer))
+    print_rows(rows)
+
+
+def show_beside(cases):
+    """cases: name -> (unit, better, values of each by its name). Medians; ours are those of OURS, the peer is the first of the others in the
+    order in which they are named there, and "others" has all of them."""
+    rows = []
+    for name, (unit, better, values) in cases.items():
+        medians = {who: statistics.median(v) for who, v in values.items() if v}
+        ours = medians.pop(OURS, None)
+        peer_name = next((who for who in PEERS if who in medians), None)
+        rows.append(compare(name, unit, better, ours, peer_name, medians.get(peer_name)) | {'others': {who: rounded(v) for who, v in medians.items()}})
+    print_rows(rows)
+
+
+def print_rows(rows):
     if '--json' in sys.argv[1:]:
         print(json.dumps({'cases': rows}))
         return
     for row in rows:
-        beside = '' if row['peer'] is None else f"   {row['peer_name']} {row['peer']:.3f}   ratio {row['ratio']:.2f}"
-        print(f"{row['case']:14} {row['ours']:9.3f} {row['unit']:8} ({row['better']} is better){beside}")
+        others = row.get('others') or ({} if row['peer'] is None else {row['peer_name']: row['peer']})
+        beside = ''.join(f'   {name} {value:.3f}' for name, value in others.items())
+        ratio = '' if row['ratio'] is None else f"   ratio {row['ratio']:.2f}"
+        ours = '        -' if row['ours'] is None else f"{row['ours']:9.3f}"
+        print(f"{row['case']:14} {ours} {row['unit']:8} ({row['better']} is better){beside}{ratio}")
 
 
 def run(measure):
@@ -102,4 +132,4 @@ def run(measure):
     show(cases)
 
 
-__all__ = ['TOP', 'cpu_seconds', 'interop', 'memory', 'nodes', 'run']
+__all__ = ['OURS', 'TOP', 'cpu_seconds', 'interop', 'memory', 'nodes', 'run']
