@@ -5,28 +5,30 @@
 
 #include "tn-reader.h"
 
-#define LANES 8
+/* Two at a time, where the processor has that (all of x86-64 and AArch64 have); else the compiler makes two of it. */
+typedef guint64 Pair __attribute__ ((vector_size (16)));
+
+#define N_PAIRS 4
 
 /* The sum does not care for the order of bytes, as long as it is one order (RFC 1071, 2 (B)): it is taken in that of this machine, four
- * bytes at a time, in sums that do not wait for each other. */
+ * bytes at a time, in sums of eight that do not wait for each other. A loop over 32-bit words is widened by the compiler, which takes
+ * three times as long. */
 static guint64
 sum_words (const guint8 **data,
            gsize         *len)
 {
-  guint64 sums[LANES] = { 0 };
-  guint64 sum = 0;
+  const Pair low = { G_MAXUINT32, G_MAXUINT32 };
+  Pair sums[N_PAIRS] = { { 0 } };
+  Pair words[N_PAIRS];
 
-  for (; *len >= LANES * sizeof (guint32); *data += LANES * sizeof (guint32), *len -= LANES * sizeof (guint32))
+  for (; *len >= sizeof words; *data += sizeof words, *len -= sizeof words)
     {
-      guint32 words[LANES];
-
       memcpy (words, *data, sizeof words);
-      for (guint i = 0; i < LANES; i++)
-        sums[i] += words[i];
+      for (guint i = 0; i < N_PAIRS; i++)
+        sums[i] += (words[i] & low) + (words[i] >> 32);
     }
-  for (guint i = 0; i < LANES; i++)
-    sum += sums[i];
-  return sum;
+  sums[0] += sums[1] + sums[2] + sums[3];
+  return sums[0][0] + sums[0][1];
 }
 
 static guint16
