@@ -58,6 +58,33 @@ test_aead (void)
     g_assert_false (tn_aead_open (aead, key, nonce, ad, sizeof ad, sealed, len, clear));
 }
 
+/* What one call leaves behind is nothing to the next: neither the key of another, nor a datagram that does not open. */
+static void
+test_aead_keys (void)
+{
+  static const char text[] = "seventeen and four";
+  const guint8 nonce[TN_AEAD_NONCE_LEN] = { 7 };
+  guint8 sealed[sizeof text + TN_AEAD_TAG_LEN], expected[sizeof sealed], clear[sizeof text];
+  g_autoptr (TnAead) aead = tn_aead_new ();
+
+  for (guint i = 0; i < 16; i++)
+    {
+      const guint8 keys[2][TN_AEAD_KEY_LEN] = { { 0 }, { [TN_AEAD_KEY_LEN - 1] = 1 } };
+      const guint8 *key = keys[i / 2 % 2], *wrong = keys[1 - i / 2 % 2];
+      g_autoptr (TnAead) fresh = tn_aead_new ();
+
+      tn_aead_seal (fresh, key, nonce, NULL, 0, (const guint8 *) text, sizeof text, expected);
+      tn_aead_seal (aead, key, nonce, NULL, 0, (const guint8 *) text, sizeof text, sealed);
+      g_assert_cmpmem (sealed, sizeof sealed, expected, sizeof expected);
+      if (i % 4 == 3)
+        g_assert_false (tn_aead_open (aead, wrong, nonce, NULL, 0, sealed, sizeof sealed, clear));
+      g_assert_true (tn_aead_open (aead, key, nonce, NULL, 0, sealed, sizeof sealed, clear));
+      g_assert_cmpmem (clear, sizeof clear, text, sizeof text);
+      sealed[0] ^= 1;
+      g_assert_false (tn_aead_open (aead, key, nonce, NULL, 0, sealed, sizeof sealed, clear));
+    }
+}
+
 static void
 test_aead_in_place (void)
 {
@@ -217,6 +244,7 @@ main (int   argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/crypto/aead/rfc8439", test_aead);
   g_test_add_func ("/crypto/aead/in-place", test_aead_in_place);
+  g_test_add_func ("/crypto/aead/keys", test_aead_keys);
   g_test_add_func ("/crypto/blake2s/known-answers", test_blake2s);
   g_test_add_func ("/crypto/blake2s/kdf", test_kdf);
   g_test_add_func ("/crypto/box/x25519", test_x25519);
