@@ -37,7 +37,7 @@ struct _TnUdpTransport
   TnUnderlayCallbacks  callbacks;
   gpointer             user_data;
   TnUdpOptions         options;
-  guint16              port;          /* wanted */
+  guint16              port;          /* wanted, or the last one */
   Family               families[2];   /* IPv4, IPv6 */
   TnPacketBatch       *batch;         /* received */
   TnPathAddress        from[TN_PACKET_BATCH_MAX];
@@ -327,6 +327,15 @@ close_sockets (TnUdpTransport *self)
     family_close (&self->families[i]);
 }
 
+/* It is what others know. */
+static void
+remember_port (TnUdpTransport *self)
+{
+  for (guint i = G_N_ELEMENTS (self->families); i-- > 0;)
+    if (self->families[i].socket.port != 0)
+      self->port = self->families[i].socket.port;
+}
+
 static gboolean
 tn_udp_transport_start (TnUnderlayTransport        *transport,
                         const TnUnderlayConfig     *config,
@@ -345,8 +354,9 @@ tn_udp_transport_start (TnUnderlayTransport        *transport,
   self->callbacks = *callbacks;
   self->user_data = user_data;
   self->options.mark = config->mark;
-  self->port = config->port;
-  if (!open_sockets (self, config->port, error))
+  if (config->port != 0)
+    self->port = config->port;
+  if (!open_sockets (self, self->port, error))
     {
       g_clear_pointer (&self->context, g_main_context_unref);
       return FALSE;
@@ -362,6 +372,7 @@ tn_udp_transport_stop (TnUnderlayTransport *transport)
 
   if (self->context == NULL)
     return;
+  remember_port (self);
   close_sockets (self);
   g_clear_pointer (&self->context, g_main_context_unref);
   g_clear_pointer (&self->batch, tn_packet_batch_free);
@@ -374,20 +385,16 @@ static void
 tn_udp_transport_rebind (TnUnderlayTransport *transport)
 {
   TnUdpTransport *self = TN_UDP_TRANSPORT (transport);
-  guint16 port = 0;
-  gboolean blocked[2];
   g_autoptr (GError) error = NULL;
+  gboolean blocked[2];
 
-  for (guint i = 0; i < G_N_ELEMENTS (self->families); i++)
-    {
-      blocked[i] = self->families[i].writable != NULL;
-      if (port == 0)
-        port = self->families[i].socket.port;
-    }
   if (self->context == NULL)
     return;
+  for (guint i = 0; i < G_N_ELEMENTS (self->families); i++)
+    blocked[i] = self->families[i].writable != NULL;
+  remember_port (self);
   close_sockets (self);
-  if (!open_sockets (self, port != 0 ? port : self->port, &error))
+  if (!open_sockets (self, self->port, &error))
     g_message ("%s", error->message);
   for (guint i = 0; i < G_N_ELEMENTS (self->families); i++)
     if (blocked[i])
