@@ -29,6 +29,24 @@ find_node (World                 *world,
   return NULL;
 }
 
+TnPathAddress
+udp_address (Node *node)
+{
+  guint8 bytes[] = { 192, 0, 2, (guint8) (1 + node - node->world->nodes) };
+
+  return (TnPathAddress) { .kind = TN_PATH_ADDRESS_UDP, .udp = { { tn_ip_address_from_bytes (bytes, 4), 41641 }, 0, TN_PATH_NO_VNI } };
+}
+
+static Node *
+find_receiver (World               *world,
+               const TnPathAddress *to)
+{
+  if (to->kind == TN_PATH_ADDRESS_RELAY)
+    return find_node (world, &to->relay.key);
+  g_assert_cmpuint (to->udp.endpoint.address.bytes[3], <=, G_N_ELEMENTS (world->nodes));
+  return &world->nodes[to->udp.endpoint.address.bytes[3] - 1];
+}
+
 static guint
 node_to_underlay (gpointer             data,
                   const TnPathAddress *to,
@@ -39,8 +57,9 @@ node_to_underlay (gpointer             data,
   Node *node = data;
   guint taken = 0;
 
-  g_assert_cmpint (to->kind, ==, TN_PATH_ADDRESS_RELAY);
-  g_assert_cmpuint (to->relay.region, ==, REGION);
+  g_assert_cmpint (to->kind, !=, TN_PATH_ADDRESS_NONE);
+  if (to->kind == TN_PATH_ADDRESS_RELAY)
+    g_assert_cmpuint (to->relay.region, ==, REGION);
   for (guint i = first; i < batch->n_packets; i++)
     {
       InFlight *flight;
@@ -49,12 +68,19 @@ node_to_underlay (gpointer             data,
         break;
       if (!urgent)
         node->room--;
+      taken++;
+      if (to->kind == TN_PATH_ADDRESS_UDP)
+        {
+          node->n_udp++;
+          if (node->udp_broken || node->world->udp_broken)
+            continue;
+        }
       flight = g_new0 (InFlight, 1);
-      flight->to = find_node (node->world, &to->relay.key);
+      flight->to = find_receiver (node->world, to);
+      flight->udp = to->kind == TN_PATH_ADDRESS_UDP;
       flight->from = node->node_key;
       flight->bytes = g_bytes_new (batch->packets[i].data, batch->packets[i].len);
       g_queue_push_tail (&node->world->wire, flight);
-      taken++;
     }
   return taken;
 }
@@ -85,6 +111,19 @@ node_rejected (gpointer            data,
                const TnTsmpReject *reject)
 {
   g_array_append_vals (((Node *) data)->rejects, reject, 1);
+}
+
+static void
+node_wants_endpoints (gpointer data,
+                      gint64   id,
+                      gboolean wanted)
+{
+  Node *node = data;
+
+  if (wanted)
+    node->wants_endpoints_of = id;
+  else if (node->wants_endpoints_of == id)
+    node->wants_endpoints_of = 0;
 }
 
 static gint64
@@ -185,6 +224,7 @@ world_new (void)
     .pong = node_pong,
     .rejected = node_rejected,
     .capture = node_capture,
+    .wants_endpoints = node_wants_endpoints,
     .wall_time_ns = node_wall_time,
     .random = node_random,
   };
@@ -253,6 +293,8 @@ deliver (World          *world,
   const guint8 *data = g_bytes_get_data (flight->bytes, &len);
   TnPacket *packet = tn_packet_batch_append (batch, len);
 
+  if (flight->udp)
+    from = udp_address (find_node (world, &flight->from));
   memcpy (packet->data, data, len);
   tn_pipeline_from_underlay (flight->to->pipeline, batch, &from, world->now_us);
 }
@@ -298,5 +340,19 @@ send_udp (Node    *from,
 
   for (guint i = 0; i < n; i++)
     append_udp (batch, &from->address, &to->address, (guint16) (1000 + i), 100 + i);
+  tn_pipeline_from_overlay (from->pipeline, batch, from->world->now_us);
+}
+
+void
+send_same (Node  *from,
+           Node  *to,
+           guint  n,
+           gsize  len,
+           gsize  last_len)
+{
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (64 * 1024);
+
+  for (guint i = 0; i < n; i++)
+    append_udp (batch, &from->address, &to->address, 1000, i + 1 < n ? len : last_len);
   tn_pipeline_from_overlay (from->pipeline, batch, from->world->now_us);
 }

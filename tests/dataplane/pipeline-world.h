@@ -30,12 +30,16 @@ typedef struct
   guint              room;               /* datagrams the relay takes from this node without urgency */
   guint              n_blocked;          /* destinations held back */
   guint              n_block_calls;
+  gint64             wants_endpoints_of; /* peer; 0: of none */
+  guint              n_udp;              /* datagrams sent straight */
+  gboolean           udp_broken;         /* they are lost */
 } Node;
 
 typedef struct
 {
   Node            *to;
   TnNodePublicKey  from;
+  gboolean         udp;                  /* else by relay */
   GBytes          *bytes;
 } InFlight;
 
@@ -44,6 +48,7 @@ struct _World
   gint64  now_us;
   GQueue  wire;                          /* of InFlight */
   Node    nodes[3];
+  gboolean udp_broken;                   /* for all */
 };
 
 World *world_new  (void);
@@ -67,5 +72,11 @@ void   settle     (World *world);
 /* A UDP packet of @len bytes in all. */
 void   append_udp (TnPacketBatch *batch, const TnIpAddress *src, const TnIpAddress *dst, guint16 port, gsize len);
 void   send_udp   (Node *from, Node *to, guint n);
+
+/* @n of them of @len bytes, the last one of @last_len. */
+void   send_same  (Node *from, Node *to, guint n, gsize len, gsize last_len);
+
+/* Where a node is reached straight. */
+TnPathAddress udp_address (Node *node);
 
 G_END_DECLS
