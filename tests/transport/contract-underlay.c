@@ -55,9 +55,17 @@ receive_cb (gpointer             user_data,
   for (guint i = 0; i < batch->n_packets; i++)
     {
       TnPacket *packet = &batch->packets[i];
+      guint32 size = packet->segment_size != 0 ? packet->segment_size : packet->len;
+      guint32 offset = 0;
 
-      g_ptr_array_add (node->received, g_bytes_new (packet->data, packet->len));
-      g_array_append_val (node->sources, from[i]);
+      g_assert_cmpuint (packet->segment_size, <=, packet->len);
+      do
+        {
+          g_ptr_array_add (node->received, g_bytes_new (packet->data + offset, MIN (size, packet->len - offset)));
+          g_array_append_val (node->sources, from[i]);
+          offset += size;
+        }
+      while (offset < packet->len);
 
       /* The receiver may write on it: nobody else may look at it afterwards. */
       memset (packet->data, 0xdb, packet->len);
@@ -72,8 +80,11 @@ writable_cb (gpointer             user_data,
   Node *node = user_data;
 
   check_callback (node, transport);
-  g_assert_cmpint (to->kind, ==, TN_PATH_ADDRESS_RELAY);
-  g_assert_cmpuint (to->relay.region, ==, REGION);
+  g_assert_cmpint (to->kind, ==, TN_UNDERLAY_TRANSPORT_GET_IFACE (transport)->kind);
+  if (to->kind == TN_PATH_ADDRESS_RELAY)
+    g_assert_cmpuint (to->relay.region, ==, REGION);
+  else
+    g_assert_cmpuint (to->udp.endpoint.address.version, ==, 4);
   node->n_writable++;
 }
 
@@ -129,20 +140,59 @@ iface (Node *node)
   return TN_UNDERLAY_TRANSPORT_GET_IFACE (node->transport);
 }
 
+static gboolean
+is_relay (Node *node)
+{
+  return iface (node)->kind == TN_PATH_ADDRESS_RELAY;
+}
+
+static void
+join_relay (Fixture *fixture,
+            Node    *node)
+{
+  g_autoptr (TnRelayMap) map = fixture->contract->dup_map (fixture->network);
+
+  iface (node)->set_relay_map (node->transport, map);
+  iface (node)->set_home (node->transport, REGION);
+  WAIT_FOR (node->up);
+  node->address.kind = TN_PATH_ADDRESS_RELAY;
+  node->address.relay.region = REGION;
+  tn_node_private_key_get_public (&node->key, &node->address.relay.key);
+}
+
+static void
+find_port (Node *node)
+{
+  const guint8 loopback[] = { 127, 0, 0, 1 };
+
+  node->address = (TnPathAddress) { .kind = TN_PATH_ADDRESS_UDP, .udp = { .vni = TN_PATH_NO_VNI } };
+  node->address.udp.endpoint.address = tn_ip_address_from_bytes (loopback, sizeof loopback);
+  node->address.udp.endpoint.port = iface (node)->get_port (node->transport, 4);
+  g_assert_cmpuint (node->address.udp.endpoint.port, !=, 0);
+}
+
+static gboolean
+try_start (Node    *node,
+           GError **error)
+{
+  TnUnderlayConfig config = { .context = g_main_context_default (), .node_key = &node->key, .app_name = "contract" };
+
+  return iface (node)->start (node->transport, &config, &callbacks, node, error);
+}
+
 static void
 node_start (Fixture *fixture,
             Node    *node)
 {
-  g_autoptr (TnRelayMap) map = fixture->contract->dup_map (fixture->network);
-  TnUnderlayConfig config = { .context = g_main_context_default (), .node_key = &node->key, .app_name = "contract" };
   g_autoptr (GError) error = NULL;
 
   node->stopped = node->up = FALSE;
-  iface (node)->start (node->transport, &config, &callbacks, node, &error);
+  try_start (node, &error);
   g_assert_no_error (error);
-  iface (node)->set_relay_map (node->transport, map);
-  iface (node)->set_home (node->transport, REGION);
-  WAIT_FOR (node->up);
+  if (is_relay (node))
+    join_relay (fixture, node);
+  else
+    find_port (node);
 }
 
 static void
@@ -161,9 +211,6 @@ node_init (Fixture *fixture,
   node->sources = g_array_new (FALSE, FALSE, sizeof (TnPathAddress));
   node->thread = g_thread_self ();
   tn_node_private_key_generate (&node->key);
-  node->address.kind = TN_PATH_ADDRESS_RELAY;
-  node->address.relay.region = REGION;
-  tn_node_private_key_get_public (&node->key, &node->address.relay.key);
   node_start (fixture, node);
 }
 
@@ -264,18 +311,25 @@ test_first (Fixture       *fixture,
   WAIT_FOR (fixture->a.received->len == 2);
 }
 
+/* A path that cannot be served takes everything, and others are as they were. */
 static void
-test_unknown_region (Fixture       *fixture,
-                     gconstpointer  data)
+test_no_way (Fixture       *fixture,
+             gconstpointer  data)
 {
   g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (4096);
+  TnPathAddress way = fixture->b.address;
 
   append_numbered (batch, 1, 64);
   append_numbered (batch, 2, 64);
-  fixture->b.address.relay.region = 4711;
+  if (is_relay (&fixture->b))
+    fixture->b.address.relay.region = 4711;
+  else
+    fixture->b.address.udp.vni = 4711;
   g_assert_cmpuint (node_send (&fixture->a, &fixture->b, batch, 0, TN_SEND_NONE), ==, 2);
+  fixture->b.address.kind = is_relay (&fixture->b) ? TN_PATH_ADDRESS_UDP : TN_PATH_ADDRESS_RELAY;
+  g_assert_cmpuint (node_send (&fixture->a, &fixture->b, batch, 0, TN_SEND_URGENT), ==, 2);
 
-  fixture->b.address.relay.region = REGION;
+  fixture->b.address = way;
   g_assert_cmpuint (node_send (&fixture->a, &fixture->b, batch, 1, TN_SEND_NONE), ==, 1);
   WAIT_FOR (fixture->b.received->len == 1);
   g_assert_cmpuint (number_of (g_ptr_array_index (fixture->b.received, 0)), ==, 2);
@@ -289,7 +343,10 @@ test_nobody (Fixture       *fixture,
   TnPathAddress somebody = fixture->b.address;
 
   append_numbered (batch, 1, 64);
-  fixture->b.address.relay.key.bytes[5] ^= 1;
+  if (is_relay (&fixture->b))
+    fixture->b.address.relay.key.bytes[5] ^= 1;
+  else
+    fixture->b.address.udp.endpoint.port = 9;
   g_assert_cmpuint (node_send (&fixture->a, &fixture->b, batch, 0, TN_SEND_NONE), ==, 1);
   if (fixture->contract->tells_gone)
     WAIT_FOR (fixture->a.n_gone > 0);
@@ -297,6 +354,71 @@ test_nobody (Fixture       *fixture,
   fixture->b.address = somebody;
   g_assert_cmpuint (node_send (&fixture->a, &fixture->b, batch, 0, TN_SEND_NONE), ==, 1);
   WAIT_FOR (fixture->b.received->len == 1);
+}
+
+/* What was taken is no business of the sender's any more: it may write over it. */
+static void
+test_own_bytes (Fixture       *fixture,
+                gconstpointer  data)
+{
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (TN_PACKET_BATCH_MAX * 1400);
+
+  for (guint round = 0; round < 4; round++)
+    {
+      guint n = fixture->b.received->len;
+
+      tn_packet_batch_reset (batch);
+      for (guint i = 0; i < 32; i++)
+        append_numbered (batch, 100 * round + i, 1280 - 10 * (i % 3));
+      g_assert_cmpuint (node_send (&fixture->a, &fixture->b, batch, 0, (round & 1) != 0 ? TN_SEND_URGENT : TN_SEND_NONE), ==, 32);
+      memset (batch->slab, 0xdb, batch->slab_len);
+      WAIT_FOR (fixture->b.received->len == n + 32);
+      for (guint i = 0; i < 32; i++)
+        g_assert_cmpuint (number_of (g_ptr_array_index (fixture->b.received, n + i)), ==, 100 * round + i);
+    }
+}
+
+/* Another network, and the same peers. */
+static void
+test_rebind (Fixture       *fixture,
+             gconstpointer  data)
+{
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (4096);
+
+  if (iface (&fixture->a)->rebind == NULL)
+    {
+      g_test_skip ("knows of no network under it");
+      return;
+    }
+  append_numbered (batch, 1, 64);
+  for (guint i = 0; i < 3; i++)
+    {
+      iface (&fixture->a)->rebind (fixture->a.transport);
+      if (is_relay (&fixture->a))
+        WAIT_FOR (fixture->a.up);
+      g_ptr_array_set_size (fixture->a.received, 0);
+      g_ptr_array_set_size (fixture->b.received, 0);
+      node_send (&fixture->b, &fixture->a, batch, 0, TN_SEND_NONE);
+      node_send (&fixture->a, &fixture->b, batch, 0, TN_SEND_NONE);
+      WAIT_FOR (fixture->a.received->len > 0 && fixture->b.received->len > 0);
+    }
+}
+
+static void
+test_twice (Fixture       *fixture,
+            gconstpointer  data)
+{
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (4096);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (try_start (&fixture->a, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_PENDING);
+  append_numbered (batch, 1, 64);
+  g_assert_cmpuint (node_send (&fixture->b, &fixture->a, batch, 0, TN_SEND_NONE), ==, 1);
+  WAIT_FOR (fixture->a.received->len == 1);
+
+  iface (&fixture->b)->stop (fixture->b.transport);
+  node_stop (&fixture->b);
 }
 
 static void
@@ -326,7 +448,8 @@ test_back_pressure (Fixture       *fixture,
         ;
     }
   while (n == TN_PACKET_BATCH_MAX);
-  g_assert_cmpuint (fixture->a.n_writable, ==, 0);
+  if (!fixture->contract->wakes_early)
+    g_assert_cmpuint (fixture->a.n_writable, ==, 0);
 
   /* What is urgent is still taken. */
   tn_packet_batch_reset (batch);
@@ -361,7 +484,11 @@ test_restart (Fixture       *fixture,
       node_stop (&fixture->a);
       while (g_main_context_iteration (NULL, FALSE))
         ;
+      if (fixture->contract->get_n_nodes != NULL)
+        WAIT_FOR (fixture->contract->get_n_nodes (fixture->network) == 1);
       node_start (fixture, &fixture->a);
+      if (fixture->contract->get_n_nodes != NULL)
+        WAIT_FOR (fixture->contract->get_n_nodes (fixture->network) == 2);
     }
 
   g_ptr_array_set_size (fixture->a.received, 0);
@@ -380,6 +507,8 @@ fixture_set_up (Fixture       *fixture,
   fixture->network = fixture->contract->setup ();
   node_init (fixture, &fixture->a);
   node_init (fixture, &fixture->b);
+  if (fixture->contract->get_n_nodes != NULL)
+    WAIT_FOR (fixture->contract->get_n_nodes (fixture->network) == 2);
 }
 
 static void
@@ -397,8 +526,11 @@ contract_underlay_add (const ContractUnderlay *contract)
   static const struct { const char *name; void (*test) (Fixture *fixture, gconstpointer data); } tests[] = {
     { "deliver", test_deliver },
     { "first", test_first },
-    { "unknown-region", test_unknown_region },
+    { "no-way", test_no_way },
     { "nobody", test_nobody },
+    { "own-bytes", test_own_bytes },
+    { "rebind", test_rebind },
+    { "twice", test_twice },
     { "back-pressure", test_back_pressure },
     { "restart", test_restart },
   };

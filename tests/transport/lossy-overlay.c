@@ -38,7 +38,11 @@ lossy_overlay_start (TnOverlayTransport       *transport,
 {
   LossyOverlay *self = LOSSY_OVERLAY (transport);
 
-  g_assert_null (self->context);
+  if (self->context != NULL)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING, "has been started already");
+      return FALSE;
+    }
   self->context = g_main_context_ref (config->context);
   self->callbacks = *callbacks;
   self->user_data = user_data;

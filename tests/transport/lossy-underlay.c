@@ -29,6 +29,7 @@ struct _LossyUnderlay
   TnRelayMap          *map;
   guint                home;
   GQueue               queue;          /* of Datagram */
+  guint                n_urgent;       /* the first ones */
   GHashTable          *blocked;        /* regions whose send() took fewer than given */
   GSource             *source;         /* NULL: nothing is to be done */
   guint                announce;       /* region whose link is to be told of */
@@ -123,6 +124,7 @@ dispatch_cb (gpointer user_data)
     {
       Datagram *datagram = g_queue_pop_head (&self->queue);
 
+      self->n_urgent -= self->n_urgent > 0 ? 1 : 0;
       deliver (self, datagram);
       datagram_free (datagram);
     }
@@ -151,7 +153,11 @@ lossy_underlay_start (TnUnderlayTransport       *transport,
 {
   LossyUnderlay *self = LOSSY_UNDERLAY (transport);
 
-  g_assert_false (self->started);
+  if (self->started)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING, "has been started already");
+      return FALSE;
+    }
   tn_node_private_key_get_public (config->node_key, &self->key);
   self->context = g_main_context_ref (config->context);
   self->callbacks = *callbacks;
@@ -172,6 +178,7 @@ lossy_underlay_stop (TnUnderlayTransport *transport)
   self->announce = 0;
   g_ptr_array_remove (self->net->transports, self);
   g_queue_clear_full (&self->queue, datagram_free);
+  self->n_urgent = 0;
   g_hash_table_remove_all (self->blocked);
   if (self->source != NULL)
     g_source_destroy (self->source);
@@ -190,7 +197,7 @@ lossy_underlay_send (TnUnderlayTransport *transport,
   guint limit = self->net->queue_len * (flags & TN_SEND_URGENT ? 2 : 1);
   guint n_taken = 0;
 
-  if (self->map == NULL || tn_relay_map_lookup (self->map, to->relay.region) == NULL)
+  if (to->kind != TN_PATH_ADDRESS_RELAY || self->map == NULL || tn_relay_map_lookup (self->map, to->relay.region) == NULL)
     return batch->n_packets - first;
 
   for (guint i = first; i < batch->n_packets && self->queue.length < limit; i++, n_taken++)
@@ -200,7 +207,7 @@ lossy_underlay_send (TnUnderlayTransport *transport,
       datagram->to = *to;
       datagram->data = g_bytes_new (batch->packets[i].data, batch->packets[i].len);
       if (flags & TN_SEND_URGENT)
-        g_queue_push_head (&self->queue, datagram);
+        g_queue_push_nth (&self->queue, datagram, (int) self->n_urgent++);
       else
         g_queue_push_tail (&self->queue, datagram);
     }

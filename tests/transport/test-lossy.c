@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <string.h>
+
+#include "contract-overlay.h"
 #include "contract-underlay.h"
 #include "lossy-overlay.h"
 #include "lossy-underlay.h"
+#include "tn-checksum.h"
+#include "tn-ip-header.h"
 
 static gpointer
 setup (void)
@@ -48,6 +53,86 @@ static const ContractUnderlay contract = {
   .create = create,
   .dup_map = dup_map,
   .set_stalled = set_stalled,
+};
+
+/* --- As an overlay: the test is the host, and sees whole packets --- */
+
+#define HEADERS_LEN 28      /* IP and UDP */
+
+typedef struct
+{
+  TnOverlayTransport *overlay;
+  GPtrArray          *payloads;
+} LossyHost;
+
+static TnOverlayTransport *
+overlay_create (void)
+{
+  return lossy_overlay_new ();
+}
+
+static gpointer
+overlay_join (TnOverlayTransport *overlay)
+{
+  LossyHost *host = g_new (LossyHost, 1);
+
+  *host = (LossyHost) { overlay, g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref) };
+  g_ptr_array_set_size (lossy_overlay_get_received (LOSSY_OVERLAY (overlay)), 0);
+  return host;
+}
+
+static void
+overlay_leave (gpointer data)
+{
+  LossyHost *host = data;
+
+  g_ptr_array_unref (host->payloads);
+  g_free (host);
+}
+
+static void
+overlay_send (gpointer  data,
+              GBytes   *payload)
+{
+  LossyHost *host = data;
+  gsize len = g_bytes_get_size (payload), udp_len = 8 + len;
+  g_autofree guint8 *packet = g_malloc0 (20 + udp_len);
+  TnIpAddress own, other;
+  guint16 sum;
+
+  g_assert_true (tn_ip_address_parse (CONTRACT_OWN, &own) && tn_ip_address_parse (CONTRACT_OTHER, &other));
+  g_assert_cmpuint (tn_ip_header_write (packet, 20 + udp_len, &own, &other, TN_PROTO_UDP, 1, udp_len), ==, 20);
+  packet[20] = packet[22] = CONTRACT_PORT >> 8;
+  packet[21] = packet[23] = CONTRACT_PORT & 0xff;
+  packet[24] = (guint8) (udp_len >> 8);
+  packet[25] = (guint8) udp_len;
+  memcpy (packet + HEADERS_LEN, g_bytes_get_data (payload, NULL), len);
+  sum = tn_checksum_finish (tn_checksum_add (tn_checksum_add_pseudo (0, packet + 12, 4, TN_PROTO_UDP, (guint32) udp_len), packet + 20, udp_len));
+  packet[26] = (guint8) (sum >> 8);
+  packet[27] = (guint8) sum;
+  lossy_overlay_send (LOSSY_OVERLAY (host->overlay), packet, 20 + udp_len);
+}
+
+/* It has no stack that would leave out what is no datagram. */
+static GPtrArray *
+overlay_received (gpointer data)
+{
+  LossyHost *host = data;
+  GPtrArray *packets = lossy_overlay_get_received (LOSSY_OVERLAY (host->overlay));
+
+  for (guint i = 0; i < packets->len; i++)
+    {
+      GBytes *packet = g_ptr_array_index (packets, i);
+
+      if (g_bytes_get_size (packet) > HEADERS_LEN)
+        g_ptr_array_add (host->payloads, g_bytes_new_from_bytes (packet, HEADERS_LEN, g_bytes_get_size (packet) - HEADERS_LEN));
+    }
+  g_ptr_array_set_size (packets, 0);
+  return host->payloads;
+}
+
+static const ContractOverlay overlay_contract = {
+  .name = "lossy", .create = overlay_create, .join = overlay_join, .leave = overlay_leave, .send = overlay_send, .received = overlay_received,
 };
 
 /* --- What only the lossy one does --- */
@@ -167,6 +252,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
 
   contract_underlay_add (&contract);
+  contract_overlay_add (&overlay_contract);
   g_test_add_func ("/transport/lossy/drop", test_drop);
   g_test_add_func ("/transport/lossy/overlay", test_overlay);
   return g_test_run ();

@@ -23,7 +23,9 @@ __wrap_sendmsg (int                  fd,
   gboolean is_train = message->msg_controllen > 0;
   int number = wrapped.refuse_all != 0 ? wrapped.refuse_all : is_train ? wrapped.refuse_trains : 0;
 
-  if (number != 0)
+  if (number != 0 && wrapped.n_free > 0)
+    wrapped.n_free--;
+  else if (number != 0)
     {
       wrapped.n_refused++;
       errno = number;

@@ -8,6 +8,7 @@ typedef struct
 {
   int   refuse_trains;       /* errno for sends of several datagrams in one message */
   int   refuse_all;          /* errno for all sends */
+  guint n_free;              /* but so many of the next ones */
   int   fail_receive;        /* errno for the next one that would have got something, once */
   int   refuse_option;       /* of SOL_SOCKET: EPERM for this one */
   int   set_option;          /* the last value of that option */
