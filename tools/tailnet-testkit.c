@@ -15,6 +15,7 @@ typedef struct
   int       port;           /* 0: any */
   int       n_relays;
   char    **users;          /* nullable */
+  char     *dns_config;     /* nullable */
   gboolean  verbose;
 } Options;
 
@@ -93,6 +94,12 @@ run (const Options  *options,
                                                        "n-relays", (guint) options->n_relays,
                                                        NULL);
 
+  if (options->dns_config != NULL &&
+      !tn_testkit_control_set_dns_config_json (tn_testkit_tailnet_get_control (tailnet), options->dns_config, error))
+    {
+      g_prefix_error (error, "--dns-config: ");
+      return FALSE;
+    }
   if (!tn_testkit_tailnet_start (tailnet, error))
     return FALSE;
 
@@ -133,6 +140,7 @@ main (int    argc,
     { "port", 'p', 0, G_OPTION_ARG_INT, &options.port, "TCP port of the control server (any that is free)", "PORT" },
     { "relays", 'r', 0, G_OPTION_ARG_INT, &options.n_relays, "how many relays (1)", "N" },
     { "user", 'u', 0, G_OPTION_ARG_STRING_ARRAY, &options.users, "print a key of this user as well; may be given again", "NAME" },
+    { "dns-config", 'd', 0, G_OPTION_ARG_STRING, &options.dns_config, "tell nodes this of the DNS: an object of JSON, “DNSConfig”", "JSON" },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options.verbose, "print each request of a node, one a line", NULL },
     { NULL }
   };
