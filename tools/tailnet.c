@@ -17,6 +17,7 @@ static const TnCliCommand *const commands[] = {
   &tn_cli_ip,
   &tn_cli_whoami,
   &tn_cli_whois,
+  &tn_cli_dns,
   &tn_cli_id_token,
   &tn_cli_ping,
   &tn_cli_nc,

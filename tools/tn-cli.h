@@ -115,7 +115,7 @@ guint16       tn_cli_port       (const char *text);
 /* Of the commands that print JSON: what each has, shown among their own. */
 #define TN_CLI_JSON(cli) { "json", 'j', 0, G_OPTION_ARG_NONE, &(cli)->json, N_("Print JSON"), NULL }
 
-extern const TnCliCommand tn_cli_up, tn_cli_down, tn_cli_logout, tn_cli_status, tn_cli_ip, tn_cli_whoami, tn_cli_whois, tn_cli_ping, tn_cli_nc,
-                          tn_cli_perf, tn_cli_serve, tn_cli_id_token, tn_cli_demo, tn_cli_version;
+extern const TnCliCommand tn_cli_up, tn_cli_down, tn_cli_logout, tn_cli_status, tn_cli_ip, tn_cli_whoami, tn_cli_whois, tn_cli_dns, tn_cli_ping,
+                          tn_cli_nc, tn_cli_perf, tn_cli_serve, tn_cli_id_token, tn_cli_demo, tn_cli_version;
 
 G_END_DECLS

@@ -47,6 +47,9 @@ class Sharing(tap.TailnetCase):
             self.assertEqual((device.tailnet_name, device.dns_suffix, device.home_region),
                              (peer.tailnet_name, peer.dns_suffix, peer.home_region))
             self.assertEqual(device.self_node.fqdn, "own.tail.test")
+            dns = device.dns_config
+            self.assertEqual((dns.magic_dns, dns.suffix, dns.resolvers, dns.search_domains), (True, "tail.test", [], ["tail.test"]))
+            self.assertEqual((dns.routes.unpack(), dns.extra_records.unpack()), (peer.dns_config.routes.unpack(), {}))
 
         self.shared(body)
 

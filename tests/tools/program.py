@@ -80,6 +80,7 @@ class Case(unittest.TestCase):
 class TailnetCase(Case):
     """With a fresh tailnet, and a folder for states."""
     users = []
+    dns_config = None
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -88,7 +89,8 @@ class TailnetCase(Case):
         self.start_testkit()
 
     def start_testkit(self):
-        self.testkit = Program(self, TESTKIT, *[f'--user={user}' for user in self.users])
+        self.testkit = Program(self, TESTKIT, *[f'--user={user}' for user in self.users],
+                               *([f'--dns-config={self.dns_config}'] if self.dns_config else []))
         access = json.loads(self.testkit.line())
         self.access = ['-l', access['control-url'], '-k', access['auth-key']]
         self.url = access['control-url']

@@ -196,5 +196,54 @@ class Serve(TailnetCase):
         self.assertIn('No such file', server.error_line())
 
 
+class Dns(TailnetCase):
+    """What the tailnet wants of the DNS, from a node of this program, and over the bus from that of another one."""
+    dns_config = json.dumps({
+        'Proxied': True, 'Domains': ['tail.test', 'corp.example'], 'CertDomains': ['own.tail.test'],
+        'Resolvers': [{'Addr': '192.0.2.53'}, {'Addr': 'https://dns.example/dns-query', 'BootstrapResolution': ['192.0.2.1']}],
+        'FallbackResolvers': [{'Addr': '192.0.2.99'}],
+        'Routes': {'corp.example.': [{'Addr': '192.0.2.54'}, {'Addr': '192.0.2.55:5353'}], 'tail.test': []},
+        'ExtraRecords': [{'Name': 'db.corp.example', 'Value': '100.64.0.9'}, {'Name': 'db.corp.example', 'Value': 'fd7a:115c:a1e0::9'}],
+    })
+
+    def test_text(self):
+        self.up('own')
+        attached = run(*self.node('own'), 'dns', 'status')
+        alone = self.new('-n', 'own', 'dns', 'status')
+        for result in attached, alone:
+            with self.subTest(result=result):
+                self.assertEqual((result.returncode, result.stderr), (0, ''))
+                self.assertIn('MagicDNS: on', result.stdout)
+                lines = result.stdout.splitlines()
+                for line in ('Names of nodes end with: tail.test', '  192.0.2.53', '  https://dns.example/dns-query', '  192.0.2.99',
+                             '  corp.example: 192.0.2.54, 192.0.2.55:5353', '  tail.test: this node itself',
+                             '  tail.test', '  corp.example', '  db.corp.example: 100.64.0.9, fd7a:115c:a1e0::9', '  own.tail.test'):
+                    self.assertIn(line, lines)
+        self.assertIn('Name of this node: own.tail.test', attached.stdout.splitlines())
+
+    def test_json(self):
+        self.up('own')
+        own = self.node('own')
+        for command in ['--json', 'dns', 'status'], ['dns', 'status', '--json'], ['dns', '--json', 'status']:
+            with self.subTest(command=command):
+                status = json.loads(run(*own, *command).stdout)
+                self.assertEqual(status['CurrentTailnet'],
+                                 {'MagicDNSEnabled': True, 'MagicDNSSuffix': 'tail.test', 'SelfDNSName': 'own.tail.test.'})
+                self.assertEqual(status['Resolvers'], [{'Addr': '192.0.2.53'}, {'Addr': 'https://dns.example/dns-query',
+                                                                               'BootstrapResolution': ['192.0.2.1']}])
+                self.assertEqual(status['SplitDNSRoutes']['corp.example'], [{'Addr': '192.0.2.54'}, {'Addr': '192.0.2.55:5353'}])
+                self.assertEqual([record['Value'] for record in status['ExtraRecords']], ['100.64.0.9', 'fd7a:115c:a1e0::9'])
+                self.assertFalse(status['TailscaleDNS'])
+
+
+class DnsOff(TailnetCase):
+    dns_config = '{"Proxied":false}'
+
+    def test_text(self):
+        text = self.new('dns', 'status').stdout
+        for line in 'MagicDNS: off', 'Resolvers: those of this system', 'Domains with resolvers of their own: none', 'More names: none':
+            self.assertIn(line, text.splitlines())
+
+
 if __name__ == '__main__':
     unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -11,7 +11,7 @@ _tailnet_peers ()
 
 _tailnet ()
 {
-  local commands='up down logout status ip whoami whois id-token ping nc serve perf demo version'
+  local commands='up down logout status ip whoami whois dns id-token ping nc serve perf demo version'
   local globals='--state --ephemeral --login-server --auth-key --hostname --tag --ca --capture --allow-plain-http --timeout --json --verbose --version --help'
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local command='' state='' options='' i word
@@ -39,7 +39,7 @@ _tailnet ()
   fi
 
   case $command in
-    status | whoami | version) options='--json' ;;
+    status | whoami | dns | version) options='--json' ;;
     ip) options='--ipv4 --ipv6 --first' ;;
     whois) options='--json' ;;
     ping) options='--count --tsmp --icmp --until-direct --size --interval --json' ;;
@@ -52,6 +52,7 @@ _tailnet ()
     return
   fi
   case $command in
+    dns) COMPREPLY=($(compgen -W status -- "$cur")) ;;
     ip | whois | ping | nc | perf) COMPREPLY=($(compgen -W "$(_tailnet_peers "$state")" -- "$cur")) ;;
   esac
 }

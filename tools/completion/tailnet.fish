@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Completion of tailnet(1) for fish.
 
-set -l commands up down logout status ip whoami whois id-token ping nc serve perf demo version
+set -l commands up down logout status ip whoami whois dns id-token ping nc serve perf demo version
 
 # Names of the peers, if a program runs the node that the line speaks of: nothing is started for the sake of a completion.
 function __tailnet_peers
@@ -36,8 +36,9 @@ complete -c tailnet -n $none -l timeout -x -d 'Seconds after which to give up'
 complete -c tailnet -n $none -s v -l verbose -d 'Say what happens, on standard error'
 complete -c tailnet -n $none -l version -d 'Print the version'
 complete -c tailnet -s h -l help -d 'Show help'
-complete -c tailnet -n "$none; or __fish_seen_subcommand_from status whoami whois ping perf version" -s j -l json -d 'Print JSON'
+complete -c tailnet -n "$none; or __fish_seen_subcommand_from status whoami whois dns ping perf version" -s j -l json -d 'Print JSON'
 
+complete -c tailnet -n '__fish_seen_subcommand_from dns' -a status
 complete -c tailnet -n '__fish_seen_subcommand_from ip whois ping nc perf' -a '(__tailnet_peers)'
 complete -c tailnet -n '__fish_seen_subcommand_from ip' -s 4 -l ipv4
 complete -c tailnet -n '__fish_seen_subcommand_from ip' -s 6 -l ipv6

@@ -11,7 +11,7 @@ _tailnet_peers ()
 
 _tailnet ()
 {
-  local -a commands=(up down logout status ip whoami whois id-token ping nc serve perf demo version)
+  local -a commands=(up down logout status ip whoami whois dns id-token ping nc serve perf demo version)
   local -a globals=(
     '(-s --state)'{-s,--state=}'[folder that keeps the keys of the node]:folder:_directories'
     '(-e --ephemeral)'{-e,--ephemeral}'[be a node that is gone when the program ends]'
@@ -42,6 +42,7 @@ _tailnet ()
   case $words[1] in
     status | whoami | version) own=($json) ;;
     ip) own=({-4,--ipv4} {-6,--ipv6} {-1,--first} $peer) ;;
+    dns) own=($json '1:command:(status)') ;;
     whois) own=($json $peer) ;;
     ping) own=($json {-c,--count=}':pings:' --tsmp --icmp --until-direct '--size=:bytes:' {-i,--interval=}':milliseconds:' $peer) ;;
     nc) own=({-l,--listen} {-u,--udp} {-w,--wait=}':seconds:' $peer '2:port:') ;;

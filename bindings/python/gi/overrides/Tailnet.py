@@ -222,7 +222,7 @@ for _name in ("send_to", "send_to_host"):
 for _cls in (Tailnet.Device, Tailnet.Listener, Tailnet.DatagramSocket, Tailnet.Connection, Tailnet.StateStore):
     _add_coroutines(_cls)
 for _cls in (Tailnet.Device, Tailnet.Listener, Tailnet.DatagramSocket, Tailnet.Connection, Tailnet.Node, Tailnet.User,
-             Tailnet.PingResult, Tailnet.HealthItem, Tailnet.Preferences):
+             Tailnet.PingResult, Tailnet.HealthItem, Tailnet.Preferences, Tailnet.DnsConfig):
     _add_properties(_cls)
 for _name in ("kind", "endpoint", "region", "latency_us", "since", "reason"):
     if hasattr(Tailnet.Path, f"get_{_name}"):
