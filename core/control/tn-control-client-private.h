@@ -52,6 +52,7 @@ struct _TnControlClient
   TnHostinfo             *hostinfo;
   GArray                 *endpoints;           /* of TnOwnEndpoint */
   GProxyResolver         *proxy_resolver;
+  guint32                 mark;
   GTlsDatabase           *tls_database;
   SoupSession            *soup;                /* while running: key and pings of the outer server */
 

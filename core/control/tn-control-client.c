@@ -9,6 +9,7 @@
 #include "tn-error.h"
 #include "tn-proxy.h"
 #include "tn-secret.h"
+#include "tn-socket-mark.h"
 
 enum
 {
@@ -284,6 +285,7 @@ tn_control_client_new (const TnControlConfig   *config,
   self->ephemeral = config->ephemeral;
   self->hostinfo = config->hostinfo != NULL ? tn_hostinfo_copy (config->hostinfo) : tn_hostinfo_new_for_system ();
   self->endpoints = g_array_new (FALSE, FALSE, sizeof (TnOwnEndpoint));
+  self->mark = config->mark;
   self->proxy_resolver = config->proxy_resolver != NULL ? g_object_ref (config->proxy_resolver) : NULL;
   self->tls_database = config->tls_database != NULL ? g_object_ref (config->tls_database) : NULL;
   self->silence_max_us = config->silence_max_us > 0 ? config->silence_max_us : SILENCE_MAX_US;
@@ -379,6 +381,7 @@ new_session (TnControlClient *self)
   if (self->tls_database != NULL)
     soup_session_set_tls_database (session, self->tls_database);
   soup_session_set_proxy_resolver (session, resolver);
+  tn_socket_mark_session (session, self->mark);
   return session;
 }
 

@@ -67,6 +67,7 @@ typedef struct
   const TnHostinfo          *hostinfo;
   GTlsDatabase              *tls_database;          /* nullable: the system's */
   GProxyResolver            *proxy_resolver;        /* nullable: the system's */
+  guint32                    mark;                  /* of sockets, for the rules of a router; 0: none */
   gint64                     silence_max_us;        /* after which a connection counts as lost; 0: two minutes */
   gint64                     ping_after_us;         /* of silence while a login waits for a person; 0: half a minute */
   gint64                     pong_max_us;           /* what the server has to answer that; 0: 15 s */

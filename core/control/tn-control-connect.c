@@ -347,7 +347,7 @@ tn_control_client_connect (TnControlClient *self)
   self->last_dial_us = now_us;
   self->dial_begin_us = tn_boot_time_us ();
   self->dial = tn_control_dial_new (self->url, self->machine_key, TN_CAPABILITY_VERSION, skip_plain,
-                                    self->dial_plan_failed ? &no_plan : &self->dial_plan, self->proxy_resolver, dial_cb, self);
+                                    self->dial_plan_failed ? &no_plan : &self->dial_plan, self->proxy_resolver, self->mark, dial_cb, self);
   if (self->have_control_key)
     tn_control_dial_set_key (self->dial, &self->control_key);
   else

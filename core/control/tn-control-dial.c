@@ -12,6 +12,7 @@
 #include "tn-proxy.h"
 #include "tn-secret.h"
 #include "tn-shown.h"
+#include "tn-socket-mark.h"
 
 #define UPGRADE_PATH     "/ts2021"
 #define UPGRADE_PROTOCOL "tailscale-control-protocol"
@@ -49,6 +50,7 @@ struct _TnControlDial
   gboolean            have_key;
   guint16             version;
   GProxyResolver     *resolver;
+  guint32             mark;        /* of sockets; 0: none */
   TnControlDialFunc   func;
   gpointer            user_data;
   GMainContext       *context;
@@ -523,6 +525,7 @@ attempt_start (Attempt *attempt)
   g_socket_client_set_enable_proxy (client, resolver != NULL);
   if (resolver != NULL)
     g_socket_client_set_proxy_resolver (client, resolver);
+  tn_socket_mark_client (client, dial->mark);
   g_socket_client_connect_async (client, address, attempt->cancellable, connect_cb, attempt_ref (attempt));
 }
 
@@ -655,6 +658,7 @@ tn_control_dial_new (const TnControlUrl        *url,
                      gboolean                   skip_plain,
                      const TnDialPlan          *plan,
                      GProxyResolver            *resolver,
+                     guint32                    mark,
                      TnControlDialFunc          func,
                      gpointer                   user_data)
 {
@@ -664,6 +668,7 @@ tn_control_dial_new (const TnControlUrl        *url,
   dial->machine_key = tn_secret_dup (machine_key, sizeof *machine_key);
   dial->version = version;
   dial->resolver = resolver != NULL ? g_object_ref (resolver) : NULL;
+  dial->mark = mark;
   dial->func = func;
   dial->user_data = user_data;
   dial->context = g_main_context_ref_thread_default ();

@@ -23,10 +23,10 @@ typedef struct
 typedef void (*TnControlDialFunc) (TnControlDialed *dialed, const GError *error, gpointer user_data);
 
 /* @skip_plain: HTTPS alone where there is a choice, for a server whose plain HTTP failed a moment ago. The candidates of @plan come
- * before what DNS says, which has its turn when they have failed or had their time. @resolver may be NULL. */
+ * before what DNS says, which has its turn when they have failed or had their time. @resolver may be NULL. @mark: of sockets, 0: none. */
 TnControlDial *tn_control_dial_new     (const TnControlUrl *url, const TnMachinePrivateKey *machine_key, guint16 version,
-                                        gboolean skip_plain, const TnDialPlan *plan, GProxyResolver *resolver, TnControlDialFunc func,
-                                        gpointer user_data);
+                                        gboolean skip_plain, const TnDialPlan *plan, GProxyResolver *resolver, guint32 mark,
+                                        TnControlDialFunc func, gpointer user_data);
 void           tn_control_dial_set_key (TnControlDial *dial, const TnMachinePublicKey *control_key);
 
 /* Stops whatever still runs. */

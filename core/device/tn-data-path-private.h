@@ -16,10 +16,10 @@ struct _TnDataPath
   GTlsDatabase        *tls_database;
   GProxyResolver      *proxy_resolver;
   char                *app_name;
+  guint32              mark;
   TnCapture           *capture;          /* nullable */
   guint                mtu;
   guint16              port;
-  guint32              mark;
   TnDataPathCallbacks  callbacks;
   gpointer             user_data;
   int                  home_heard_s;     /* atomic; boot time, 0: never */

@@ -22,10 +22,10 @@ typedef struct
   GTlsDatabase            *tls_database;     /* nullable */
   GProxyResolver          *proxy_resolver;   /* nullable */
   const char              *app_name;         /* nullable */
+  guint32                  mark;             /* of sockets; 0: none */
   TnCapture               *capture;          /* nullable, taken: gets the packets of the host */
   guint                    mtu;
   guint16                  port;             /* UDP port wanted; 0: any */
-  guint32                  mark;             /* of datagrams, 0: none */
 } TnDataPathConfig;
 
 #define TN_DATA_PATH_MAX_ENDPOINTS 12

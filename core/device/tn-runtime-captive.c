@@ -73,8 +73,8 @@ probe_cb (gpointer data)
 
   g_clear_pointer (&runtime->captive_timer, g_source_unref);
   runtime->captive_probe = g_cancellable_new ();
-  tn_captive_probe_async (runtime->relays, runtime->home, uri != NULL ? g_uri_get_host (uri) : NULL, HTTP_PORT, runtime->captive_probe,
-                          probed_cb, tn_runtime_ref (runtime));
+  tn_captive_probe_async (runtime->relays, runtime->home, uri != NULL ? g_uri_get_host (uri) : NULL, HTTP_PORT, runtime->mark,
+                          runtime->captive_probe, probed_cb, tn_runtime_ref (runtime));
   return G_SOURCE_REMOVE;
 }
 

@@ -209,6 +209,7 @@ tn_runtime_start_client (TnRuntime *runtime)
     .allow_plain_http = runtime->allow_plain_http,
     .hostinfo = hostinfo,
     .tls_database = runtime->tls_database,
+    .mark = runtime->mark,
   };
 
   tn_disco_private_key_get_public (runtime->disco_key, &config.disco_key);

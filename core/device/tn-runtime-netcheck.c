@@ -159,6 +159,7 @@ tn_runtime_update_netcheck (TnRuntime      *runtime,
     {
       runtime->netcheck = tn_netcheck_new (&hooks, runtime);
       tn_netcheck_set_tls_database (runtime->netcheck, runtime->tls_database);
+      tn_netcheck_set_mark (runtime->netcheck, runtime->mark);
       tn_netcheck_set_active (runtime->netcheck, TRUE);
     }
   tn_runtime_heed_attributes (runtime, netmap);

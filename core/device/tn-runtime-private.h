@@ -32,6 +32,7 @@ struct _TnRuntime
   char               *app_name;
   char              **tags;
   GTlsDatabase       *tls_database;
+  guint32             mark;                /* of sockets; 0: none */
   gboolean            ephemeral;
   gboolean            keeps_netmap;        /* in the store */
   gboolean            allow_plain_http;

@@ -7,6 +7,7 @@
 #include "tn-error.h"
 #include "tn-memory-state-store.h"
 #include "tn-plugin-loader.h"
+#include "tn-socket-mark.h"
 
 #define RELAY_PROBLEM_MAX 512
 
@@ -456,6 +457,7 @@ start_data_path (TnRuntime             *runtime,
     .router = config->router,
     .tls_database = config->tls_database,
     .app_name = config->app_name,
+    .mark = runtime->mark,
     .capture = config->capture,
     .mtu = TN_RUNTIME_MTU,
     .port = config->port,
@@ -478,6 +480,18 @@ show_plugin_problems (TnRuntime *runtime)
   tn_runtime_set_health (runtime, "plugin", TN_HEALTH_SEVERITY_LOW, "A plugin was not loaded", text->len > 0 ? text->str : NULL);
 }
 
+static void
+show_mark_problem (TnRuntime *runtime)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+
+  if (runtime->mark == 0 || tn_socket_mark_check (runtime->mark, &error))
+    return;
+  text = g_strdup_printf ("A default route of the tailnet would take the node's own packets: %s", error->message);
+  tn_runtime_set_health (runtime, "socket-mark", TN_HEALTH_SEVERITY_MEDIUM, "Own packets are not marked", text);
+}
+
 static gboolean
 start_cb (gpointer data)
 {
@@ -486,6 +500,7 @@ start_cb (gpointer data)
   if (runtime->closing)
     return G_SOURCE_REMOVE;
   show_plugin_problems (runtime);
+  show_mark_problem (runtime);
   tn_runtime_start_client (runtime);
   tn_runtime_start_cache (runtime);
   tn_runtime_watch_network (runtime);
@@ -523,6 +538,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->auth_key = tn_secret_strdup (config->auth_key);
   runtime->tags = dup_strv (config->tags);
   runtime->app_name = g_strdup (config->app_name);
+  runtime->mark = config->router != NULL ? TN_ROUTER_GET_IFACE (config->router)->mark : 0;
   runtime->ephemeral = config->ephemeral;
   /* A node that is gone when it stops needs no map, and a store in memory is empty when it would be of use. */
   runtime->keeps_netmap = !config->ephemeral && !TN_IS_MEMORY_STATE_STORE (config->store);

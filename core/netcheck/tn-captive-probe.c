@@ -6,6 +6,7 @@
 #include <libsoup/soup.h>
 #include <string.h>
 
+#include "tn-socket-mark.h"
 #include "tn-soup.h"
 
 #define CHALLENGE "X-Tailscale-Challenge"
@@ -235,6 +236,7 @@ tn_captive_probe_async (TnRelayMap          *relays,
                         guint                home,
                         const char          *control_host,
                         guint16              port,
+                        guint32              mark,
                         GCancellable        *cancellable,
                         GAsyncReadyCallback  callback,
                         gpointer             user_data)
@@ -245,6 +247,7 @@ tn_captive_probe_async (TnRelayMap          *relays,
   g_task_set_check_cancellable (task, FALSE);
   g_task_set_source_tag (task, tn_captive_probe_async);
   g_task_set_task_data (task, probe, probe_free);
+  tn_socket_mark_session (probe->session, mark);
   if (control_host != NULL)
     ask (task, control_host, FALSE);
   if (relays != NULL)

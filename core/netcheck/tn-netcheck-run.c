@@ -8,6 +8,7 @@
 #include "tn-box.h"
 #include "tn-latency-probe.h"
 #include "tn-probe-plan.h"
+#include "tn-socket-mark.h"
 #include "tn-stun-socket.h"
 
 /* tailscale net/netcheck/netcheck.go */
@@ -46,6 +47,7 @@ struct _TnNetcheckRun
   gboolean           is_full;
   GTlsDatabase      *tls_database;
   GProxyResolver    *proxy_resolver;
+  guint32            mark;
   TnNetcheckRunFunc  done;
   gpointer           user_data;
 
@@ -198,6 +200,7 @@ static void
 begin_https (TnNetcheckRun *run)
 {
   run->session = soup_session_new_with_options ("max-conns", LOOKUPS_MAX, NULL);
+  tn_socket_mark_session (run->session, run->mark);
   if (run->tls_database != NULL)
     soup_session_set_tls_database (run->session, run->tls_database);
   if (run->proxy_resolver != NULL)
@@ -508,7 +511,7 @@ open_sockets (TnNetcheckRun *run)
     {
       g_autoptr (GError) error = NULL;
 
-      run->sockets[i] = tn_stun_socket_new (i == 1, answer_cb, run, &error);
+      run->sockets[i] = tn_stun_socket_new (i == 1, run->mark, answer_cb, run, &error);
       if (error != NULL)
         g_debug ("no STUN by IPv%u: %s", i == 1 ? 6u : 4u, error->message);
     }
@@ -567,6 +570,7 @@ tn_netcheck_run_new (const TnNetcheckRunConfig *config,
   run->is_full = config->last == NULL;
   g_set_object (&run->tls_database, config->tls_database);
   g_set_object (&run->proxy_resolver, config->proxy_resolver);
+  run->mark = config->mark;
   run->done = done;
   run->user_data = user_data;
   run->result = tn_netcheck_result_new ();

@@ -18,6 +18,7 @@ typedef struct
   GTlsDatabase           *tls_database;     /* nullable */
   GProxyResolver         *proxy_resolver;   /* nullable */
   gboolean                tcp_only;         /* not a datagram */
+  guint32                 mark;             /* of sockets; 0: none */
 } TnNetcheckRunConfig;
 
 /* The result has no home yet. The run is not to be freed within the call. */

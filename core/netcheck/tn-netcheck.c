@@ -19,6 +19,7 @@ struct _TnNetcheck
   gpointer          user_data;
   GTlsDatabase     *tls_database;
   GProxyResolver   *proxy_resolver;
+  guint32           mark;
   TnRelayMap       *map;
   TnHomeChooser    *chooser;
   TnNetcheckResult *last;
@@ -208,6 +209,7 @@ begin_run (TnNetcheck *netcheck)
     .tls_database = netcheck->tls_database,
     .proxy_resolver = netcheck->proxy_resolver,
     .tcp_only = netcheck->tcp_only,
+    .mark = netcheck->mark,
   };
 
   netcheck->wants_another = FALSE;
@@ -298,6 +300,13 @@ tn_netcheck_set_proxy_resolver (TnNetcheck     *netcheck,
                                 GProxyResolver *resolver)
 {
   g_set_object (&netcheck->proxy_resolver, resolver);
+}
+
+void
+tn_netcheck_set_mark (TnNetcheck *netcheck,
+                      guint32     mark)
+{
+  netcheck->mark = mark;
 }
 
 guint

@@ -27,6 +27,8 @@ void                    tn_netcheck_free               (TnNetcheck *netcheck);  
 void                    tn_netcheck_set_tls_database   (TnNetcheck *netcheck, GTlsDatabase *database);        /* NULL: the system's */
 void                    tn_netcheck_set_proxy_resolver (TnNetcheck *netcheck, GProxyResolver *resolver);      /* NULL: the default */
 
+void                    tn_netcheck_set_mark           (TnNetcheck *netcheck, guint32 mark);                  /* of sockets; 0, at first: none */
+
 void                    tn_netcheck_set_relay_map      (TnNetcheck *netcheck, TnRelayMap *map);               /* nullable */
 void                    tn_netcheck_set_active         (TnNetcheck *netcheck, gboolean active);               /* FALSE at first */
 

@@ -3,6 +3,8 @@
 
 #include "tn-stun-socket.h"
 
+#include "tn-socket-mark.h"
+
 #define MAX_READS 64      /* a dispatch: a flood must not hold up the context */
 
 struct _TnStunSocket
@@ -37,6 +39,7 @@ readable_cb (GSocket      *socket,
 
 TnStunSocket *
 tn_stun_socket_new (gboolean           ipv6,
+                    guint32            mark,
                     TnStunAnswerFunc   answer,
                     gpointer           user_data,
                     GError           **error)
@@ -49,6 +52,7 @@ tn_stun_socket_new (gboolean           ipv6,
 
   if (socket == NULL || !g_socket_bind (socket, address, FALSE, error))
     return NULL;
+  tn_socket_mark (socket, mark);
 
   g_socket_set_blocking (socket, FALSE);
   self = g_new0 (TnStunSocket, 1);

@@ -11,8 +11,8 @@ typedef struct _TnStunSocket TnStunSocket;
 
 typedef void (*TnStunAnswerFunc) (gpointer user_data, const TnStunTxid *txid, const TnIpEndpoint *seen_as);
 
-/* @answer must not free the socket. */
-TnStunSocket *tn_stun_socket_new  (gboolean ipv6, TnStunAnswerFunc answer, gpointer user_data, GError **error);
+/* @answer must not free the socket. @mark: 0: none. */
+TnStunSocket *tn_stun_socket_new  (gboolean ipv6, guint32 mark, TnStunAnswerFunc answer, gpointer user_data, GError **error);
 void          tn_stun_socket_free (TnStunSocket *self);
 
 gboolean      tn_stun_socket_send (TnStunSocket *self, GInetAddress *address, guint16 port, const TnStunTxid *txid, GError **error);

@@ -170,6 +170,8 @@ struct _TnRouterInterface
 {
   GTypeInterface g_iface;
 
+  guint32 mark;      /* sockets that bear it (SO_MARK) pass by what it routes; 0: there is no such thing */
+
   gboolean (*configure) (TnRouter *self, const TnRouterConfig *config, GError **error);     /* replaces what was there */
   void     (*reset)     (TnRouter *self);
 };

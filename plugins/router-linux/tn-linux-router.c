@@ -323,6 +323,7 @@ tn_linux_router_reset (TnRouter *router)
 static void
 tn_linux_router_router_init (TnRouterInterface *iface)
 {
+  iface->mark = TN_LINUX_MARK;
   iface->configure = tn_linux_router_configure;
   iface->reset = tn_linux_router_reset;
 }

@@ -425,7 +425,7 @@ tn_derp_client_new (const TnDerpClientConfig *config,
   self->source = g_timeout_source_new ((guint) (config->times.connect_us / 1000));
   g_source_set_callback (self->source, dial_timeout_cb, self, NULL);
   g_source_attach (self->source, g_main_context_get_thread_default ());
-  self->dial = tn_derp_dial_start (self->region, config->proxy_resolver, config->times.dial_us, dialled_cb, self);
+  self->dial = tn_derp_dial_start (self->region, config->proxy_resolver, config->mark, config->times.dial_us, dialled_cb, self);
   return self;
 }
 

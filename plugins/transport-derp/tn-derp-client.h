@@ -30,6 +30,7 @@ typedef struct
   GTlsDatabase           *tls_database;     /* nullable */
   GProxyResolver         *proxy_resolver;   /* nullable */
   const char             *app_name;         /* nullable */
+  guint32                 mark;             /* of sockets; 0: none */
   gboolean                is_home;
   TnDerpTimes             times;
 } TnDerpClientConfig;

@@ -4,6 +4,7 @@
 #include "tn-derp-dial.h"
 #include "tn-derp-upgrade.h"
 #include "tn-proxy.h"
+#include "tn-socket-mark.h"
 
 /* Each call under way holds a reference, and is the business of one node; what comes back for an earlier node is thrown away. */
 struct _TnDerpDial
@@ -18,6 +19,7 @@ struct _TnDerpDial
   GCancellable        *cancellable;    /* of the current node's calls */
   GSource             *timer;
   gint64               node_us;        /* for one node */
+  guint32              mark;           /* of sockets */
   guint                n_pending;
   GError              *error;          /* of the last attempt */
 };
@@ -127,6 +129,7 @@ attempt (TnDerpDial         *dial,
   g_autoptr (GSocketClient) client = g_socket_client_new ();
   g_autoptr (GProxyResolver) resolver = by_proxy ? tn_proxy_resolver_for_host (dial->resolver, dial->node->host_name) : NULL;
 
+  tn_socket_mark_client (client, dial->mark);
   g_socket_client_set_enable_proxy (client, by_proxy);
   if (by_proxy)
     g_socket_client_set_proxy_resolver (client, resolver);
@@ -264,6 +267,7 @@ begin_cb (gpointer user_data)
 TnDerpDial *
 tn_derp_dial_start (const TnRelayRegion *region,
                     GProxyResolver      *resolver,
+                    guint32              mark,
                     gint64               node_us,
                     TnDerpDialFunc       func,
                     gpointer             user_data)
@@ -273,6 +277,7 @@ tn_derp_dial_start (const TnRelayRegion *region,
   g_ref_count_init (&dial->ref_count);
   dial->region = region;
   g_set_object (&dial->resolver, resolver);
+  dial->mark = mark;
   dial->node_us = node_us;
   dial->func = func;
   dial->user_data = user_data;

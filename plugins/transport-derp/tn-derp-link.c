@@ -263,6 +263,7 @@ tn_derp_link_dial (TnDerpLink *link)
     .tls_database = self->tls_database,
     .proxy_resolver = self->proxy_resolver,
     .app_name = self->app_name,
+    .mark = self->mark,
     .is_home = link->region == self->home,
     .times = self->times.client,
   };

@@ -30,6 +30,7 @@ struct _TnDerpTransport
   GTlsDatabase           *tls_database;
   GProxyResolver         *proxy_resolver;
   char                   *app_name;
+  guint32                 mark;
   TnUnderlayCallbacks     callbacks;
   gpointer                user_data;
 

@@ -49,6 +49,7 @@ tn_derp_transport_start (TnUnderlayTransport        *transport,
   g_set_object (&self->proxy_resolver, config->proxy_resolver);
   g_free (self->app_name);
   self->app_name = g_strdup (config->app_name);
+  self->mark = config->mark;
   self->callbacks = *callbacks;
   self->user_data = user_data;
   if (self->home != 0)

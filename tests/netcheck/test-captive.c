@@ -99,7 +99,7 @@ probe (TnRelayMap    *relays,
 {
   g_autoptr (GAsyncResult) result = NULL;
 
-  tn_captive_probe_async (relays, 7, control_host, port, cancellable, result_cb, &result);
+  tn_captive_probe_async (relays, 7, control_host, port, 0, cancellable, result_cb, &result);
   while (result == NULL)
     g_main_context_iteration (NULL, TRUE);
   return tn_captive_probe_finish (result, portal);

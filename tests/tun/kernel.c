@@ -50,9 +50,10 @@ kernel_enter (char **why)
 }
 
 static char *
-run_ip (const char *words)
+run (const char *program,
+     const char *words)
 {
-  g_autofree char *command = g_strconcat ("ip ", words, NULL);
+  g_autofree char *command = g_strconcat (program, " ", words, NULL);
   g_autoptr (GError) error = NULL;
   char *out = NULL;
   int status;
@@ -74,7 +75,7 @@ kernel_ip (const char *format, ...)
   va_start (args, format);
   words = g_strdup_vprintf (format, args);
   va_end (args);
-  out = run_ip (words);
+  out = run ("ip", words);
 }
 
 char *
@@ -86,7 +87,13 @@ kernel_show (const char *format, ...)
   va_start (args, format);
   words = g_strdup_vprintf (format, args);
   va_end (args);
-  return run_ip (words);
+  return run ("ip", words);
+}
+
+char *
+kernel_nft (const char *words)
+{
+  return run ("nft", words);
 }
 
 char *
@@ -99,7 +106,7 @@ kernel_dump (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (words); i++)
     {
-      g_autofree char *out = run_ip (words[i]);
+      g_autofree char *out = run ("ip", words[i]);
 
       g_string_append (text, out);
     }

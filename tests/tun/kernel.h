@@ -14,6 +14,9 @@ void     kernel_ip    (const char *format, ...) G_GNUC_PRINTF (1, 2);
 /* What ip prints; free with g_free(). */
 char    *kernel_show  (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
+/* What nft, of nftables, prints; free with g_free(). */
+char    *kernel_nft   (const char *words);
+
 /* All interfaces, addresses, routes and rules. */
 char    *kernel_dump  (void);
 

@@ -38,16 +38,11 @@ join (TnTestkitTailnet *tailnet,
 static gboolean
 has_routes (gpointer node)
 {
-  const char *const *addresses = tn_node_get_addresses (node);
-  gboolean all = TRUE;
+  g_autofree char *wanted = g_strdup_printf ("%s dev ", tn_node_get_addresses (node)[0]);
+  g_autofree char *text4 = kernel_show ("-4 route show table all");
+  g_autofree char *text6 = kernel_show ("-6 route show table all");
 
-  for (guint i = 0; addresses[i] != NULL; i++)
-    {
-      g_autofree char *text = kernel_show ("route get %s", addresses[i]);
-
-      all &= strstr (text, "dev tun") != NULL;
-    }
-  return all;
+  return strstr (text4, wanted) != NULL && strstr (text6, "fd7a:115c:a1e0::/48 dev ") != NULL;
 }
 
 static void
@@ -84,6 +79,49 @@ test_sockets (void)
   g_assert_no_error (error);
   kit_free (host);
   kit_free (guest);
+}
+
+static void
+nft (const char *words)
+{
+  g_autofree char *out = kernel_nft (words);
+}
+
+static guint
+count_packets (const char *chain)
+{
+  g_autofree char *words = g_strdup_printf ("list chain inet seen %s", chain);
+  g_autofree char *out = kernel_nft (words);
+  const char *number = strstr (out, "packets ");
+
+  g_assert_nonnull (number);
+  return (guint) g_ascii_strtoull (number + strlen ("packets "), NULL, 10);
+}
+
+/* Whatever begins to talk to the network under the tailnet bears the mark: control, relay, measurement. */
+static void
+test_marks (void)
+{
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  g_autofree char *program = g_find_program_in_path ("nft");
+  TnDevice *host;
+
+  if (program == NULL)
+    {
+      g_test_skip ("needs nft, of nftables");
+      return;
+    }
+  nft ("add table inet seen");
+  nft ("'add chain inet seen marked { type filter hook output priority 0 ; }'");
+  nft ("'add chain inet seen unmarked { type filter hook output priority 0 ; }'");
+  nft ("add rule inet seen marked oif lo ct state new mark 0x80000 counter");
+  nft ("add rule inet seen unmarked oif lo ct state new mark != 0x80000 counter");
+  host = join (tailnet, "host", "tun");
+  g_assert_cmpuint (count_packets ("marked"), >, 3);
+  g_assert_cmpuint (count_packets ("unmarked"), ==, 0);
+  kit_free (host);
+  g_assert_cmpuint (count_packets ("unmarked"), ==, 0);
+  nft ("delete table inet seen");
 }
 
 /* Nothing of the device stays in the kernel when it stops, whether or not its peers go before. */
@@ -125,6 +163,7 @@ main (int    argc,
 {
   static const struct { const char *path; GTestFunc func; } tests[] = {
     { "/tun/device/sockets", test_sockets },
+    { "/tun/device/marks", test_marks },
     { "/tun/device/leaves-nothing", test_leaves_nothing },
   };
   gboolean ready = kernel_enter (&missing);
