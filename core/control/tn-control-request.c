@@ -47,9 +47,12 @@ clear_source (GSource **source)
   g_clear_pointer (source, g_source_unref);
 }
 
-static void
-request_free (Request *request)
+/* Takes it out first: the callback of its task may end the client, and with it all requests that are still there. */
+static GTask *
+end_request (Request *request)
 {
+  GTask *task = g_steal_pointer (&request->task);
+
   g_ptr_array_remove_fast (request->client->requests, request);
   clear_source (&request->limit);
   clear_source (&request->cancelled);
@@ -58,11 +61,9 @@ request_free (Request *request)
     explicit_bzero (request->answer->data, request->answer->len);
   g_byte_array_unref (request->answer);
   g_clear_pointer (&request->body, g_bytes_unref);
-  g_object_unref (request->task);
   g_free (request);
+  return task;
 }
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Request, request_free)
 
 static void
 fail (GTask          *task,
@@ -73,25 +74,30 @@ fail (GTask          *task,
   g_task_return_error (task, error);
 }
 
+static void
+fail_request (Request *request,
+              GError  *error)      /* taken */
+{
+  const Endpoint *endpoint = request->endpoint;
+  g_autoptr (GTask) task = end_request (request);
+
+  fail (task, endpoint, error);
+}
+
 void
 tn_control_client_end_requests (TnControlClient *self)
 {
   while (self->requests->len > 0)
-    {
-      g_autoptr (Request) request = g_ptr_array_index (self->requests, 0);
-
-      fail (request->task, request->endpoint, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped"));
-    }
+    fail_request (g_ptr_array_index (self->requests, 0), g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped"));
 }
 
 static gboolean
 limit_cb (gpointer user_data)
 {
-  g_autoptr (Request) request = user_data;
+  Request *request = user_data;
 
-  fail (request->task, request->endpoint,
-        g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer of the control server within %d s",
-                     (int) (request->client->request_max_us / G_USEC_PER_SEC)));
+  fail_request (request, g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer of the control server within %d s",
+                                      (int) (request->client->request_max_us / G_USEC_PER_SEC)));
   return G_SOURCE_REMOVE;
 }
 
@@ -99,9 +105,9 @@ static gboolean
 cancelled_cb (GCancellable *cancellable,
               gpointer      user_data)
 {
-  g_autoptr (Request) request = user_data;
+  g_autoptr (GTask) task = end_request (user_data);
 
-  g_task_return_error_if_cancelled (request->task);
+  g_task_return_error_if_cancelled (task);
   return G_SOURCE_REMOVE;
 }
 
@@ -120,9 +126,7 @@ answer_data (TnHttp2Stream *stream,
       g_byte_array_append (request->answer, data, (guint) len);
       return;
     }
-  fail (request->task, request->endpoint,
-        g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "answer of the control server is longer than %d bytes", ANSWER_MAX_LEN));
-  request_free (request);
+  fail_request (request, g_error_new (TN_ERROR, TN_ERROR_MALFORMED, "answer of the control server is longer than %d bytes", ANSWER_MAX_LEN));
 }
 
 /* The first line of what the server says to people. */
@@ -146,9 +150,15 @@ succeed (Request *request)
   char *value = request->endpoint->parse ((const char *) request->answer->data, request->answer->len, &error);
 
   if (value != NULL)
-    g_task_return_pointer (request->task, value, g_free);
+    {
+      g_autoptr (GTask) task = end_request (request);
+
+      g_task_return_pointer (task, value, g_free);
+    }
   else
-    fail (request->task, request->endpoint, error);
+    {
+      fail_request (request, error);
+    }
 }
 
 static void
@@ -156,14 +166,14 @@ answer_closed (TnHttp2Stream *stream,
                const GError  *error,
                gpointer       user_data)
 {
-  g_autoptr (Request) request = user_data;
+  Request *request = user_data;
   guint status = tn_http2_stream_get_status (stream);
 
   request->stream = NULL;
   if (error != NULL)
-    fail (request->task, request->endpoint, g_error_copy (error));
+    fail_request (request, g_error_copy (error));
   else if (status != SOUP_STATUS_OK)
-    fail (request->task, request->endpoint, refusal (request, status));
+    fail_request (request, refusal (request, status));
   else
     succeed (request);
 }

@@ -271,6 +271,55 @@ test_stopped (Fixture *fixture, gconstpointer data)
   g_object_unref (fixture->control);
 }
 
+typedef struct
+{
+  Fixture     *fixture;
+  GAsyncResult *result;
+} Ending;
+
+static void
+end_client_cb (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  Ending *ending = user_data;
+
+  g_assert_null (ending->result);
+  ending->result = g_object_ref (result);
+  tn_control_client_stop (ending->fixture->client, NULL, NULL);
+}
+
+/* Who hears of an end may end the client, and with it the other requests: each task returns once, however it came to that. */
+static void
+test_ends_client (Fixture *fixture, gconstpointer data)
+{
+  static const TnTestkitFault faults[] = { TN_TESTKIT_FAULT_NONE, TN_TESTKIT_FAULT_SERVER_ERROR, TN_TESTKIT_FAULT_OVERSIZE,
+                                           TN_TESTKIT_FAULT_CLOSE, TN_TESTKIT_FAULT_HANG };
+
+  fixture->request_max_us = 30 * G_USEC_PER_SEC;
+  join (fixture);
+  for (guint i = 0; i < G_N_ELEMENTS (faults); i++)
+    {
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      Ending ending = { fixture };
+      g_autoptr (GTask) task = g_task_new (NULL, cancellable, end_client_cb, &ending);
+      GAsyncResult *other = NULL;
+
+      if (i > 0)
+        {
+          tn_control_client_start (fixture->client);
+          wait_for ("the map", is_running, fixture);
+        }
+      tn_testkit_control_inject_fault (fixture->control, TN_TESTKIT_STAGE_ID_TOKEN, faults[i], 1);
+      tn_control_client_fetch_id_token (fixture->client, "x", task);
+      fetch (fixture, "y", NULL, &other);
+      if (faults[i] == TN_TESTKIT_FAULT_HANG)
+        g_cancellable_cancel (cancellable);
+      g_free (finish (&other, NULL));
+      while (ending.result == NULL || fixture->client->done_source != NULL)
+        g_main_context_iteration (NULL, TRUE);
+      g_clear_object (&ending.result);
+    }
+}
+
 int
 main (int   argc,
       char *argv[])
@@ -285,5 +334,6 @@ main (int   argc,
   g_test_add ("/control/request/cancelled", Fixture, NULL, set_up, test_cancelled, tear_down);
   g_test_add ("/control/request/too-long", Fixture, NULL, set_up, test_too_long, tear_down);
   g_test_add ("/control/request/stopped", Fixture, NULL, set_up, test_stopped, NULL);
+  g_test_add ("/control/request/ends-client", Fixture, NULL, set_up, test_ends_client, tear_down);
   return g_test_run ();
 }
