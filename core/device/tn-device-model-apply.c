@@ -137,8 +137,8 @@ apply_health (TnDeviceModel *model,
         break;
     }
   if (same_head + same_tail < MAX (n_old, items->len))
-    g_list_store_splice (model->health, same_head, n_old - same_head - same_tail, items->pdata + same_head,
-                         items->len - same_head - same_tail);
+    g_list_store_splice (model->health, same_head, n_old - same_head - same_tail,
+                         items->len > 0 ? items->pdata + same_head : NULL, items->len - same_head - same_tail);      /* none: no array */
 }
 
 static void
