@@ -121,6 +121,8 @@ struct _TnControlClient
 
   /* Updates. */
   TnHttp2Stream          *update_stream;
+  GSource                *update_timer;        /* of boot time: until when its answer has to come */
+  gint64                  update_max_us;
   guint64                 wanted_generation;
   guint64                 sent_generation;
   guint64                 known_generation;    /* of which the server knows */
@@ -184,6 +186,7 @@ void tn_control_client_stop_watchdog (TnControlClient *self);
 void tn_control_client_stop_map      (TnControlClient *self);
 void tn_control_client_forget_timers (TnControlClient *self);      /* of the map */
 void tn_control_client_send_update   (TnControlClient *self);
+void tn_control_client_stop_update   (TnControlClient *self);
 void tn_control_client_answer_ping   (TnControlClient *self, const TnMapMessage *message);
 void tn_control_client_end_questions (TnControlClient *self);
 void tn_control_client_send_requests (TnControlClient *self);      /* those that wait for a connection */

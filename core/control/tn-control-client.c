@@ -21,6 +21,7 @@ enum
   PONG_MAX_US = 15 * 1000 * 1000,
   PROOF_MAX_US = 5 * 1000 * 1000,
   REQUEST_MAX_US = 30 * 1000 * 1000,
+  UPDATE_MAX_US = 120 * 1000 * 1000,
   SILENCE_MAX_US = 120 * 1000 * 1000,  /* servers send something at least every minute (tailscale control/controlclient/direct.go) */
 };
 
@@ -293,6 +294,7 @@ tn_control_client_new (const TnControlConfig   *config,
   self->pong_max_us = config->pong_max_us > 0 ? config->pong_max_us : PONG_MAX_US;
   self->proof_max_us = config->proof_max_us > 0 ? config->proof_max_us : PROOF_MAX_US;
   self->request_max_us = config->request_max_us > 0 ? config->request_max_us : REQUEST_MAX_US;
+  self->update_max_us = config->update_max_us > 0 ? config->update_max_us : UPDATE_MAX_US;
   self->question_max_us = config->question_max_us > 0 ? config->question_max_us : G_MAXINT64;
   self->register_body = g_byte_array_new ();
   self->map_buffer = g_byte_array_new ();
@@ -324,7 +326,7 @@ tear_down (TnControlClient *self)
   tn_control_client_stop_connecting (self);
   tn_control_client_stop_map (self);
   g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
-  g_clear_pointer (&self->update_stream, tn_http2_stream_cancel);
+  tn_control_client_stop_update (self);
   g_clear_pointer (&self->logout_stream, tn_http2_stream_cancel);
   tn_control_client_end_questions (self);
   tn_control_client_end_requests (self);
@@ -422,6 +424,7 @@ tn_control_client_login (TnControlClient *self,
     }
   g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
   tn_control_client_stop_map (self);
+  tn_control_client_stop_update (self);
   tn_login_clear (&self->login);
   for (guint i = 0; i < TN_N_RETRIES; i++)
     tn_control_client_retry_reset (self, i);
@@ -517,7 +520,7 @@ begin_end (TnControlClient   *self,
     }
 
   tn_control_client_stop_map (self);
-  g_clear_pointer (&self->update_stream, tn_http2_stream_cancel);
+  tn_control_client_stop_update (self);
   self->logout_timer = g_timeout_source_new_seconds (5);
   g_source_set_callback (self->logout_timer, logout_timeout_cb, self, NULL);
   g_source_attach (self->logout_timer, self->context);

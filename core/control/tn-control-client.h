@@ -73,6 +73,7 @@ typedef struct
   gint64                     pong_max_us;           /* what the server has to answer that; 0: 15 s */
   gint64                     proof_max_us;          /* the same after a change of network; 0: 5 s */
   gint64                     request_max_us;        /* the same for what the program wants of it; 0: 30 s */
+  gint64                     update_max_us;         /* the same for what this node says of itself; 0: two minutes */
   gint64                     question_max_us;       /* at most, for each step of what the server wants of the node; 0: as it is used to */
 } TnControlConfig;
 

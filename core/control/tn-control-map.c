@@ -55,6 +55,7 @@ tn_control_client_forget_timers (TnControlClient *self)
   clear_timer (&self->sleep_timer);
   clear_timer (&self->leave_timer);
   clear_timer (&self->dial_timer);
+  clear_timer (&self->update_timer);
 }
 
 void
@@ -484,11 +485,14 @@ update_closed (TnHttp2Stream *stream,
   guint status = tn_http2_stream_get_status (stream);
 
   self->update_stream = NULL;
+  clear_timer (&self->update_timer);
   if (error == NULL && status == 200)
     {
       self->known_generation = self->sent_generation;
       self->map_doubted = FALSE;
       tn_control_client_retry_reset (self, TN_RETRY_UPDATE);
+      if (self->map_stream != NULL && self->map_good_us != 0)      /* else it is the stream that something is wrong with */
+        tn_control_client_clock_changed (self);
     }
   else if (error == NULL && status == 429)
     tn_control_client_retry_when_told (self, TN_RETRY_UPDATE, tn_http2_stream_get_header (stream, "retry-after"));
@@ -508,8 +512,30 @@ update_closed (TnHttp2Stream *stream,
 static const TnHttp2StreamHandler update_handler = { .closed = update_closed };
 
 void
+tn_control_client_stop_update (TnControlClient *self)
+{
+  clear_timer (&self->update_timer);
+  g_clear_pointer (&self->update_stream, tn_http2_stream_cancel);
+}
+
+/* The server may answer all else. */
+static gboolean
+update_late_cb (gpointer user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (GError) error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "control server did not answer an update within %d s",
+                                          (int) (self->update_max_us / G_USEC_PER_SEC));
+
+  tn_control_client_stop_update (self);
+  tn_control_client_retry (self, TN_RETRY_UPDATE, error);
+  tn_control_client_advance (self);
+  return G_SOURCE_REMOVE;
+}
+
+void
 tn_control_client_send_update (TnControlClient *self)
 {
   self->sent_generation = self->wanted_generation;
+  tn_control_client_set_timer (self, &self->update_timer, update_late_cb, tn_boot_time_us () + self->update_max_us);
   self->update_stream = tn_control_client_post (self, MAP_PATH, write_request (self, FALSE), &update_handler);
 }

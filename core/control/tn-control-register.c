@@ -23,6 +23,7 @@ apply_verdict (TnControlClient *self,
       self->key_known = TRUE;
       self->node_key_is_new = FALSE;
       self->login.fresh_key = FALSE;
+      tn_control_client_stop_update (self);      /* it spoke for the registration before */
       tn_control_client_retry_reset (self, TN_RETRY_REGISTER);
       tn_control_client_retry_now (self, TN_RETRY_MAP);      /* where it fails for ever it does so ever more rarely */
       self->wanted_generation++;

@@ -23,6 +23,8 @@ changed (TnControlClient *client, gpointer user_data)
     g_ptr_array_add (kit->urls, g_strdup (url));
   if (error != NULL)
     g_ptr_array_add (kit->errors, g_error_copy (error));
+  if (kit->on_change != NULL)
+    kit->on_change (client);
 }
 
 static void
@@ -208,7 +210,8 @@ kit_start (Kit *kit, gboolean with_key)
   g_autoptr (TnHostinfo) hostinfo = tn_hostinfo_new_for_system ();
   g_autoptr (GError) error = NULL;
   TnDiscoPrivateKey disco_key;
-  TnControlConfig config = { .server_url = url, .auth_key = auth_key, .machine_key = &kit->machine_key, .hostinfo = hostinfo };
+  TnControlConfig config = { .server_url = url, .auth_key = auth_key, .machine_key = &kit->machine_key, .hostinfo = hostinfo,
+                             .update_max_us = kit->update_max_us };
 
   g_free (hostinfo->hostname);
   hostinfo->hostname = g_strdup ("node");

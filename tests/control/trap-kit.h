@@ -30,6 +30,8 @@ typedef struct
   gboolean            save_late;       /* their saving waits for the test */
   guint               wanted;
   const char         *text;            /* for conditions */
+  gint64              update_max_us;   /* of the client, as TnControlConfig has it */
+  void              (*on_change) (TnControlClient *client);      /* nullable: at each change */
   gboolean            stopped;
 } Kit;
 
