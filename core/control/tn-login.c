@@ -8,6 +8,7 @@
 #include "tn-error.h"
 #include "tn-shown.h"
 
+#define ERROR_SHOWN_MAX  200
 #define WAIT_MAX_US      ((gint64) 3600 * G_USEC_PER_SEC)
 #define WAIT_DEFAULT_US  (5 * G_USEC_PER_SEC)      /* and up to as much more */
 
@@ -86,7 +87,7 @@ tn_login_evaluate (TnLogin     *login,
 
   if (response.error != NULL)
     {
-      g_autofree char *shown = tn_shown (response.error, 200);
+      g_autofree char *shown = tn_shown (response.error, ERROR_SHOWN_MAX);
 
       g_set_error (error, TN_ERROR, TN_ERROR_AUTH_REJECTED, "control server refused the node: %s", shown);
       return TN_LOGIN_REFUSED;
@@ -106,4 +107,21 @@ tn_login_evaluate (TnLogin     *login,
   g_free (login->login_name);
   login->login_name = g_steal_pointer (&response.login_name);
   return TN_LOGIN_DONE;
+}
+
+gboolean
+tn_login_check_logout (const char  *body,
+                       gsize        len,
+                       GError     **error)
+{
+  g_auto (TnRegisterResponse) response = { 0 };
+  g_autofree char *shown = NULL;
+
+  if (!tn_wire_register_response_parse (body, len, &response, error))
+    return FALSE;
+  if (response.error == NULL)
+    return TRUE;
+  shown = tn_shown (response.error, ERROR_SHOWN_MAX);
+  g_set_error (error, TN_ERROR, TN_ERROR_CONTROL, "control server says: %s", shown);
+  return FALSE;
 }

@@ -32,6 +32,9 @@ void           tn_login_clear    (TnLogin *login);
 TnLoginVerdict tn_login_evaluate (TnLogin *login, guint status, const char *retry_after, const char *body, gsize len, gint64 now_us,
                                   GError **error);
 
+/* What a logout was answered with status 200. FALSE: it says no, or nothing that makes sense. */
+gboolean       tn_login_check_logout (const char *body, gsize len, GError **error);
+
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TnLogin, tn_login_clear)
 
 /* How long a server wants to be left alone: the value of Retry-After, which is seconds or a date; NULL or nonsense: a few seconds. */

@@ -176,6 +176,69 @@ test_garbage (void)
     }
 }
 
+/* As long as they may be, and longer: what is shown and kept of an answer is bounded. */
+static void
+test_lengths (void)
+{
+  static const struct { const char *before, *after; gsize max; } texts[] = {
+    { "{\"AuthURL\":\"", "\"}", TN_AUTH_URL_MAX_LEN }, { "{\"Error\":\"", "\"}", 0 }, { "{\"Login\":{\"LoginName\":\"", "\"}}", 0 },
+  };
+  static const gsize lengths[] = { 1, 254, TN_AUTH_URL_MAX_LEN, TN_AUTH_URL_MAX_LEN + 1, 1 << 20 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    for (guint j = 0; j < G_N_ELEMENTS (lengths); j++)
+      {
+        g_autofree char *text = g_strnfill (lengths[j], 'x');
+        g_autofree char *wide = g_strdup_printf ("%s\xc3\xa9", text);
+        g_autofree char *body = g_strconcat (texts[i].before, texts[i].max == 0 ? wide : text, texts[i].after, NULL);
+        g_auto (TnLogin) login = { 0 };
+        g_autoptr (GError) error = NULL;
+        TnLoginVerdict verdict = tn_login_evaluate (&login, 200, NULL, body, strlen (body), 0, &error);
+
+        if (i == 0 && lengths[j] <= TN_AUTH_URL_MAX_LEN)
+          {
+            g_assert_cmpint (verdict, ==, TN_LOGIN_FOLLOW);
+            g_assert_cmpstr (login.auth_url, ==, text);
+          }
+        else if (i == 0)
+          {
+            g_assert_cmpint (verdict, ==, TN_LOGIN_RETRY);
+            g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
+            g_assert_null (login.auth_url);
+          }
+        else if (i == 1)
+          {
+            g_assert_cmpint (verdict, ==, TN_LOGIN_REFUSED);
+            g_assert_cmpuint (strlen (error->message), <, 1000);
+            g_assert_true (g_utf8_validate (error->message, -1, NULL));
+          }
+        else
+          {
+            g_assert_cmpint (verdict, ==, TN_LOGIN_DONE);
+            g_assert_cmpuint (strlen (login.login_name), <=, 1024);
+            g_assert_true (g_utf8_validate (login.login_name, -1, NULL));
+          }
+      }
+}
+
+static void
+test_logout (void)
+{
+  static const struct { const char *body; int code; } cases[] = {
+    { "{\"NodeKeyExpired\":true,\"MachineAuthorized\":true}", -1 }, { "{}", -1 }, { "{\"Error\":\"\"}", -1 },
+    { "{\"Error\":\"not today\",\"NodeKeyExpired\":true}", TN_ERROR_CONTROL }, { "", TN_ERROR_MALFORMED }, { "<html>", TN_ERROR_MALFORMED },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_cmpint (tn_login_check_logout (cases[i].body, strlen (cases[i].body), &error), ==, cases[i].code == -1);
+      if (cases[i].code != -1)
+        g_assert_error (error, TN_ERROR, cases[i].code);
+    }
+}
+
 static void
 test_url (void)
 {
@@ -230,6 +293,8 @@ main (int   argc,
   g_test_add_func ("/control/login/vectors", test_vectors);
   g_test_add_func ("/control/login/wait", test_wait);
   g_test_add_func ("/control/login/garbage", test_garbage);
+  g_test_add_func ("/control/login/lengths", test_lengths);
+  g_test_add_func ("/control/login/logout", test_logout);
   g_test_add_func ("/control/url/parse", test_url);
   return g_test_run ();
 }

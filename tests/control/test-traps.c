@@ -365,12 +365,6 @@ test_zero_expiry (Kit *kit, gconstpointer data)
   g_assert_cmpstr (kit->states->str, ==, "CR");
 }
 
-static gboolean
-needs_login (Kit *kit)
-{
-  return tn_control_client_get_state (kit->client) == TN_CONTROL_NEEDS_LOGIN;
-}
-
 /* A server whose clock stands still years ago has no say in what has expired (testcontrol always tells 2020). */
 static void
 test_old_clock (Kit *kit, gconstpointer data)
@@ -380,7 +374,7 @@ test_old_clock (Kit *kit, gconstpointer data)
   g_object_set (kit->control, "clock-offset", G_GINT64_CONSTANT (1596412800) - now_s, NULL);
   kit_join (kit);
   g_assert_true (tn_testkit_control_set_node_expiry (kit->control, "node", now_s - 1000, NULL));      /* not yet, for the server */
-  wait_for ("the key to expire", needs_login, kit);
+  wait_for ("the key to expire", kit_needs_login, kit);
   g_assert_error (tn_control_client_get_error (kit->client), TN_ERROR, TN_ERROR_KEY_EXPIRED);
   g_assert_true (tn_testkit_control_set_node_expiry (kit->control, "node", now_s + 10000, NULL));
   wait_for ("the node to be good", kit_is_running, kit);
@@ -399,7 +393,7 @@ test_other_clock (Kit *kit, gconstpointer data)
   wait_for ("an expiry", may_expire, kit);
   g_assert_cmpstr (kit->states->str, ==, "CR");
   g_assert_true (tn_testkit_control_set_node_expiry (kit->control, "node", now_s + offset_s - 10000, NULL));
-  wait_for ("the key to expire", needs_login, kit);
+  wait_for ("the key to expire", kit_needs_login, kit);
 }
 
 /* --- Requests of the server --- */

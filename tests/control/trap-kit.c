@@ -130,6 +130,12 @@ kit_is_refused (Kit *kit)
 }
 
 gboolean
+kit_needs_login (Kit *kit)
+{
+  return tn_control_client_get_state (kit->client) == TN_CONTROL_NEEDS_LOGIN;
+}
+
+gboolean
 kit_has_maps (Kit *kit)
 {
   return kit->n_maps >= kit->wanted;
@@ -185,12 +191,19 @@ is_stopped (Kit *kit)
 }
 
 void
+kit_stop (Kit *kit)
+{
+  kit->stopped = FALSE;
+  tn_control_client_stop (kit->client, stopped, kit);
+  wait_for ("the end", is_stopped, kit);
+}
+
+void
 kit_tear_down (Kit *kit, gconstpointer data)
 {
   if (kit->client != NULL)
     {
-      tn_control_client_stop (kit->client, stopped, kit);
-      wait_for ("the end", is_stopped, kit);
+      kit_stop (kit);
       tn_control_client_unref (kit->client);
     }
   g_object_unref (kit->control);

@@ -39,6 +39,7 @@ void        kit_set_up         (Kit *kit, gconstpointer data);
 void        kit_tear_down      (Kit *kit, gconstpointer data);
 void        kit_start          (Kit *kit, gboolean with_key);
 void        kit_join           (Kit *kit);
+void        kit_stop           (Kit *kit);
 void        kit_script         (Kit *kit, TnTestkitStage stage, guint status, const char *body);
 void        kit_send           (Kit *kit, const char *json);      /* on the map stream */
 
@@ -50,6 +51,7 @@ void        kit_wait_requests  (Kit *kit, const char *path, gboolean streaming, 
 /* Conditions for wait_for(). */
 gboolean    kit_is_running     (Kit *kit);
 gboolean    kit_is_refused     (Kit *kit);
+gboolean    kit_needs_login    (Kit *kit);
 gboolean    kit_has_maps       (Kit *kit);
 gboolean    kit_has_urls       (Kit *kit);
 gboolean    kit_has_errors     (Kit *kit);

@@ -16,6 +16,8 @@ evaluate (TnLogin    *login,
   g_autofree char *url = g_strdup (login->auth_url);
   TnLoginVerdict verdict = tn_login_evaluate (login, status, retry_after, body, len, 0, &error);
 
+  g_assert (login->auth_url == NULL || strlen (login->auth_url) <= TN_AUTH_URL_MAX_LEN);
+  tn_login_check_logout (body, len, NULL);
   switch (verdict)
     {
     case TN_LOGIN_DONE:

@@ -13,6 +13,7 @@
 enum
 {
   AUTH_MEMBER_LEN = 40,      /* more than what is around the key */
+  NAME_MAX_LEN = 1024,
   JSON_ESCAPE_MAX = 6,       /* of a byte: \u0000 */
 };
 
@@ -137,6 +138,18 @@ dup_nonempty (TnJsonText object,
   return text != NULL && *text != '\0' ? g_steal_pointer (&text) : NULL;
 }
 
+/* People read it; nobody has one that is longer. */
+static char *
+dup_name (TnJsonText  object,
+          const char *name)
+{
+  char *text = dup_nonempty (object, name);
+
+  if (text != NULL && strlen (text) > NAME_MAX_LEN)
+    *g_utf8_find_prev_char (text, text + NAME_MAX_LEN + 1) = '\0';
+  return text;
+}
+
 gboolean
 tn_wire_register_response_parse (const char          *body,
                                  gsize                len,
@@ -155,9 +168,15 @@ tn_wire_register_response_parse (const char          *body,
       g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "register response: NodeKeyExpired or MachineAuthorized is no boolean");
       return FALSE;
     }
-  response->auth_url = dup_nonempty (object, "AuthURL");
   response->error = dup_nonempty (object, "Error");
-  response->login_name = dup_nonempty (tn_json_text_member (object, "Login"), "LoginName");
+  response->auth_url = dup_nonempty (object, "AuthURL");
+  if (response->error == NULL && response->auth_url != NULL && strlen (response->auth_url) > TN_AUTH_URL_MAX_LEN)
+    {
+      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "register response: AuthURL of %zu bytes, at most %d allowed",
+                   strlen (response->auth_url), TN_AUTH_URL_MAX_LEN);
+      return FALSE;
+    }
+  response->login_name = dup_name (tn_json_text_member (object, "Login"), "LoginName");
   signature = dup_nonempty (object, "NodeKeySignature");
   response->has_signature = signature != NULL;
   return TRUE;

@@ -30,6 +30,8 @@ typedef struct
 /* Whoever frees it erases it, for the auth key; there is no copy of that. */
 char    *tn_wire_register_request_write (const TnRegisterRequest *request);
 
+#define TN_AUTH_URL_MAX_LEN 4096      /* bytes; those of servers have some 60 */
+
 typedef struct
 {
   char    *auth_url;                   /* nullable, as are the others */
