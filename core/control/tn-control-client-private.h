@@ -79,10 +79,14 @@ struct _TnControlClient
   /* Registration. */
   TnLogin                 login;
   gboolean                keys_saved;
+  gboolean                key_unsaved;         /* the node key was made here, and is not in the store for all we know */
   gboolean                node_key_is_new;     /* it came without having been registered */
   gboolean                key_known;           /* the server has seen the node key, for all we know: the auth key is not needed */
+  gboolean                accepted;            /* the server has taken this node once: what it says later may pass */
+  gboolean                auth_key_refused;    /* by a server that has taken this node before */
   gboolean                registered;
   TnHttp2Stream          *register_stream;
+  gint64                  register_sent_us;    /* boot time */
   GByteArray             *register_body;
 
   /* Map stream. */
@@ -133,6 +137,7 @@ struct _TnControlClient
   GSource                *done_source;
   GArray                 *waiters;           /* of TnControlWaiter: who hears of the end */
   GError                 *done_error;
+  gboolean                logged_out;          /* says the server */
 };
 
 /* Who asked for the end. */
@@ -154,6 +159,7 @@ void tn_control_client_retry_when_told (TnControlClient *self, TnRetryKind kind,
 void tn_control_client_retry_now (TnControlClient *self, TnRetryKind kind);      /* once, whatever failed before */
 void tn_control_client_retry_reset (TnControlClient *self, TnRetryKind kind);
 void tn_control_client_announce  (TnControlClient *self);      /* that something it shows is not what it was */
+void tn_control_client_show_error (TnControlClient *self, const GError *error);      /* unless the server's refusal is shown */
 void tn_control_client_set_state (TnControlClient *self, TnControlState state, const GError *error);
 void tn_control_client_connect         (TnControlClient *self);
 void tn_control_client_stop_connecting (TnControlClient *self);

@@ -57,6 +57,14 @@ tn_control_client_set_state (TnControlClient *self,
   tn_control_client_announce (self);
 }
 
+void
+tn_control_client_show_error (TnControlClient *self,
+                              const GError    *error)
+{
+  if (self->state != TN_CONTROL_REFUSED)
+    tn_control_client_set_state (self, self->state, error);
+}
+
 /* --- Trying again --- */
 
 /* Anywhere up to twice the average, as nodes that lost their server at the same moment come back best: none of them at a time that
@@ -109,7 +117,7 @@ tn_control_client_retry_when_told (TnControlClient *self,
 
   tn_control_client_retry_in (self, kind, wait_us);
   self->retries[kind].told = TRUE;
-  tn_control_client_set_state (self, self->state, error);
+  tn_control_client_show_error (self, error);
 }
 
 /* A stream that lasted makes up for what failed before it. One that ends as soon as it has begun does not: a server that goes on like
@@ -149,7 +157,7 @@ tn_control_client_retry (TnControlClient *self,
                          const GError    *error)
 {
   back_off (self, kind, error->message);
-  tn_control_client_set_state (self, self->state, error);
+  tn_control_client_show_error (self, error);
 }
 
 void
@@ -210,6 +218,7 @@ static void
 save_keys (TnControlClient *self)
 {
   self->keys_saved = FALSE;
+  self->key_unsaved = TRUE;
   if (self->handler->save_keys == NULL)
     tn_control_client_keys_saved (self, NULL);
   else
@@ -231,7 +240,7 @@ tn_control_client_new_key (TnControlClient *self)
   if (have_node_key (self))
     tn_node_private_key_get_public (self->node_key, &self->old_node_key);
   tn_node_private_key_generate (self->node_key);
-  self->login.fresh_key = TRUE;
+  self->login.fresh_key = self->node_key_is_new = TRUE;
   self->key_known = FALSE;
   self->registered = FALSE;
   g_clear_pointer (&self->session_handle, g_free);      /* it was the other key's */
@@ -253,6 +262,7 @@ tn_control_client_keys_saved (TnControlClient *self,
       return;
     }
   self->keys_saved = TRUE;
+  self->key_unsaved = FALSE;
   tn_control_client_advance (self);
 }
 
@@ -396,16 +406,18 @@ tn_control_client_start (TnControlClient *self)
   self->soup = new_session (self);
   self->wanted_generation++;
   self->login.fresh_key = self->node_key_is_new;
+  self->keys_saved = have_node_key (self) && !self->key_unsaved;
+  self->key_known = !self->node_key_is_new;
+  self->auth_key_refused = FALSE;
+  self->logged_out = FALSE;
   tn_control_client_set_state (self, TN_CONTROL_CONNECTING, NULL);
   tn_control_client_advance (self);      /* connects while keys are saved */
-  if (!have_node_key (self))
-    tn_control_client_new_key (self);
+  if (!self->running || self->keys_saved)
+    return;
+  if (have_node_key (self))
+    save_keys (self);
   else
-    {
-      self->keys_saved = TRUE;
-      self->key_known = !self->node_key_is_new;
-      tn_control_client_advance (self);
-    }
+    tn_control_client_new_key (self);
 }
 
 void
@@ -413,14 +425,19 @@ tn_control_client_login (TnControlClient *self,
                          const char      *auth_key)
 {
   gboolean expired = g_error_matches (self->error, TN_ERROR, TN_ERROR_KEY_EXPIRED);
+  gboolean unsaved = self->state == TN_CONTROL_REFUSED && !self->keys_saved;
 
   g_return_if_fail (self->running);
 
+  if (self->waiters->len > 0)
+    return;
   if (auth_key != NULL)
     {
       tn_secret_str_free (self->auth_key);
-      self->auth_key = tn_secret_strdup (auth_key);
-      self->key_known = FALSE;
+      self->auth_key = *auth_key != '\0' ? tn_secret_strdup (auth_key) : NULL;
+      self->auth_key_refused = FALSE;
+      if (self->auth_key != NULL)
+        self->key_known = FALSE;
     }
   g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
   tn_control_client_stop_map (self);
@@ -430,8 +447,12 @@ tn_control_client_login (TnControlClient *self,
     tn_control_client_retry_reset (self, i);
   self->registered = FALSE;
   tn_control_client_set_state (self, TN_CONTROL_CONNECTING, NULL);
+  if (!self->running)      /* somebody heard of it, and had enough */
+    return;
   if (expired)
     tn_control_client_new_key (self);
+  else if (unsaved)
+    save_keys (self);
   tn_control_client_advance (self);
 }
 
@@ -455,6 +476,16 @@ tn_control_client_network_changed (TnControlClient *self)
 
 /* --- The end --- */
 
+/* Who asks for a logout of a client that is just being stopped comes too late. */
+static void
+explain_logout (TnControlClient  *self,
+                GError          **error)
+{
+  if (*error == NULL && !self->logged_out)
+    g_set_error_literal (error, TN_ERROR, TN_ERROR_FAILED,
+                         "the key is forgotten, but the control server was not told: the connection to it was being closed");
+}
+
 static gboolean
 done_cb (gpointer user_data)
 {
@@ -462,6 +493,7 @@ done_cb (gpointer user_data)
   g_autoptr (GError) error = g_steal_pointer (&self->done_error);
   g_autoptr (GArray) waiters = g_steal_pointer (&self->waiters);
 
+  explain_logout (self, &error);
   g_clear_pointer (&self->done_source, g_source_unref);
   self->waiters = g_array_new (FALSE, FALSE, sizeof (TnControlWaiter));
   for (guint i = 0; i < waiters->len; i++)
@@ -515,7 +547,7 @@ begin_end (TnControlClient   *self,
       if (logout)
         error = g_error_new_literal (TN_ERROR, TN_ERROR_FAILED,
                                      "the key is forgotten, but the control server could not be told: there is no connection to it");
-      tn_control_client_finish (self, self->ephemeral ? NULL : error);
+      tn_control_client_finish (self, error);
       return;
     }
 

@@ -27,7 +27,8 @@ typedef enum
   TN_CONTROL_NEEDS_LOGIN,      /* somebody has to visit get_auth_url(); without one, tn_control_client_login() has to be called */
   TN_CONTROL_NEEDS_APPROVAL,   /* an administrator has to approve the node */
   TN_CONTROL_RUNNING,          /* a network map is there. It stays so while the connection is lost and mended */
-  TN_CONTROL_REFUSED,          /* get_error() has the server's words. Nothing happens before tn_control_client_login() */
+  TN_CONTROL_REFUSED,          /* get_error() has the server's words. Nothing happens before tn_control_client_login(). A node that was
+                                * taken once is not refused: it tries again, and get_error() has the words meanwhile */
 } TnControlState;
 
 typedef struct
@@ -91,7 +92,8 @@ void             tn_control_client_take_old_netmap (TnControlClient *client, TnN
 /* @error: nullable; the key could not be saved, and is not used. */
 void             tn_control_client_keys_saved   (TnControlClient *client, const GError *error);
 
-/* Logs in anew, with a new node key where the present one is no good; @auth_key nullable: with the one there is, or by URL. */
+/* Logs in anew, with a new node key where the present one is no good; @auth_key nullable: with the one there is, or by URL; "": with none.
+ * Nothing happens on the way to an end. */
 void             tn_control_client_login        (TnControlClient *client, const char *auth_key);
 
 typedef void (*TnControlDoneFunc) (TnControlClient *client, const GError *error, gpointer user_data);

@@ -45,6 +45,7 @@ void
 tn_control_client_take_old_netmap (TnControlClient *self,
                                    TnNetmap        *netmap)
 {
+  self->accepted = TRUE;      /* or there would be none */
   if (self->netmap == NULL)
     self->netmap = netmap;
   else

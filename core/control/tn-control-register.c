@@ -5,11 +5,26 @@
 
 #include <string.h>
 
+#include "tn-boot-timer.h"
 #include "tn-error.h"
 
 #define REGISTER_PATH    "/machine/register"
 #define REGISTER_MAX_LEN (1 << 20)
+#define FOLLOW_MIN_US    G_USEC_PER_SEC
+#define FOLLOW_HELD_US   (10 * G_USEC_PER_SEC)
 #define LOGOUT_EXPIRY_US (123 * G_TIME_SPAN_SECOND)      /* any time that is long past */
+
+/* One that makes up URLs as fast as it is asked is asked ever more rarely; one that waits for a person as it should is not to blame. */
+static void
+follow_later (TnControlClient *self)
+{
+  TnRetry *retry = &self->retries[TN_RETRY_REGISTER];
+
+  if (tn_boot_time_us () - self->register_sent_us >= FOLLOW_HELD_US)
+    retry->failures = 0;
+  retry->failures++;
+  tn_control_client_retry_in (self, TN_RETRY_REGISTER, MAX (FOLLOW_MIN_US, tn_control_backoff_us (retry->failures, g_random_double ())));
+}
 
 static void
 apply_verdict (TnControlClient *self,
@@ -21,6 +36,7 @@ apply_verdict (TnControlClient *self,
     case TN_LOGIN_DONE:
       self->registered = TRUE;
       self->key_known = TRUE;
+      self->accepted = TRUE;
       self->node_key_is_new = FALSE;
       self->login.fresh_key = FALSE;
       tn_control_client_stop_update (self);      /* it spoke for the registration before */
@@ -35,27 +51,45 @@ apply_verdict (TnControlClient *self,
       break;
     case TN_LOGIN_FOLLOW:
       if (self->state == TN_CONTROL_NEEDS_LOGIN)      /* another URL instead of an answer */
-        tn_control_client_retry_in (self, TN_RETRY_REGISTER, G_USEC_PER_SEC);
+        follow_later (self);
       else
         tn_control_client_retry_reset (self, TN_RETRY_REGISTER);
       tn_control_client_set_state (self, TN_CONTROL_NEEDS_LOGIN, NULL);
       break;
     case TN_LOGIN_FOLLOW_LATER:
-      self->retries[TN_RETRY_REGISTER].failures++;
-      tn_control_client_retry_in (self, TN_RETRY_REGISTER, G_USEC_PER_SEC);
+      follow_later (self);
       break;
     case TN_LOGIN_WAIT:
       tn_control_client_retry_in (self, TN_RETRY_REGISTER, self->login.wait_us);
       self->retries[TN_RETRY_REGISTER].told = TRUE;
-      tn_control_client_set_state (self, self->state, error);
+      tn_control_client_show_error (self, error);
       break;
     case TN_LOGIN_RETRY:
       tn_control_client_retry (self, TN_RETRY_REGISTER, error);
       break;
     case TN_LOGIN_REFUSED:
-      tn_control_client_set_state (self, TN_CONTROL_REFUSED, error);
+      if (self->accepted)      /* the server's trouble, for all we know; the node goes on meanwhile */
+        tn_control_client_retry (self, TN_RETRY_REGISTER, error);
+      else
+        tn_control_client_set_state (self, TN_CONTROL_REFUSED, error);
       break;
     }
+}
+
+/* All of it or nothing: with a hole in it, it would be another answer. */
+static gboolean
+take_body (TnControlClient  *self,
+           const guint8     *data,
+           gsize             len,
+           GError          **error)
+{
+  if (len > REGISTER_MAX_LEN - self->register_body->len)
+    {
+      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "register answer of the control server is longer than %d bytes", REGISTER_MAX_LEN);
+      return FALSE;
+    }
+  g_byte_array_append (self->register_body, data, (guint) len);
+  return TRUE;
 }
 
 static void
@@ -64,10 +98,15 @@ register_data (TnHttp2Stream *stream,
                gsize          len,
                gpointer       user_data)
 {
-  TnControlClient *self = user_data;
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (GError) error = NULL;
 
-  if (self->register_body->len + len <= REGISTER_MAX_LEN)
-    g_byte_array_append (self->register_body, data, (guint) len);
+  if (take_body (self, data, len, &error))
+    return;
+  g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
+  if (self->map_stream == NULL)
+    tn_control_client_stop_watchdog (self);
+  tn_control_client_retry (self, TN_RETRY_REGISTER, error);
 }
 
 /* A node that was there before registers without its auth key first: that key may be spent, and costs a server the time of a password. One
@@ -77,11 +116,19 @@ wants_auth_key (TnControlClient *self,
                 TnLoginVerdict   verdict,
                 guint            status)
 {
-  if (!self->key_known || self->auth_key == NULL)
+  if (!self->key_known || self->auth_key == NULL || self->auth_key_refused)
     return FALSE;
   if (verdict == TN_LOGIN_RETRY)
     return status == SOUP_STATUS_UNAUTHORIZED || status == SOUP_STATUS_FORBIDDEN || status == SOUP_STATUS_NOT_FOUND;
   return verdict == TN_LOGIN_FOLLOW || verdict == TN_LOGIN_REFUSED;
+}
+
+/* A key that let this node in once may be spent by now. Without, there is a URL at least, as there is for stock nodes. */
+static gboolean
+can_do_without_auth_key (TnControlClient *self,
+                         TnLoginVerdict   verdict)
+{
+  return self->accepted && verdict == TN_LOGIN_REFUSED && !self->key_known && self->auth_key != NULL && !self->auth_key_refused;
 }
 
 static void
@@ -110,6 +157,12 @@ register_closed (TnHttp2Stream *stream,
       self->key_known = FALSE;
       tn_login_clear (&self->login);
     }
+  else if (can_do_without_auth_key (self, verdict))
+    {
+      g_message ("control: %s; without the auth key, then", problem->message);
+      self->auth_key_refused = TRUE;
+      tn_login_clear (&self->login);
+    }
   else
     {
       apply_verdict (self, verdict, problem);
@@ -126,7 +179,7 @@ write_request (TnControlClient *self,
   TnRegisterRequest request = {
     .old_node_key = self->old_node_key,
     .lock_key = self->lock_key,
-    .auth_key = self->key_known ? NULL : self->auth_key,
+    .auth_key = self->key_known || self->auth_key_refused ? NULL : self->auth_key,
     .followup = expiry_us == 0 ? self->login.auth_url : NULL,
     .hostinfo = self->hostinfo,
     .expiry_us = expiry_us,
@@ -141,6 +194,7 @@ void
 tn_control_client_send_register (TnControlClient *self)
 {
   g_byte_array_set_size (self->register_body, 0);
+  self->register_sent_us = tn_boot_time_us ();
   self->register_stream = tn_control_client_post (self, REGISTER_PATH, write_request (self, 0), &register_handler);
   if (self->login.auth_url == NULL)
     tn_control_client_feed_watchdog (self);
@@ -149,6 +203,21 @@ tn_control_client_send_register (TnControlClient *self)
 }
 
 /* --- Logging out --- */
+
+static void
+logout_data (TnHttp2Stream *stream,
+             const guint8  *data,
+             gsize          len,
+             gpointer       user_data)
+{
+  g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
+  g_autoptr (GError) error = NULL;
+
+  if (take_body (self, data, len, &error))
+    return;
+  g_prefix_error (&error, "cannot log out: ");
+  tn_control_client_finish (self, error);
+}
 
 static void
 logout_closed (TnHttp2Stream *stream,
@@ -169,20 +238,27 @@ logout_closed (TnHttp2Stream *stream,
     {
       problem = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "cannot log out: control server answered with status %u", status);
     }
+  else if (!tn_login_check_logout ((const char *) self->register_body->data, self->register_body->len, &problem))
+    {
+      g_prefix_error (&problem, "cannot log out: ");
+    }
   else
     {
       /* The key is spent: should this client start again, it makes another. */
+      self->logged_out = TRUE;
+      self->accepted = FALSE;
       tn_node_private_key_clear (self->node_key);
       memset (&self->old_node_key, 0, sizeof self->old_node_key);
     }
   tn_control_client_finish (self, problem);
 }
 
-static const TnHttp2StreamHandler logout_handler = { .closed = logout_closed };
+static const TnHttp2StreamHandler logout_handler = { .data = logout_data, .closed = logout_closed };
 
 void
 tn_control_client_send_logout (TnControlClient *self)
 {
   g_clear_pointer (&self->register_stream, tn_http2_stream_cancel);
+  g_byte_array_set_size (self->register_body, 0);
   self->logout_stream = tn_control_client_post (self, REGISTER_PATH, write_request (self, LOGOUT_EXPIRY_US), &logout_handler);
 }

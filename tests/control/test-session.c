@@ -79,13 +79,20 @@ test_no_resume (Fixture *fixture, gconstpointer data)
 }
 
 static gboolean
-is_refused (Fixture *fixture)
+was_refused (Fixture *fixture)
 {
-  return tn_control_client_get_state (fixture->client) == TN_CONTROL_REFUSED;
+  return g_error_matches (tn_control_client_get_error (fixture->client), TN_ERROR, TN_ERROR_AUTH_REJECTED);
+}
+
+static gboolean
+is_fine (Fixture *fixture)
+{
+  return has_maps (fixture) && tn_control_client_get_error (fixture->client) == NULL;
 }
 
 /* A server that has forgotten the node may keep its stream open: an update that is refused makes the client ask for another, and when
- * that is refused as well, register. */
+ * that is refused as well, register. One that says no to that may think better of it: nothing ends meanwhile (tailscale
+ * control/controlclient/direct.go doLogin). */
 static void
 test_forgotten (Fixture *fixture, gconstpointer data)
 {
@@ -97,11 +104,15 @@ test_forgotten (Fixture *fixture, gconstpointer data)
   tn_testkit_control_script_answer (fixture->control, TN_TESTKIT_STAGE_UPDATE, 404, NULL, NULL);
   for (guint i = 0; i < 3; i++)
     tn_testkit_control_script_answer (fixture->control, TN_TESTKIT_STAGE_STREAM, 404, NULL, NULL);
-  for (guint i = 0; i < 2; i++)      /* without and with its auth key */
+  for (guint i = 0; i < 3; i++)      /* without and with its auth key, and without again */
     tn_testkit_control_script_answer (fixture->control, TN_TESTKIT_STAGE_REGISTER, 200, NULL, body);
   tn_control_client_set_net_info (fixture->client, &net_info);
-  wait_for ("the answer to another registration", is_refused, fixture);
+  wait_for ("the answer to another registration", was_refused, fixture);
+  g_assert_nonnull (strstr (tn_control_client_get_error (fixture->client)->message, "nobody remembers"));
   g_assert_cmpuint (fixture->n_full, ==, 1);
+  fixture->wanted = 2;
+  wait_for ("the map of a server that remembers", is_fine, fixture);
+  g_assert_cmpstr (fixture->states->str, ==, "CR");
 }
 
 /* One that takes no updates is left alone with its stream. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "device-kit.h"
@@ -379,26 +380,34 @@ note_state_cb (TnDevice   *device,
 static void
 test_stops_by_itself (void)
 {
-  g_autofree char *once = tn_testkit_control_create_auth_key (control (), "user@example.test", TN_TESTKIT_AUTH_KEY_DEFAULT, NULL);
-  g_autoptr (TnDevice) device = kit_device_new (tailnet, "removed", NULL, FALSE);
+  g_autofree char *folder = g_dir_make_tmp ("tailnet-XXXXXX", NULL);
+  g_autofree char *key = g_build_filename (folder, "node-key.state", NULL);
+  g_autoptr (TnStateStore) store = tn_file_state_store_new (folder);
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "unsaved", store, TRUE);
+  g_autoptr (GAsyncResult) login = NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (GError) seen = NULL;
   g_autoptr (GError) again = NULL;
+  g_autoptr (GError) login_error = NULL;
 
-  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), once);
   g_assert_true (kit_start (device, NULL));
   error = tn_device_dup_error (device);
   g_assert_no_error (error);
 
   g_signal_connect (device, "notify::state", G_CALLBACK (note_state_cb), &seen);
-  g_test_expect_message ("tailnet", G_LOG_LEVEL_MESSAGE, "device removed stops: *");
-  g_assert_true (tn_testkit_control_delete_node (control (), "removed", NULL));
+  g_assert_true (tn_testkit_control_set_node_expiry (control (), "unsaved", 1, NULL));
+  kit_wait_state (device, TN_DEVICE_STATE_NEEDS_LOGIN);
+  g_assert_cmpint (g_remove (key), ==, 0);
+  g_assert_cmpint (g_mkdir (key, 0700), ==, 0);      /* no key can be saved there */
+  g_test_expect_message ("tailnet", G_LOG_LEVEL_MESSAGE, "device unsaved stops: *");
+  tn_device_login_async (device, NULL, kit_result_cb, &login);
+  g_assert_false (tn_device_login_finish (device, kit_wait (&login), &login_error));
   kit_wait_state (device, TN_DEVICE_STATE_STOPPED);
   g_test_assert_expected_messages ();
   error = tn_device_dup_error (device);
-  g_assert_error (error, TN_ERROR, TN_ERROR_AUTH_REJECTED);
-  g_assert_error (seen, TN_ERROR, TN_ERROR_AUTH_REJECTED);
-  g_test_message ("%s", error->message);
+  g_assert_error (error, login_error->domain, login_error->code);
+  g_assert_error (seen, login_error->domain, login_error->code);
+  g_assert_nonnull (strstr (error->message, "cannot save the node key"));
 
   /* A start that fails shows its error, too; one that is cancelled or stopped has none. */
   g_assert_false (kit_start (device, &again));
@@ -406,6 +415,7 @@ test_stops_by_itself (void)
   error = tn_device_dup_error (device);
   g_assert_error (error, again->domain, again->code);
   g_assert_cmpstr (error->message, ==, again->message);
+  g_assert_cmpint (g_rmdir (key), ==, 0);
   tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), tn_testkit_tailnet_get_auth_key (tailnet));
   g_assert_true (kit_start (device, NULL));
   g_clear_error (&error);

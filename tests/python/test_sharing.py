@@ -2,6 +2,7 @@
 """A device of another process does what one's own does: the other one is “tailnet up”."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ class Sharing(tap.TailnetCase):
                                             "-n", "own", "up"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                 self.addCleanup(self.end, program)
                 self.program = program
+                self.folder = folder
                 try:
                     self.assertIn("own.", program.stdout.readline())
                     async with self.device("peer") as peer:
@@ -58,15 +60,22 @@ class Sharing(tap.TailnetCase):
             stopped = asyncio.Event()
             device.connect("notify::state", lambda *args: device.state == Tailnet.DeviceState.STOPPED and stopped.set())
             self.assertIsNone(device.error)
-            self.tailnet.get_control().delete_node("own")
+            key = os.path.join(self.folder, "node-key.state")
+            os.remove(key)
+            os.mkdir(key)      # no key can be saved there
+            expired = asyncio.Event()
+            device.connect("notify::state", lambda *args: device.state == Tailnet.DeviceState.NEEDS_LOGIN and expired.set())
+            self.tailnet.get_control().set_node_expiry("own", 1)
+            await expired.wait()
+            with self.assertRaises(GLib.Error):
+                await device.login()
             await stopped.wait()
-            self.assertTrue(device.error.matches(Tailnet.error_quark(), Tailnet.Error.AUTH_REJECTED), device.error)
+            self.assertIn("cannot save the node key", device.error.message)
             self.assertNotIn("GDBus", device.error.message)
             self.assertEqual(self.program.wait(), 1)
             self.assertIn(device.error.message, self.program.stderr.read())
 
-        once = self.tailnet.get_control().create_auth_key("ada@example.test", TailnetTestkit.AuthKeyFlags.DEFAULT, None)
-        self.shared(body, once)
+        self.shared(body)
 
     def test_a_program_that_goes_without_a_word(self):
         async def body(device, peer):
