@@ -297,7 +297,7 @@ end_early_calls (GPtrArray *calls,
       if (runtime == NULL)
         g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
       else if (g_task_get_source_tag (task) == tn_device_login_async)
-        tn_runtime_login (runtime, task);
+        tn_runtime_login (runtime, task, TN_EMBEDDED_DEVICE (g_task_get_source_object (task))->auth_key);
       else
         tn_runtime_logout (runtime, task);
     }
@@ -487,7 +487,7 @@ tn_embedded_device_login_async (TnDevice            *device,
   else if (self->runtime == NULL)
     g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "device %s is stopped", self->hostname);
   else
-    tn_runtime_login (self->runtime, task);
+    tn_runtime_login (self->runtime, task, self->auth_key);
 }
 
 static void

@@ -490,8 +490,9 @@ tn_embedded_device_new (const char   *hostname,
  * @self: an embedded device
  * @auth_key: (nullable): the key
  *
- * Sets the key by which the node may join without anybody logging in. It counts for the next start and those after it, until another
- * one or %NULL takes its place, and is erased from memory then or with the device.
+ * Sets the key by which the node may join without anybody logging in. It counts for the next start or
+ * [method@Tailnet.Device.login_async] and those after it, until another one or %NULL takes its place, and is erased from memory then or
+ * with the device.
  *
  * Since: 0.1
  */

@@ -93,18 +93,22 @@ client_changed (TnControlClient *client,
   const GError *error = tn_control_client_get_error (client);
   TnControlState state = tn_control_client_get_state (client);
   gboolean expired = g_error_matches (error, TN_ERROR, TN_ERROR_KEY_EXPIRED);
+  gboolean refused = g_error_matches (error, TN_ERROR, TN_ERROR_AUTH_REJECTED);
 
   if (runtime->closing)
     return;
 
   tn_runtime_settle_home (runtime);
   set_auth_url (runtime, state == TN_CONTROL_NEEDS_LOGIN ? tn_control_client_get_auth_url (client) : NULL);
-  tn_runtime_set_health (runtime, "control-connection", TN_HEALTH_SEVERITY_MEDIUM, "Control server not reachable",
+  tn_runtime_set_health (runtime, "control-connection", TN_HEALTH_SEVERITY_MEDIUM,
+                         refused ? "Control server refuses this node" : "Control server not reachable",
                          error != NULL && !expired ? error->message : NULL);
   tn_runtime_set_health (runtime, "open-url", TN_HEALTH_SEVERITY_LOW, "The control server asks you to open a page",
                          tn_control_client_get_open_url (client));
   tn_runtime_set_health (runtime, "key-expired", TN_HEALTH_SEVERITY_HIGH, "Key of this node expired", expired ? error->message : NULL);
   tn_runtime_suspect_captive (runtime);
+  if (refused)      /* who asked for a login hears of it, though the node may try again */
+    end_logins (runtime, error);
   switch (state)
     {
     case TN_CONTROL_NEEDS_LOGIN:
@@ -272,6 +276,21 @@ tn_runtime_tell_net_info (TnRuntime *runtime)
 
 /* --- Login and logout --- */
 
+/* The task's data. What the client was given already it tries in its own order: without the key first, where the server knows the node. */
+static void
+give_auth_key (TnRuntime  *runtime,
+               const char *auth_key)      /* nullable */
+{
+  if (g_strcmp0 (auth_key, runtime->auth_key) == 0)
+    {
+      tn_control_client_login (runtime->client, NULL);
+      return;
+    }
+  tn_secret_str_free (runtime->auth_key);
+  runtime->auth_key = tn_secret_strdup (auth_key);
+  tn_control_client_login (runtime->client, auth_key != NULL ? auth_key : "");
+}
+
 static gboolean
 login_cb (gpointer data)
 {
@@ -281,9 +300,9 @@ login_cb (gpointer data)
   GCancellable *cancellable = g_task_get_cancellable (task);
   Login *login;
 
-  if (runtime->client == NULL || runtime->closing)
+  if (runtime->client == NULL || runtime->closing || runtime->logging_out)
     {
-      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
+      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, runtime->logging_out ? "device is logging out" : "device stopped");
       return G_SOURCE_REMOVE;
     }
 
@@ -297,14 +316,16 @@ login_cb (gpointer data)
       g_source_set_callback (login->cancelled, G_SOURCE_FUNC (login_cancelled_cb), login, NULL);
       g_source_attach (login->cancelled, g_main_context_get_thread_default ());
     }
-  tn_control_client_login (runtime->client, NULL);
+  give_auth_key (runtime, g_task_get_task_data (login->task));
   return G_SOURCE_REMOVE;
 }
 
 void
-tn_runtime_login (TnRuntime *runtime,
-                  GTask     *task)
+tn_runtime_login (TnRuntime  *runtime,
+                  GTask      *task,
+                  const char *auth_key)
 {
+  g_task_set_task_data (task, tn_secret_strdup (auth_key), (GDestroyNotify) tn_secret_str_free);
   tn_runtime_call (runtime, login_cb, g_object_ref (task));
 }
 

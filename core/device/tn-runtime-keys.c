@@ -70,8 +70,11 @@ tn_runtime_save_keys (TnRuntime              *runtime,
 {
   /* When the node stops, no server has seen them. */
   static const TnStoreCallKind kind = { .start = start_saving, .conclude = conclude_saving, .clear = saving_clear, .needless = TRUE };
-  Saving *saving = g_new0 (Saving, 1);
+  Saving *saving;
 
+  if (runtime->logging_out)      /* it would be there when all others are forgotten */
+    return;
+  saving = g_new0 (Saving, 1);
   saving->call.kind = &kind;
   saving->key = tn_secret_dup (key, TN_KEY_LEN);
   saving->has_old_key = old_key != NULL;
@@ -112,6 +115,7 @@ tn_runtime_forget_keys (TnRuntime *runtime,
 
   saving->call.kind = &kind;
   saving->logout = logout;
+  runtime->logging_out = TRUE;
   tn_runtime_drop_cache (runtime);      /* a later write would bring back what is forgotten here */
   tn_runtime_ask_store (runtime, &saving->call);
 }

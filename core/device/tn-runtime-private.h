@@ -88,6 +88,7 @@ struct _TnRuntime
   gint64              key_expiry_us;
   gint64              warned_expiry_us;    /* what health warns of; 0: nothing */
   gboolean            magic_dns;
+  gboolean            logging_out;         /* its keys are forgotten, or about to be: an end follows */
   gboolean            closing;
   gboolean            client_closed;
   gboolean            data_stopped;

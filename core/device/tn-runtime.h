@@ -58,7 +58,7 @@ void        tn_runtime_unref    (TnRuntime *runtime);
 void        tn_runtime_close    (TnRuntime *runtime);
 
 /* @task returns a boolean. */
-void        tn_runtime_login    (TnRuntime *runtime, GTask *task);      /* asks for a new login */
+void        tn_runtime_login    (TnRuntime *runtime, GTask *task, const char *auth_key);      /* asks for a new login; nullable */
 void        tn_runtime_logout   (TnRuntime *runtime, GTask *task);
 
 /* @task returns a string; its task data is the audience. */

@@ -114,6 +114,34 @@ test_twice (void)
   assert_stopped (device);
 }
 
+/* A login at any moment of it has come too late, and leaves no key behind. */
+static void
+test_login_meanwhile (void)
+{
+  g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
+  g_autoptr (TnDevice) device = kit_device_new (tailnet, "late", store, TRUE);
+  GAsyncResult *logins[20] = { NULL };
+  g_autoptr (GAsyncResult) logout = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (kit_start (device, NULL));
+  tn_device_logout_async (device, NULL, kit_result_cb, &logout);
+  for (guint i = 0; i < G_N_ELEMENTS (logins); i++)
+    {
+      g_autoptr (GError) login_error = NULL;
+
+      tn_device_login_async (device, NULL, kit_result_cb, &logins[i]);
+      g_assert_false (tn_device_login_finish (device, kit_wait (&logins[i]), &login_error));
+      g_assert_cmpuint (login_error->domain, ==, G_IO_ERROR);
+      if (login_error->code != G_IO_ERROR_NOT_CONNECTED)      /* it has stopped by now */
+        g_assert_error (login_error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+      g_object_unref (logins[i]);
+    }
+  g_assert_true (tn_device_logout_finish (device, kit_wait (&logout), &error));
+  g_assert_no_error (error);
+  assert_stopped (device);
+}
+
 /* The keys are gone, and so is the connection: it does not look as if it still ran. */
 static void
 test_unanswered (void)
@@ -143,6 +171,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-logout/logout", test_logout);
   g_test_add_func ("/device/embedded-logout/stop-meanwhile", test_stop_meanwhile);
   g_test_add_func ("/device/embedded-logout/twice", test_twice);
+  g_test_add_func ("/device/embedded-logout/login-meanwhile", test_login_meanwhile);
   g_test_add_func ("/device/embedded-logout/unanswered", test_unanswered);
 
   code = g_test_run ();

@@ -377,6 +377,85 @@ test_deleted_with_spent_key (Fixture       *fixture,
   kit_wait_state (fixture->device, TN_DEVICE_STATE_RUNNING);
 }
 
+/* --- Another login --- */
+
+static void
+finish_login (Fixture       *fixture,
+              GAsyncResult **login)
+{
+  g_autoptr (GAsyncResult) result = kit_wait (login);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tn_device_login_finish (fixture->device, result, &error));
+  g_assert_no_error (error);
+  kit_wait_state (fixture->device, TN_DEVICE_STATE_RUNNING);
+}
+
+/* A key that comes after the start lets the node in without anybody; the one it came with is spent, and leads to a URL. */
+static void
+test_login_again (Fixture       *fixture,
+                  gconstpointer  with_another)
+{
+  g_autofree char *once = tn_testkit_control_create_auth_key (fixture->control, "ada@example.test", TN_TESTKIT_AUTH_KEY_DEFAULT, NULL);
+  g_autofree char *another = tn_testkit_control_create_auth_key (fixture->control, "ada@example.test", TN_TESTKIT_AUTH_KEY_DEFAULT, NULL);
+  GAsyncResult *login = NULL;
+
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (fixture->device), once);
+  join (fixture);
+  set_expiry_in (fixture, -1);
+  kit_wait_state (fixture->device, TN_DEVICE_STATE_NEEDS_LOGIN);
+  if (with_another != NULL)
+    tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (fixture->device), another);
+  tn_device_login_async (fixture->device, NULL, kit_result_cb, &login);
+  if (with_another == NULL)
+    approve (fixture, wait_url (fixture, 1), "ada@example.test");
+  finish_login (fixture, &login);
+  g_assert_cmpuint (fixture->urls->len, ==, with_another == NULL ? 1 : 0);
+}
+
+/* One that was taken back does not count, though it would be good. */
+static void
+test_login_without_key (Fixture       *fixture,
+                        gconstpointer  data)
+{
+  GAsyncResult *login = NULL;
+
+  join (fixture);
+  set_expiry_in (fixture, -1);
+  kit_wait_state (fixture->device, TN_DEVICE_STATE_NEEDS_LOGIN);
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (fixture->device), NULL);
+  tn_device_login_async (fixture->device, NULL, kit_result_cb, &login);
+  approve (fixture, wait_url (fixture, 1), "ada@example.test");
+  finish_login (fixture, &login);
+}
+
+/* A server that has trouble refuses a node that it knows: who asked for the login hears of it, as health does; the node goes on, and is in
+ * again once the trouble is over. */
+static void
+test_server_in_trouble (Fixture       *fixture,
+                        gconstpointer  data)
+{
+  static const char answer[] = "{\"Error\":\"database is locked\"}";
+  g_autoptr (GBytes) body = g_bytes_new_static (answer, sizeof answer - 1);
+  g_autoptr (GAsyncResult) login = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+
+  tn_device_start_async (fixture->device, NULL, kit_result_cb, &fixture->start);
+  approve (fixture, wait_url (fixture, 1), "ada@example.test");
+  finish_start (fixture);
+  for (guint i = 0; i < 12; i++)
+    tn_testkit_control_script_answer (fixture->control, TN_TESTKIT_STAGE_REGISTER, 200, NULL, body);
+  tn_device_login_async (fixture->device, NULL, kit_result_cb, &login);
+  text = kit_wait_health (fixture->device, "control-connection");
+  g_assert_nonnull (strstr (text, "database is locked"));
+  g_assert_false (tn_device_login_finish (fixture->device, kit_wait (&login), &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_AUTH_REJECTED);
+  g_assert_cmpint (tn_device_get_state (fixture->device), ==, TN_DEVICE_STATE_RUNNING);
+  kit_wait_healthy (fixture->device, "control-connection");
+  g_assert_cmpint (tn_device_get_state (fixture->device), ==, TN_DEVICE_STATE_RUNNING);
+}
+
 /* --- Somebody else, somewhere else --- */
 
 /* The machine stays the same, its node and its owner do not. */
@@ -529,6 +608,10 @@ main (int    argc,
   ADD ("deleted", FALSE, test_deleted);
   ADD ("deleted-with-key", TRUE, test_deleted_with_key);
   ADD ("deleted-with-spent-key", FALSE, test_deleted_with_spent_key);
+  ADD ("login/own-key-spent", FALSE, test_login_again);
+  g_test_add ("/device/life-cycle/login/another-key", Fixture, "", set_up, test_login_again, tear_down);
+  ADD ("login/no-key", TRUE, test_login_without_key);
+  ADD ("server-in-trouble", FALSE, test_server_in_trouble);
   ADD ("other-user", FALSE, test_other_user);
   ADD ("other-server", FALSE, test_other_server);
   ADD ("peer-not-online", TRUE, test_peer_not_online);
