@@ -66,7 +66,13 @@ class Pair:
         """From when the load can go, and does so over the cable."""
         server = self.lab.start(self.names[1], LOAD, 'serve', self.addresses[1], PORT, stdout=subprocess.PIPE)
         assert interop.read_line(server.stdout) == 'ready\n'
+        interop.wait_for(f'routes of {self.name}', self.has_route)
         interop.wait_for(f'a direct path of {self.name}', self.is_direct)
+
+    def has_route(self):
+        """A connection that is made earlier keeps an address that the tunnel is not for."""
+        route = nodes.checked(self.lab.run(self.names[0], 'ip', 'route', 'get', self.addresses[1]))
+        return f'src {self.addresses[0]} ' in route
 
     def is_direct(self):
         before = self.cable_packets()

@@ -2,7 +2,10 @@
 
 /* The node that bench/tun measures: with an interface of the kernel and straight paths, it joins, and lives until it is ended. Says its IPv4
  * address once it has one. */
+#include <glib-unix.h>
 #include <tailnet.h>
+
+static GMainLoop *loop;
 
 static void
 state_cb (TnDevice *device)
@@ -23,7 +26,22 @@ started_cb (GObject      *object,
   if (tn_device_start_finish (TN_DEVICE (object), result, &error))
     return;
   g_printerr ("tun-node: %s\n", error->message);
-  g_main_loop_quit (user_data);
+  g_main_loop_quit (loop);
+}
+
+static void
+stopped_cb (GObject      *object,
+            GAsyncResult *result,
+            gpointer      user_data)
+{
+  g_main_loop_quit (loop);
+}
+
+static gboolean
+terminate_cb (gpointer user_data)
+{
+  tn_device_stop_async (user_data, NULL, stopped_cb, NULL);
+  return G_SOURCE_REMOVE;
 }
 
 int
@@ -31,7 +49,6 @@ main (int    argc,
       char **argv)
 {
   static const char *const transports[] = { "derp", "udp", NULL };
-  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   g_autoptr (TnStateStore) store = tn_memory_state_store_new ();
   g_autoptr (TnDevice) device = NULL;
 
@@ -45,7 +62,10 @@ main (int    argc,
                          "transports", transports, NULL);
   tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), argv[3]);
   g_signal_connect (device, "notify::state", G_CALLBACK (state_cb), NULL);
-  tn_device_start_async (device, NULL, started_cb, loop);
+  loop = g_main_loop_new (NULL, FALSE);
+  g_unix_signal_add (SIGTERM, terminate_cb, device);
+  tn_device_start_async (device, NULL, started_cb, NULL);
   g_main_loop_run (loop);
-  return 1;
+  g_main_loop_unref (loop);
+  return 0;
 }
