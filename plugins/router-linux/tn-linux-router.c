@@ -118,6 +118,19 @@ check_others (TnLinuxRouter      *self,
 
 /* --- Changes: what is missing is added before what is too much goes, so that no packet takes another way in between --- */
 
+/* Of those that were missing, what is there now is ours: one that was refused may be somebody else's before we look again. */
+static void
+note_made (TnLinuxRouter *self,
+           GArray        *missing)
+{
+  g_autoptr (TnLinuxState) now = tn_linux_kernel_read (&self->kernel, NULL);
+
+  for (guint i = 0; now != NULL && i < now->addresses->len; i++)
+    for (guint j = 0; j < missing->len; j++)
+      if (tn_linux_address_compare (&g_array_index (now->addresses, TnLinuxAddress, i), &g_array_index (missing, TnLinuxAddress, j)) == 0)
+        g_array_append_vals (self->made, &g_array_index (missing, TnLinuxAddress, j), 1);
+}
+
 static gboolean
 change_addresses (TnLinuxRouter      *self,
                   const TnLinuxLink  *link,
@@ -135,9 +148,13 @@ change_addresses (TnLinuxRouter      *self,
   tn_linux_diff (there, want->addresses, tn_linux_address_compare, missing, ignored);
   tn_linux_diff (ours, want->addresses, tn_linux_address_compare, ignored, extra);
   *removed = extra->len > 0;
+  if (!tn_linux_kernel_addresses (&self->kernel, TRUE, missing, link, error))
+    {
+      note_made (self, missing);
+      return FALSE;
+    }
   g_array_append_vals (self->made, missing->data, missing->len);
-  return tn_linux_kernel_addresses (&self->kernel, TRUE, missing, link, error)
-      && tn_linux_kernel_addresses (&self->kernel, FALSE, extra, link, error);
+  return tn_linux_kernel_addresses (&self->kernel, FALSE, extra, link, error);
 }
 
 static gboolean
