@@ -5,17 +5,37 @@
 
 #include "tn-cli.h"
 
+/* An option that may have a value: GOption hands it to a function alone, and with no place of the command's. */
+static char *tun;
+
+static gboolean
+tun_cb (const char  *option,
+        const char  *value,
+        gpointer     data,
+        GError     **error)
+{
+  g_free (tun);
+  tun = g_strdup (value != NULL ? value : "");
+  return TRUE;
+}
+
 static int
 run (TnCli  *cli,
      int     argc,
      char  **argv)
 {
+  GOptionEntry entries[] = {
+    { "tun", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK, (gpointer) tun_cb,
+      N_("Make an interface of the kernel, so that all programs reach the tailnet"), N_("NAME") },
+    { NULL },
+  };
   g_autoptr (TnNode) self = NULL;
   g_autoptr (GError) error = NULL;
   int code;
 
-  if (!tn_cli_parse (cli, &tn_cli_up, NULL, &argc, &argv, &code))
+  if (!tn_cli_parse (cli, &tn_cli_up, entries, &argc, &argv, &code))
     return code;
+  cli->interface = g_steal_pointer (&tun);
   if (argc > 1)
     return tn_cli_usage (_("“up” takes no argument, got “%s”"), argv[1]);
   cli->patient = TRUE;

@@ -140,6 +140,8 @@ make_device (TnCli         *cli,
                          "allow-plain-http", cli->allow_plain_http,
                          "app-name", "tailnet",
                          "capture-file", cli->capture_file,
+                         "netstack", cli->interface != NULL ? "tun" : NULL,
+                         "interface-name", cli->interface != NULL && *cli->interface != '\0' ? cli->interface : NULL,
                          NULL);
   tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), auth_key);
   return device;
@@ -334,11 +336,17 @@ start_own (TnCli   *cli,
   return device != NULL && start_device (cli, device, error) && (!kept || cli->leaving || tn_cli_settings_save (cli, store, error));
 }
 
-/* Whoever asks for packets should not wait for them in vain. */
+/* Whoever asks for packets should not wait for them in vain, nor for an interface. */
 static gboolean
-check_capture (TnCli   *cli,
-               GError **error)
+check_made (TnCli   *cli,
+            GError **error)
 {
+  if (cli->interface != NULL)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, _("cannot make an interface: another program runs the node of %s, and has to be given --tun"),
+                   cli->state_dir);
+      return FALSE;
+    }
   if (cli->capture_file == NULL)
     return TRUE;
   g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, _("cannot capture to %s: another program runs the node of %s, and has to be given --capture"),
@@ -358,7 +366,7 @@ start_any (TnCli   *cli,
 
       cli->attached = TRUE;
       if (start_device (cli, TN_DEVICE (tn_system_device_new_for_directory (cli->state_dir)), &problem))
-        return check_capture (cli, error);
+        return check_made (cli, error);
       if (!is_nobody (cli, problem))
         {
           if (!cli->leaving)

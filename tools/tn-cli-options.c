@@ -127,7 +127,7 @@ tn_cli_options_settle (TnCli   *cli,
     return FALSE;
   cli->timeout_given = cli->timeout_s != TN_CLI_NO_TIMEOUT;
   if (cli->verbose)
-    g_setenv ("G_MESSAGES_DEBUG", "tailnet tailnet-derp tailnet-netstack", FALSE);
+    g_setenv ("G_MESSAGES_DEBUG", "tailnet tailnet-derp tailnet-netstack tailnet-router-linux tailnet-tun", FALSE);
   return TRUE;
 }
 
@@ -141,4 +141,5 @@ tn_cli_options_clear (TnCli *cli)
   g_clear_pointer (&cli->tags, g_strfreev);
   g_clear_pointer (&cli->ca_file, g_free);
   g_clear_pointer (&cli->capture_file, g_free);
+  g_clear_pointer (&cli->interface, g_free);
 }

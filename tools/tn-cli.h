@@ -30,6 +30,7 @@ typedef struct
   char        **tags;
   gboolean      allow_plain_http;
   char         *capture_file;      /* nullable */
+  char         *interface;         /* nullable: of the kernel; "": any name */
   char         *ca_file;
   gboolean      timeout_given;
   int           timeout_s;         /* or TN_CLI_NO_TIMEOUT */

@@ -16,6 +16,8 @@ struct _TnDataPath
   GTlsDatabase        *tls_database;
   GProxyResolver      *proxy_resolver;
   char                *app_name;
+  char                *wanted_interface; /* nullable */
+  int                  tun_fd;           /* taken at the start; 0: none */
   guint32              mark;
   TnCapture           *capture;          /* nullable */
   guint                mtu;
@@ -42,6 +44,8 @@ struct _TnDataPath
   GArray              *routes;
   char                *interface;        /* nullable */
   TnThread            *router_thread;    /* nullable: there is no router, or not yet, or no more */
+  int                  links_fd;
+  GSource             *links;            /* nullable: hears of changes of interfaces */
   GSource             *route_again;      /* nullable: after a refusal */
   gboolean             routing;          /* the router is at work */
   gboolean             route_outdated;   /* on what has changed meanwhile */

@@ -3,6 +3,11 @@
 
 #include "tn-data-path-private.h"
 
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
 /* Addresses and routes of an interface of the kernel. A router may wait for the kernel, so it has a thread of its own; one call is under
  * way at a time, and what changes meanwhile is the next one. */
 
@@ -151,6 +156,53 @@ tn_data_path_route (TnDataPath *path)
   start_job (path, job, configure_cb, configured_cb);
 }
 
+/* An interface that is put down loses its routes, and what it lost comes back with it: what has changed does not matter, since the router
+ * looks for itself. */
+static gboolean
+links_changed_cb (int          fd,
+                  GIOCondition condition,
+                  gpointer     data)
+{
+  char ignored[4096];
+  gboolean any = FALSE;
+
+  while (recv (fd, ignored, sizeof ignored, MSG_DONTWAIT) >= 0)
+    any = TRUE;
+  if (any || (condition & G_IO_ERR) != 0)      /* there were more than fit */
+    tn_data_path_route (data);
+  return G_SOURCE_CONTINUE;
+}
+
+/* Without, changes wait for the next netmap. */
+static void
+watch_links (TnDataPath *path)
+{
+  const struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+  int fd = socket (AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+  if (fd < 0)
+    return;
+  if (bind (fd, (const struct sockaddr *) &address, sizeof address) != 0)
+    {
+      g_close (fd, NULL);
+      return;
+    }
+  path->links_fd = fd;
+  path->links = g_unix_fd_source_new (fd, G_IO_IN);
+  g_source_set_callback (path->links, G_SOURCE_FUNC (links_changed_cb), path, NULL);
+  g_source_attach (path->links, tn_thread_get_context (path->thread));
+}
+
+static void
+unwatch_links (TnDataPath *path)
+{
+  if (path->links == NULL)
+    return;
+  g_source_destroy (path->links);
+  g_clear_pointer (&path->links, g_source_unref);
+  g_close (path->links_fd, NULL);
+}
+
 /* Nothing is wanted yet: what an earlier run has left is removed. */
 void
 tn_data_path_start_router (TnDataPath *path)
@@ -160,7 +212,10 @@ tn_data_path_start_router (TnDataPath *path)
   if (path->router == NULL)
     return;
   path->interface = g_strdup (iface->get_interface (path->overlay));
+  if (path->callbacks.interface != NULL)
+    path->callbacks.interface (path->user_data, path->interface);
   path->router_thread = tn_thread_new ("tailnet-router");
+  watch_links (path);
   tn_data_path_route (path);
 }
 
@@ -184,6 +239,7 @@ tn_data_path_stop_router (TnDataPath  *path,
       return;
     }
   stop_waiting (path);
+  unwatch_links (path);
   path->unrouting = TRUE;
   path->unrouted = stopped;
   start_job (path, g_new0 (RouterJob, 1), reset_cb, unrouted_cb);

@@ -3,6 +3,8 @@
 
 #include "tn-data-path-private.h"
 
+#include <glib/gstdio.h>
+
 #include "tn-boot-timer.h"
 #include "tn-box.h"
 #include "tn-secret.h"
@@ -187,9 +189,16 @@ start_overlay (TnDataPath  *path,
                GError     **error)
 {
   static const TnOverlayCallbacks callbacks = { .receive = overlay_receive, .failed = overlay_failed };
-  TnOverlayConfig config = { .context = tn_thread_get_context (path->thread), .mtu = path->mtu };
+  TnOverlayConfig config = {
+    .context = tn_thread_get_context (path->thread),
+    .mtu = path->mtu,
+    .interface = path->wanted_interface,
+    .fd = path->tun_fd,
+  };
 
   path->overlay_started = TN_OVERLAY_TRANSPORT_GET_IFACE (path->overlay)->start (path->overlay, &config, &callbacks, path, error);
+  if (!path->overlay_started && path->tun_fd > 0)
+    g_close (path->tun_fd, NULL);
   return path->overlay_started;
 }
 
@@ -347,6 +356,8 @@ tn_data_path_new (const TnDataPathConfig    *config,
   g_set_object (&path->tls_database, config->tls_database);
   g_set_object (&path->proxy_resolver, config->proxy_resolver);
   path->app_name = g_strdup (config->app_name);
+  path->wanted_interface = g_strdup (config->interface);
+  path->tun_fd = config->tun_fd;
   path->capture = config->capture;
   path->mtu = config->mtu;
   path->port = config->port;
@@ -386,6 +397,7 @@ tn_data_path_unref (TnDataPath *path)
   g_clear_object (&path->tls_database);
   g_clear_object (&path->proxy_resolver);
   g_free (path->app_name);
+  g_free (path->wanted_interface);
   tn_secret_free (path->node_key);
   tn_secret_free (path->disco_key);
   tn_thread_unref (path->thread);

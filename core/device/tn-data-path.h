@@ -19,6 +19,8 @@ typedef struct
   GPtrArray               *underlays;        /* of TnUnderlayTransport, one for each kind of path */
   TnOverlayTransport      *overlay;
   TnRouter                *router;           /* nullable: of the overlay's interface */
+  const char              *interface;        /* nullable: name for one */
+  int                      tun_fd;           /* of one, taken; 0: none */
   GTlsDatabase            *tls_database;     /* nullable */
   GProxyResolver          *proxy_resolver;   /* nullable */
   const char              *app_name;         /* nullable */
@@ -36,6 +38,9 @@ typedef struct
   void (*link_state)   (gpointer user_data, guint region, TnUnderlayLinkState state, const GError *error);
   void (*relay_health) (gpointer user_data, guint region, const char *problem);
   void (*failed)       (gpointer user_data, const GError *error);       /* a transport is gone for good */
+
+  /* The overlay has an interface of the kernel, and this name. */
+  void (*interface)    (gpointer user_data, const char *name);
 
   /* Addresses or routes are not as they ought to be; NULL: all is well again. Packets go on as they can. */
   void (*router_problem) (gpointer user_data, const char *problem);

@@ -3,6 +3,8 @@
 
 #include "tn-embedded-device-private.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "tn-cancel-source.h"
@@ -129,6 +131,16 @@ runtime_state (gpointer      user_data,
 }
 
 static void
+runtime_interface (gpointer    user_data,
+                   const char *name)
+{
+  g_autoptr (TnEmbeddedDevice) self = g_weak_ref_get (&((Link *) user_data)->device);
+
+  if (self != NULL && !self->closing)
+    tn_embedded_device_set_interface (self, name);
+}
+
+static void
 runtime_failed (gpointer      user_data,
                 const GError *error)
 {
@@ -186,6 +198,7 @@ runtime_closed (gpointer user_data)
 
   g_clear_pointer (&self->runtime, tn_runtime_unref);
   g_clear_object (&self->netstack);
+  tn_embedded_device_set_interface (self, NULL);
   end_stopped (self, NULL);
 }
 
@@ -236,8 +249,25 @@ make_router (TnNetstack  *netstack,
   return TRUE;
 }
 
+/* A descriptor for one run: the device keeps its own for the next. */
+static gboolean
+dup_tun_fd (TnEmbeddedDevice  *self,
+            int               *fd,
+            GError           **error)
+{
+  if (self->tun_fd < 0)
+    return TRUE;
+  *fd = fcntl (self->tun_fd, F_DUPFD_CLOEXEC, 3);
+  if (*fd >= 0)
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "cannot use descriptor %d as an interface: %s", self->tun_fd,
+               g_strerror (errno));
+  return FALSE;
+}
+
 static const TnRuntimeCallbacks runtime_callbacks = {
   .state = runtime_state,
+  .interface = runtime_interface,
   .failed = runtime_failed,
   .closed = runtime_closed,
 };
@@ -265,6 +295,7 @@ start_runtime (TnEmbeddedDevice  *self,
     .underlays = underlays,
     .port = self->port,
     .netstack = netstack,
+    .interface = self->wanted_interface,
     .store = self->state_store,
     .model = self->model,
     .context = self->main_context,
@@ -276,6 +307,11 @@ start_runtime (TnEmbeddedDevice  *self,
   if (self->capture_file != NULL && (capture = tn_capture_new (self->capture_file, error)) == NULL)
     return FALSE;
 
+  if (!dup_tun_fd (self, &config.tun_fd, error))
+    {
+      g_clear_pointer (&capture, tn_capture_close);
+      return FALSE;
+    }
   config.capture = capture;
   config.router = router;
   link = g_new0 (Link, 1);

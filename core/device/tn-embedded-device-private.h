@@ -19,6 +19,8 @@ struct _TnEmbeddedDevice
   char           *app_name;
   char           *capture_file;          /* nullable */
   char           *netstack_name;         /* nullable: the one of the highest priority */
+  char           *wanted_interface;      /* nullable */
+  int             tun_fd;                /* owned; -1: none */
   char          **transport_names;       /* nullable: the best one */
   char          **tags;
   TnStateStore   *state_store;
@@ -36,6 +38,7 @@ struct _TnEmbeddedDevice
   GPtrArray      *early_calls;           /* of GTask: logins and logouts that wait for a runtime */
   TnRuntime      *runtime;               /* NULL: stopped */
   TnNetstack     *netstack;              /* of the runtime */
+  char           *interface;             /* nullable: of the kernel, while there is one */
   GTask          *start_task;            /* nullable */
   GSource        *start_cancelled;       /* nullable */
   GPtrArray      *stop_tasks;            /* of GTask */
@@ -47,6 +50,8 @@ struct _TnEmbeddedDevice
 
 /* From any thread. */
 void     tn_embedded_device_publish_preferences (TnEmbeddedDevice *self, gboolean want_running);
+
+void     tn_embedded_device_set_interface (TnEmbeddedDevice *self, const char *name);      /* nullable; notifies */
 
 /* tn-embedded-device-life.c */
 void     tn_embedded_device_close_down    (TnEmbeddedDevice *self);      /* of a device that has a runtime or waits for one */

@@ -3,12 +3,15 @@
 
 #include "tn-embedded-device.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "tn-embedded-device-private.h"
 #include "tn-memory-state-store.h"
 #include "tn-secret.h"
 
+#define KERNEL_NETSTACK "tun"
+#define DEFAULT_INTERFACE "tailnet%d"
 #define DEFAULT_CONTROL_URL "https://controlplane.tailscale.com"      /* tailscale ipn/prefs.go: DefaultControlURL */
 
 /**
@@ -17,7 +20,8 @@
  * A node of a tailnet inside this process.
  *
  * It needs no privilege, no service and no interface in the kernel: connections run over a network stack of its own. Everything
- * that a program does with it is in [iface@Tailnet.Device].
+ * that a program does with it is in [iface@Tailnet.Device]. With [property@Tailnet.EmbeddedDevice:interface-name] or
+ * [property@Tailnet.EmbeddedDevice:tun-fd] it has an interface of the kernel instead, and all programs of the machine reach the tailnet.
  *
  * What makes it the same node after a restart lies in its [property@Tailnet.EmbeddedDevice:state-store]. With an auth key
  * ([property@Tailnet.EmbeddedDevice:auth-key]) it joins by itself; without one [property@Tailnet.Device:auth-url] says where
@@ -41,6 +45,8 @@ enum
   PROP_TAGS,
   PROP_EPHEMERAL,
   PROP_NETSTACK,
+  PROP_INTERFACE_NAME,
+  PROP_TUN_FD,
   PROP_TRANSPORTS,
   PROP_PORT,
   PROP_TLS_DATABASE,
@@ -95,6 +101,10 @@ tn_embedded_device_constructed (GObject *object)
       g_free (self->control_url);
       self->control_url = g_strdup (DEFAULT_CONTROL_URL);
     }
+  if (self->netstack_name == NULL && (self->wanted_interface != NULL || self->tun_fd >= 0))
+    self->netstack_name = g_strdup (KERNEL_NETSTACK);
+  if (self->wanted_interface == NULL && g_strcmp0 (self->netstack_name, KERNEL_NETSTACK) == 0 && self->tun_fd < 0)
+    self->wanted_interface = g_strdup (DEFAULT_INTERFACE);
   if (self->main_context == NULL)
     self->main_context = g_main_context_ref (own_context);
   if (self->state_store == NULL)
@@ -141,6 +151,10 @@ tn_embedded_device_finalize (GObject *object)
   g_free (self->app_name);
   g_free (self->capture_file);
   g_free (self->netstack_name);
+  g_free (self->wanted_interface);
+  g_free (self->interface);
+  if (self->tun_fd >= 0)
+    g_close (self->tun_fd, NULL);
   g_strfreev (self->transport_names);
   g_strfreev (self->tags);
 
@@ -174,6 +188,9 @@ tn_embedded_device_get_property (GObject    *object,
       break;
     case PROP_NETSTACK:
       g_value_set_string (value, self->netstack_name);
+      break;
+    case PROP_INTERFACE_NAME:
+      g_value_set_string (value, tn_embedded_device_get_interface_name (self));
       break;
     case PROP_TRANSPORTS:
       g_value_set_boxed (value, self->transport_names);
@@ -232,6 +249,12 @@ tn_embedded_device_set_property (GObject      *object,
       break;
     case PROP_NETSTACK:
       self->netstack_name = g_value_dup_string (value);
+      break;
+    case PROP_INTERFACE_NAME:
+      self->wanted_interface = g_value_dup_string (value);
+      break;
+    case PROP_TUN_FD:
+      self->tun_fd = g_value_get_int (value);
       break;
     case PROP_TRANSPORTS:
       self->transport_names = g_value_dup_boxed (value);
@@ -329,6 +352,27 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
    */
   properties[PROP_NETSTACK] = g_param_spec_string ("netstack", NULL, NULL, NULL, construct);
   /**
+   * TnEmbeddedDevice:interface-name: (getter get_interface_name)
+   *
+   * Name for an interface of the kernel, in which "%d" becomes a number; one that is given asks for the network stack "tun". While the
+   * device runs, the name that the interface has. Making one needs CAP_NET_ADMIN, as do addresses and routes. Default: none, and
+   * "tailnet%d" with that network stack.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_INTERFACE_NAME] = g_param_spec_string ("interface-name", NULL, NULL, NULL, construct);
+  /**
+   * TnEmbeddedDevice:tun-fd:
+   *
+   * Descriptor of an interface of the kernel that somebody with more rights has opened, with IFF_TUN, IFF_NO_PI and IFF_VNET_HDR, and put up
+   * with an MTU of 1280 bytes; -1 for none. The device owns it from then on, and keeps the interface until it is freed itself. Without
+   * CAP_NET_ADMIN addresses and routes are what that somebody sets up: a health item "router" says so, and the data flows.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_TUN_FD] = g_param_spec_int ("tun-fd", NULL, NULL, -1, G_MAXINT, -1,
+                                              G_PARAM_WRITABLE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  /**
    * TnEmbeddedDevice:transports:
    *
    * Names of the underlay transports to use, one for each kind of path: `derp` for relays, `udp` for datagrams straight to peers. With the
@@ -397,6 +441,17 @@ tn_embedded_device_class_init (TnEmbeddedDeviceClass *klass)
 
   g_object_class_install_properties (object_class, N_PROPS, properties);
   tn_device_model_override_properties (object_class, FIRST_DEVICE_PROP);
+}
+
+void
+tn_embedded_device_set_interface (TnEmbeddedDevice *self,
+                                  const char       *name)
+{
+  if (g_strcmp0 (self->interface, name) == 0)
+    return;
+  g_free (self->interface);
+  self->interface = g_strdup (name);
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_INTERFACE_NAME]);
 }
 
 static void
@@ -575,4 +630,22 @@ tn_embedded_device_get_ephemeral (TnEmbeddedDevice *self)
   g_return_val_if_fail (TN_IS_EMBEDDED_DEVICE (self), FALSE);
 
   return self->ephemeral;
+}
+
+/**
+ * tn_embedded_device_get_interface_name:
+ * @self: an embedded device
+ *
+ * Gets the name of the interface of the kernel: while the device runs the one that it has, else the one to ask for.
+ *
+ * Returns: (nullable): the name, %NULL if there is none
+ *
+ * Since: 0.1
+ */
+const char *
+tn_embedded_device_get_interface_name (TnEmbeddedDevice *self)
+{
+  g_return_val_if_fail (TN_IS_EMBEDDED_DEVICE (self), NULL);
+
+  return self->interface != NULL ? self->interface : self->wanted_interface;
 }

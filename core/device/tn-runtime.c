@@ -18,6 +18,7 @@ typedef struct
   TnRuntime    *runtime;
   TnDeviceState state;
   GError       *error;
+  char         *interface;
 } Message;
 
 static void
@@ -26,6 +27,7 @@ message_free (gpointer data)
   Message *message = data;
 
   g_clear_error (&message->error);
+  g_free (message->interface);
   tn_runtime_unref (message->runtime);
   g_free (message);
 }
@@ -60,6 +62,14 @@ state_in_context (gpointer data)
   Message *message = data;
 
   message->runtime->callbacks.state (message->runtime->user_data, message->state);
+}
+
+static void
+interface_in_context (gpointer data)
+{
+  Message *message = data;
+
+  message->runtime->callbacks.interface (message->runtime->user_data, message->interface);
 }
 
 static void
@@ -356,6 +366,18 @@ data_router_problem (gpointer    user_data,
 }
 
 static void
+data_interface (gpointer    user_data,
+                const char *name)
+{
+  TnRuntime *runtime = user_data;
+  Message *message = g_new0 (Message, 1);
+
+  message->runtime = tn_runtime_ref (runtime);
+  message->interface = g_strdup (name);
+  tn_context_invoke (runtime->context, interface_in_context, message, message_free);
+}
+
+static void
 data_failed (gpointer      user_data,
              const GError *error)
 {
@@ -442,6 +464,7 @@ start_data_path (TnRuntime             *runtime,
     .link_state = data_link_state,
     .relay_health = data_relay_health,
     .failed = data_failed,
+    .interface = data_interface,
     .router_problem = data_router_problem,
     .updated = data_updated,
     .bound = tn_runtime_bound,
@@ -455,6 +478,8 @@ start_data_path (TnRuntime             *runtime,
     .underlays = config->underlays,
     .overlay = TN_OVERLAY_TRANSPORT (config->netstack),
     .router = config->router,
+    .interface = config->interface,
+    .tun_fd = config->tun_fd,
     .tls_database = config->tls_database,
     .app_name = config->app_name,
     .mark = runtime->mark,

@@ -28,6 +28,8 @@ typedef struct
   guint16             port;                  /* UDP; 0: any */
   TnNetstack         *netstack;
   TnRouter           *router;                /* nullable: for an interface of the kernel */
+  const char         *interface;             /* nullable: name for one */
+  int                 tun_fd;                /* of one, taken; 0: none */
   TnStateStore       *store;                 /* acquired; not referenced, used in @context until closed() */
   TnDeviceModel      *model;
   GMainContext       *context;               /* the device's: callbacks arrive there */
@@ -38,6 +40,9 @@ typedef struct
 {
   /* State changed; the model has been told. */
   void (*state)  (gpointer user_data, TnDeviceState state);
+
+  /* The interface of the kernel is there; the name that it has. */
+  void (*interface) (gpointer user_data, const char *name);
 
   /* It cannot go on: refused, or out of order. closed() follows after tn_runtime_close(). */
   void (*failed) (gpointer user_data, const GError *error);

@@ -7,11 +7,16 @@
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <glib-unix.h>
+#include <linux/capability.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static gboolean
@@ -147,4 +152,28 @@ kernel_watch (void)
   g_source_set_callback (source, G_SOURCE_FUNC (changed_cb), GINT_TO_POINTER (fd), close_cb);
   g_source_attach (source, NULL);
   return source;
+}
+
+int
+kernel_open_tun (const char *name)
+{
+  struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR };
+  int fd = open ("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+  g_assert_no_errno (fd);
+  g_strlcpy (request.ifr_name, name, sizeof request.ifr_name);
+  g_assert_no_errno (ioctl (fd, TUNSETIFF, &request));
+  return fd;
+}
+
+void
+kernel_set_allowed (gboolean allowed)
+{
+  const guint32 both = 1U << CAP_NET_ADMIN | 1U << CAP_NET_RAW;
+  struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+  struct __user_cap_data_struct data[2];
+
+  g_assert_no_errno ((int) syscall (SYS_capget, &header, data));
+  data[0].effective = allowed ? data[0].effective | both : data[0].effective & ~both;
+  g_assert_no_errno ((int) syscall (SYS_capset, &header, data));
 }

@@ -14,6 +14,12 @@ void     kernel_ip    (const char *format, ...) G_GNUC_PRINTF (1, 2);
 /* What ip prints; free with g_free(). */
 char    *kernel_show  (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
+/* Opens a TUN interface as a helper with more rights would. */
+int      kernel_open_tun (const char *name);
+
+/* CAP_NET_ADMIN and CAP_NET_RAW, of this thread and those that it makes. */
+void     kernel_set_allowed (gboolean allowed);
+
 /* What nft, of nftables, prints; free with g_free(). */
 char    *kernel_nft   (const char *words);
 

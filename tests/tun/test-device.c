@@ -4,6 +4,7 @@
 
 #include "config.h"
 
+#include <fcntl.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -149,6 +150,204 @@ test_leaves_nothing (void)
   kit_free (host);
 }
 
+/* --- Interfaces that are given --- */
+
+static TnDevice *
+device_with (TnTestkitTailnet *tailnet,
+             const char       *interface,
+             int               fd)
+{
+  g_autofree char *url = tn_testkit_tailnet_dup_control_url (tailnet);
+  TnDevice *device = g_object_new (TN_TYPE_EMBEDDED_DEVICE, "hostname", "host", "control-url", url, "interface-name", interface, "tun-fd", fd, NULL);
+
+  tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), tn_testkit_tailnet_get_auth_key (tailnet));
+  return device;
+}
+
+static void
+assert_name (TnDevice   *device,
+             const char *expected)
+{
+  g_assert_cmpstr (tn_embedded_device_get_interface_name (TN_EMBEDDED_DEVICE (device)), ==, expected);
+}
+
+static void
+notified_cb (GObject    *object,
+             GParamSpec *pspec,
+             gpointer    n)
+{
+  ++*(guint *) n;
+}
+
+/* The property is what was asked for, and while the device runs what there is. */
+static void
+test_name (void)
+{
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  TnDevice *device = device_with (tailnet, "net%d", -1);
+  guint n_notified = 0;
+
+  g_signal_connect (device, "notify::interface-name", G_CALLBACK (notified_cb), &n_notified);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      assert_name (device, "net%d");
+      kit_start (device, &error);
+      g_assert_no_error (error);
+      assert_name (device, "net0");
+      g_assert_cmpuint (if_nametoindex ("net0"), >, 0);
+      kit_stop (device);
+      g_assert_cmpuint (if_nametoindex ("net0"), ==, 0);
+    }
+  g_assert_cmpuint (n_notified, ==, 4);
+  kit_free (device);
+}
+
+static void
+refuse (TnDevice   *device,
+        const char *words)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (kit_start (device, &error));
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, words));
+  kit_free (device);
+}
+
+/* What cannot be an interface is an error that names it, and leaves nothing behind. */
+static void
+test_refused (void)
+{
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  g_autofree char *before = kernel_dump ();
+  g_autofree char *after = NULL;
+  int fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+
+  refuse (device_with (tailnet, "a/b", -1), "a/b");
+  refuse (device_with (tailnet, "lo", -1), "lo");
+  refuse (device_with (tailnet, NULL, fd), "descriptor");
+  g_assert_cmpint (fcntl (fd, F_GETFD), ==, -1);      /* it was the device's */
+  kernel_set_allowed (FALSE);
+  refuse (device_with (tailnet, "tn0", -1), "CAP_NET_ADMIN");
+  kernel_set_allowed (TRUE);
+  after = kernel_dump ();
+  g_assert_cmpstr (after, ==, before);
+}
+
+/* A helper with more rights opens the interface and sets it up; the node has none, says what it cannot do, and its data flows. */
+static void
+test_unprivileged (void)
+{
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  TnDevice *host;
+  TnDevice *guest;
+  g_autofree char *routes = NULL;
+  g_autofree char *marks = NULL;
+  g_autoptr (TnNode) self = NULL;
+  g_autoptr (TnConnection) client = NULL;
+  g_autoptr (TnConnection) server = NULL;
+  g_autoptr (GError) error = NULL;
+  int fd = kernel_open_tun ("given0");
+
+  kernel_ip ("link set given0 mtu 1280 up");
+  host = device_with (tailnet, NULL, fd);
+  kernel_set_allowed (FALSE);
+  kit_start (host, &error);
+  kernel_set_allowed (TRUE);
+  g_assert_no_error (error);
+  assert_name (host, "given0");
+  routes = kit_wait_health (host, "router");
+  marks = kit_wait_health (host, "socket-mark");
+  g_test_message ("%s; %s", routes, marks);
+  g_assert_nonnull (strstr (routes, "given0"));
+  g_assert_nonnull (strstr (marks, "CAP_NET_ADMIN"));
+
+  self = tn_device_dup_self_node (host);
+  kernel_ip ("address add %s/32 dev given0", tn_node_get_addresses (self)[0]);
+  kernel_ip ("route add 100.64.0.0/10 dev given0");
+  guest = join (tailnet, "guest", "lwip");
+  kit_pair (host, guest, "guest", 80, &client, &server);
+  kit_transfer_finish (kit_transfer_start (client, server, 1 << 20, 7));
+  kit_transfer_finish (kit_transfer_start (server, client, 1 << 20, 9));
+  kit_stop (host);
+  g_assert_cmpuint (if_nametoindex ("given0"), >, 0);      /* until the device is gone */
+  kit_start (host, &error);
+  g_assert_no_error (error);
+  kit_free (host);
+  g_assert_cmpuint (if_nametoindex ("given0"), ==, 0);
+  kit_free (guest);
+}
+
+/* --- What happens to interfaces --- */
+
+static gboolean
+is_stopped (gpointer device)
+{
+  return tn_device_get_state (device) == TN_DEVICE_STATE_STOPPED;
+}
+
+/* Somebody deletes the interface: the device ends with an error that names it, cleans up, and can be started again. */
+static void
+test_deleted (void)
+{
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  g_autofree char *before = kernel_dump ();
+  TnDevice *host = device_with (tailnet, "tn0", -1);
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GError) reason = NULL;
+      g_autofree char *after = NULL;
+
+      kit_start (host, &error);
+      g_assert_no_error (error);
+      kernel_ip ("link delete tn0");
+      kit_wait_for ("the end of a device", is_stopped, host);
+      reason = tn_device_dup_error (host);
+      g_assert_nonnull (reason);
+      g_test_message ("%s", reason->message);
+      g_assert_nonnull (strstr (reason->message, "tn0"));
+      after = kernel_dump ();
+      g_assert_cmpstr (after, ==, before);
+    }
+  kit_free (host);
+}
+
+/* Put down and up, and with another MTU, the interface carries connections as before: what it lost comes back. */
+static void
+test_down_and_up (void)
+{
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  TnDevice *host = device_with (tailnet, "tn0", -1);
+  TnDevice *guest = join (tailnet, "guest", "lwip");
+  g_autoptr (TnNode) peer = NULL;
+  g_autoptr (GError) error = NULL;
+
+  kit_start (host, &error);
+  g_assert_no_error (error);
+  peer = kit_wait_peer (host, "guest");
+  wait_routes (peer);
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (TnConnection) client = NULL;
+      g_autoptr (TnConnection) server = NULL;
+
+      kernel_ip ("link set tn0 down");
+      kernel_ip ("link set tn0 mtu %u", 1280 + 100 * i);
+      kernel_ip ("link set tn0 up");
+      wait_routes (peer);
+      kit_pair (host, guest, "guest", (guint16) (80 + i), &client, &server);
+      kit_transfer_finish (kit_transfer_start (client, server, 1 << 20, 7));
+      kit_transfer_finish (kit_transfer_start (server, client, 1 << 20, 9));
+    }
+  kit_wait_healthy (host, "router");
+  kit_free (host);
+  kit_free (guest);
+}
+
 static char *missing;
 
 static void
@@ -164,6 +363,11 @@ main (int    argc,
   static const struct { const char *path; GTestFunc func; } tests[] = {
     { "/tun/device/sockets", test_sockets },
     { "/tun/device/marks", test_marks },
+    { "/tun/device/name", test_name },
+    { "/tun/device/refused", test_refused },
+    { "/tun/device/unprivileged", test_unprivileged },
+    { "/tun/device/deleted", test_deleted },
+    { "/tun/device/down-and-up", test_down_and_up },
     { "/tun/device/leaves-nothing", test_leaves_nothing },
   };
   gboolean ready = kernel_enter (&missing);

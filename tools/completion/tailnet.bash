@@ -39,6 +39,7 @@ _tailnet ()
   fi
 
   case $command in
+    up) options='--tun' ;;
     status | whoami | dns | version) options='--json' ;;
     ip) options='--ipv4 --ipv6 --first' ;;
     whois) options='--json' ;;

@@ -40,6 +40,7 @@ complete -c tailnet -n "$none; or __fish_seen_subcommand_from status whoami whoi
 
 complete -c tailnet -n '__fish_seen_subcommand_from dns' -a status
 complete -c tailnet -n '__fish_seen_subcommand_from ip whois ping nc perf' -a '(__tailnet_peers)'
+complete -c tailnet -n '__fish_seen_subcommand_from up' -l tun
 complete -c tailnet -n '__fish_seen_subcommand_from ip' -s 4 -l ipv4
 complete -c tailnet -n '__fish_seen_subcommand_from ip' -s 6 -l ipv6
 complete -c tailnet -n '__fish_seen_subcommand_from ip' -s 1 -l first

@@ -40,6 +40,7 @@ _tailnet ()
   fi
   local folder=${${(Q)${opt_args[-s]:-${opt_args[--state]:-$TS_STATE_DIR}}}/#\~/$HOME}
   case $words[1] in
+    up) own=('--tun=-[make an interface of the kernel]::name:') ;;
     status | whoami | version) own=($json) ;;
     ip) own=({-4,--ipv4} {-6,--ipv6} {-1,--first} $peer) ;;
     dns) own=($json '1:command:(status)') ;;
