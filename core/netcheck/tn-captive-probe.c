@@ -6,6 +6,7 @@
 #include <libsoup/soup.h>
 #include <string.h>
 
+#include "tn-linked-cancellable.h"
 #include "tn-socket-mark.h"
 #include "tn-soup.h"
 
@@ -22,15 +23,13 @@ enum
 
 typedef struct
 {
-  SoupSession  *session;
-  GCancellable *cancellable;      /* of this alone; also when one answer is enough */
-  GCancellable *outer;            /* nullable: the caller's */
-  gulong        outer_id;
-  guint16       port;
-  guint         n_asked;
-  guint         n_pending;
-  TnCaptive     verdict;
-  char         *portal;
+  SoupSession        *session;
+  TnLinkedCancellable cancellable;      /* also cancelled when one answer is enough */
+  guint16             port;
+  guint               n_asked;
+  guint               n_pending;
+  TnCaptive           verdict;
+  char               *portal;
 } Probe;
 
 static void
@@ -38,10 +37,7 @@ probe_free (gpointer data)
 {
   Probe *probe = data;
 
-  if (probe->outer != NULL)
-    g_signal_handler_disconnect (probe->outer, probe->outer_id);
-  g_clear_object (&probe->outer);
-  g_object_unref (probe->cancellable);
+  tn_linked_cancellable_clear (&probe->cancellable);
   g_object_unref (probe->session);
   g_free (probe->portal);
   g_free (probe);
@@ -124,7 +120,7 @@ take_verdict (Probe       *probe,
   probe->verdict = verdict;
   if (verdict == TN_CAPTIVE_YES)
     probe->portal = dup_portal (message);
-  g_cancellable_cancel (probe->cancellable);
+  g_cancellable_cancel (probe->cancellable.own);
 }
 
 static void
@@ -169,10 +165,10 @@ ask (GTask      *task,
       question->expected = g_strdup_printf ("response %s", challenge);
       soup_message_headers_append (soup_message_get_request_headers (message), CHALLENGE, challenge);
     }
-  tn_soup_limit_interim (message, probe->cancellable);
+  tn_soup_limit_interim (message, probe->cancellable.own);
   probe->n_asked++;
   probe->n_pending++;
-  soup_session_send_async (probe->session, message, G_PRIORITY_DEFAULT, probe->cancellable, answered_cb, question);
+  soup_session_send_async (probe->session, message, G_PRIORITY_DEFAULT, probe->cancellable.own, answered_cb, question);
 }
 
 static void
@@ -206,13 +202,6 @@ ask_relays (GTask      *task,
     }
 }
 
-static void
-outer_cancelled_cb (GCancellable *outer,
-                    gpointer      user_data)
-{
-  g_cancellable_cancel (user_data);
-}
-
 static Probe *
 probe_new (guint16       port,
            GCancellable *outer)
@@ -220,14 +209,8 @@ probe_new (guint16       port,
   Probe *probe = g_new0 (Probe, 1);
 
   probe->port = port;
-  probe->cancellable = g_cancellable_new ();
+  tn_linked_cancellable_init (&probe->cancellable, outer);
   probe->session = soup_session_new_with_options ("timeout", TIMEOUT_S, "proxy-resolver", NULL, NULL);      /* it is about the way without one */
-  if (outer == NULL)
-    return probe;
-  probe->outer = g_object_ref (outer);
-  probe->outer_id = g_signal_connect_object (outer, "cancelled", G_CALLBACK (outer_cancelled_cb), probe->cancellable, 0);
-  if (g_cancellable_is_cancelled (outer))
-    g_cancellable_cancel (probe->cancellable);
   return probe;
 }
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "tn-linked-cancellable.h"
 #include "tn-soup.h"
 
 #define BODY_MAX   8192
@@ -12,18 +13,16 @@
 
 typedef struct
 {
-  char         *url;
-  char         *cert_name;        /* nullable */
-  gboolean      insecure;
-  GTlsDatabase *database;         /* nullable */
-  GCancellable *cancellable;      /* of this probe alone; cancelled with the one of the caller */
-  GCancellable *outer;            /* nullable: the caller's */
-  gulong        outer_id;
-  gboolean      is_warm;          /* the connection is there: this request is the one that counts */
-  gint64        start_us;
-  gint64        latency_ns;
-  GInetAddress *remote;
-  guint8        body[BODY_MAX];
+  char               *url;
+  char               *cert_name;        /* nullable */
+  gboolean            insecure;
+  GTlsDatabase       *database;         /* nullable */
+  TnLinkedCancellable cancellable;
+  gboolean            is_warm;          /* the connection is there: this request is the one that counts */
+  gint64              start_us;
+  gint64              latency_ns;
+  GInetAddress       *remote;
+  guint8              body[BODY_MAX];
 } Probe;
 
 static void
@@ -34,10 +33,7 @@ probe_free (gpointer data)
   g_free (probe->url);
   g_free (probe->cert_name);
   g_clear_object (&probe->database);
-  if (probe->outer != NULL)
-    g_signal_handler_disconnect (probe->outer, probe->outer_id);
-  g_clear_object (&probe->outer);
-  g_object_unref (probe->cancellable);
+  tn_linked_cancellable_clear (&probe->cancellable);
   g_clear_object (&probe->remote);
   g_free (probe);
 }
@@ -149,7 +145,7 @@ sent_cb (GObject      *object,
 
   probe->latency_ns = (g_get_monotonic_time () - probe->start_us) * 1000;
   note_remote (probe, message);
-  g_input_stream_read_all_async (stream, probe->body, sizeof probe->body, G_PRIORITY_DEFAULT, probe->cancellable,
+  g_input_stream_read_all_async (stream, probe->body, sizeof probe->body, G_PRIORITY_DEFAULT, probe->cancellable.own,
                                  body_read_cb, g_object_ref (task));
 }
 
@@ -170,29 +166,8 @@ send_request (GTask *task)
   soup_message_add_flags (message, SOUP_MESSAGE_NO_REDIRECT);
   g_signal_connect_data (message, "accept-certificate", G_CALLBACK (accept_certificate_cb), g_object_ref (task), unref_closure_data, 0);
   probe->start_us = g_get_monotonic_time ();
-  tn_soup_limit_interim (message, probe->cancellable);
-  soup_session_send_async (g_task_get_source_object (task), message, G_PRIORITY_DEFAULT, probe->cancellable, sent_cb, g_object_ref (task));
-}
-
-static void
-outer_cancelled_cb (GCancellable *outer,
-                    gpointer      user_data)
-{
-  g_cancellable_cancel (user_data);
-}
-
-/* As with g_cancellable_connect(), which does not suit who lets go of it inside of the handler. */
-static void
-follow (Probe        *probe,
-        GCancellable *outer)
-{
-  probe->cancellable = g_cancellable_new ();
-  if (outer == NULL)
-    return;
-  probe->outer = g_object_ref (outer);
-  probe->outer_id = g_signal_connect_object (outer, "cancelled", G_CALLBACK (outer_cancelled_cb), probe->cancellable, 0);
-  if (g_cancellable_is_cancelled (outer))
-    g_cancellable_cancel (probe->cancellable);
+  tn_soup_limit_interim (message, probe->cancellable.own);
+  soup_session_send_async (g_task_get_source_object (task), message, G_PRIORITY_DEFAULT, probe->cancellable.own, sent_cb, g_object_ref (task));
 }
 
 void
@@ -214,7 +189,7 @@ tn_latency_probe_async (SoupSession         *session,
   probe->cert_name = node->cert_name != NULL && *node->cert_name != '\0' ? g_strdup (node->cert_name) : NULL;
   probe->insecure = node->insecure_for_tests;
   g_set_object (&probe->database, database);
-  follow (probe, cancellable);
+  tn_linked_cancellable_init (&probe->cancellable, cancellable);
   send_request (task);
 }
 
