@@ -8,11 +8,33 @@
 #define SLAB_LEN   (64 * 1024)
 #define POOL_SPARE 4             /* slabs kept when nothing waits any more: 256 KiB */
 
+typedef struct
+{
+  TnPacketBatch *batch;
+  gint64         since_us[TN_PACKET_BATCH_MAX];      /* when each came */
+} Slab;
+
 struct _TnHoldPool
 {
-  TnPacketBatch *spare[POOL_SPARE];
-  guint          n_spare;
+  Slab *spare[POOL_SPARE];
+  guint n_spare;
 };
+
+static Slab *
+slab_new (void)
+{
+  Slab *slab = g_new (Slab, 1);
+
+  slab->batch = tn_packet_batch_new (SLAB_LEN);
+  return slab;
+}
+
+static void
+slab_free (Slab *slab)
+{
+  tn_packet_batch_free (slab->batch);
+  g_free (slab);
+}
 
 TnHoldPool *
 tn_hold_pool_new (void)
@@ -24,71 +46,84 @@ void
 tn_hold_pool_free (TnHoldPool *pool)
 {
   while (pool->n_spare > 0)
-    tn_packet_batch_free (pool->spare[--pool->n_spare]);
+    slab_free (pool->spare[--pool->n_spare]);
   g_free (pool);
 }
 
-static TnPacketBatch *
+static Slab *
 pool_take (TnHoldPool *pool)
 {
-  return pool->n_spare > 0 ? pool->spare[--pool->n_spare] : tn_packet_batch_new (SLAB_LEN);
+  return pool->n_spare > 0 ? pool->spare[--pool->n_spare] : slab_new ();
 }
 
 static void
-pool_give (TnHoldPool    *pool,
-           TnPacketBatch *batch)
+pool_give (TnHoldPool *pool,
+           Slab       *slab)
 {
   if (pool->n_spare == POOL_SPARE)
     {
-      tn_packet_batch_free (batch);
+      slab_free (slab);
       return;
     }
-  tn_packet_batch_reset (batch);
-  pool->spare[pool->n_spare++] = batch;
+  tn_packet_batch_reset (slab->batch);
+  pool->spare[pool->n_spare++] = slab;
 }
 
 void
 tn_hold_queue_init (TnHoldQueue *queue,
                     TnHoldPool  *pool)
 {
-  *queue = (TnHoldQueue) { .pool = pool, .batches = G_QUEUE_INIT };
+  *queue = (TnHoldQueue) { .pool = pool, .slabs = G_QUEUE_INIT };
 }
 
 void
 tn_hold_queue_clear (TnHoldQueue *queue)
 {
-  TnPacketBatch *batch;
+  Slab *slab;
 
-  while ((batch = g_queue_pop_head (&queue->batches)) != NULL)
-    pool_give (queue->pool, batch);
+  while ((slab = g_queue_pop_head (&queue->slabs)) != NULL)
+    pool_give (queue->pool, slab);
   queue->first = 0;
   queue->n_packets = 0;
+  queue->codel = (TnCodel) { 0 };
+}
+
+static gboolean
+append (Slab           *slab,
+        const TnPacket *packet,
+        gint64          now_us)
+{
+  TnPacket *copy = tn_packet_batch_append (slab->batch, packet->len);
+
+  if (copy == NULL)
+    return FALSE;
+  memcpy (copy->data, packet->data, packet->len);
+  slab->since_us[slab->batch->n_packets - 1] = now_us;
+  return TRUE;
 }
 
 guint
 tn_hold_queue_push (TnHoldQueue    *queue,
                     const TnPacket *packets,
-                    guint           n)
+                    guint           n,
+                    gint64          now_us)
 {
   guint i;
 
   for (i = 0; i < n && queue->n_packets < TN_HOLD_QUEUE_MAX; i++)
     {
-      TnPacketBatch *batch = g_queue_peek_tail (&queue->batches);
-      TnPacket *copy = batch != NULL ? tn_packet_batch_append (batch, packets[i].len) : NULL;
+      Slab *slab = g_queue_peek_tail (&queue->slabs);
 
-      if (copy == NULL)
+      if (slab == NULL || !append (slab, &packets[i], now_us))
         {
-          batch = pool_take (queue->pool);
-          copy = tn_packet_batch_append (batch, packets[i].len);
-          if (copy == NULL)      /* longer than any datagram may be */
+          slab = pool_take (queue->pool);
+          if (!append (slab, &packets[i], now_us))      /* longer than any datagram may be */
             {
-              pool_give (queue->pool, batch);
+              pool_give (queue->pool, slab);
               break;
             }
-          g_queue_push_tail (&queue->batches, batch);
+          g_queue_push_tail (&queue->slabs, slab);
         }
-      memcpy (copy->data, packets[i].data, packets[i].len);
       queue->n_packets++;
     }
   return i;
@@ -98,21 +133,43 @@ TnPacketBatch *
 tn_hold_queue_peek (TnHoldQueue *queue,
                     guint       *first)
 {
+  Slab *slab = g_queue_peek_head (&queue->slabs);
+
   *first = queue->first;
-  return g_queue_peek_head (&queue->batches);
+  return slab != NULL ? slab->batch : NULL;
 }
 
 void
 tn_hold_queue_pop (TnHoldQueue *queue,
                    guint        n)
 {
-  TnPacketBatch *batch = g_queue_peek_head (&queue->batches);
+  Slab *slab = g_queue_peek_head (&queue->slabs);
 
   queue->first += n;
   queue->n_packets -= n;
-  if (batch != NULL && queue->first == batch->n_packets)
+  if (queue->n_packets == 0)
+    queue->codel.first_above_us = 0;
+  if (slab != NULL && queue->first == slab->batch->n_packets)
     {
-      pool_give (queue->pool, g_queue_pop_head (&queue->batches));
+      pool_give (queue->pool, g_queue_pop_head (&queue->slabs));
       queue->first = 0;
     }
+}
+
+guint
+tn_hold_queue_age (TnHoldQueue *queue,
+                   gint64       now_us)
+{
+  guint n = 0;
+
+  for (; queue->n_packets > 0; n++)
+    {
+      const Slab *slab = g_queue_peek_head (&queue->slabs);
+      gint64 waited_us = now_us - slab->since_us[queue->first];
+
+      if (waited_us <= TN_HOLD_QUEUE_AGE_MAX_US && !tn_codel_drops (&queue->codel, waited_us, now_us))
+        break;
+      tn_hold_queue_pop (queue, 1);
+    }
+  return n;
 }

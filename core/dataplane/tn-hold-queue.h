@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "tn-codel.h"
 #include "tn-packet-batch.h"
 
 G_BEGIN_DECLS
@@ -12,9 +13,10 @@ typedef struct _TnHoldPool TnHoldPool;
 typedef struct
 {
   TnHoldPool *pool;
-  GQueue      batches;      /* of TnPacketBatch, oldest first */
+  GQueue      slabs;        /* oldest first */
   guint       first;        /* of the oldest batch: what left already */
   guint       n_packets;
+  TnCodel     codel;
 } TnHoldQueue;
 
 TnHoldPool    *tn_hold_pool_new   (void);
@@ -25,10 +27,15 @@ void           tn_hold_queue_clear (TnHoldQueue *queue);
 
 /* Copies up to @n packets, returns how many there was room for: a queue holds TN_HOLD_QUEUE_MAX. */
 #define TN_HOLD_QUEUE_MAX 1024
-guint          tn_hold_queue_push  (TnHoldQueue *queue, const TnPacket *packets, guint n);
+guint          tn_hold_queue_push  (TnHoldQueue *queue, const TnPacket *packets, guint n, gint64 now_us);
 
 /* The oldest packets: send batch->packets[*first...] and tell how many left. NULL: empty. */
 TnPacketBatch *tn_hold_queue_peek  (TnHoldQueue *queue, guint *first);
 void           tn_hold_queue_pop   (TnHoldQueue *queue, guint n);
+
+/* Before packets leave, for sources that learn of a full path by losses alone: drops what TnCodel says, and what has waited for longer
+ * than anybody wants it. How many. */
+#define TN_HOLD_QUEUE_AGE_MAX_US (500 * 1000)
+guint          tn_hold_queue_age   (TnHoldQueue *queue, gint64 now_us);
 
 G_END_DECLS

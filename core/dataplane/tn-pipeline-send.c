@@ -46,6 +46,8 @@ block_destination (TnPipeline        *pipeline,
                    TnPeerState       *peer,
                    const TnIpAddress *destination)
 {
+  if (pipeline->hooks.set_blocked == NULL)
+    return;
   for (guint i = 0; i < peer->n_blocked_destinations; i++)
     if (tn_ip_address_equal (&peer->blocked_destinations[i], destination))
       return;
@@ -78,7 +80,7 @@ hold (TnPipeline     *pipeline,
       const TnPacket *packets,
       guint           n)
 {
-  guint held = tn_hold_queue_push (&peer->held, packets, n);
+  guint held = tn_hold_queue_push (&peer->held, packets, n, pipeline->now_us);
 
   tn_pipeline_count (pipeline, TN_PIPELINE_DROP_QUEUE_FULL, n - held);
 }
@@ -103,6 +105,8 @@ flush_held (TnPipeline  *pipeline,
   TnPacketBatch *batch;
   guint first;
 
+  if (pipeline->hooks.set_blocked == NULL)
+    tn_pipeline_count (pipeline, TN_PIPELINE_DROP_QUEUE_FULL, tn_hold_queue_age (&peer->held, pipeline->now_us));
   while ((batch = tn_hold_queue_peek (&peer->held, &first)) != NULL)
     {
       guint n = batch->n_packets - first;

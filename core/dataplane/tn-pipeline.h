@@ -36,7 +36,7 @@ typedef enum
   TN_PIPELINE_DROP_NO_PATH,         /* nothing leads to the peer */
   TN_PIPELINE_DROP_MALFORMED,       /* no IP packet */
   TN_PIPELINE_DROP_FORBIDDEN,       /* TSMP or disco from the host */
-  TN_PIPELINE_DROP_QUEUE_FULL,      /* a blocked path had no room left */
+  TN_PIPELINE_DROP_QUEUE_FULL,      /* a blocked path had no room left, or it waited there for long */
   TN_PIPELINE_DROP_UNKNOWN_SENDER,  /* the relay's sender is no peer */
   TN_PIPELINE_DROP_SOURCE,          /* authentic, but that peer may not have this source address */
   TN_PIPELINE_DROP_FILTER,          /* inbound, no rule lets it in */
@@ -54,7 +54,8 @@ typedef struct
   /* Datagrams packets[first...]; returns how many the path took. Others are held, and tn_pipeline_path_writable() is awaited. */
   guint  (*to_underlay)   (gpointer user_data, const TnPathAddress *to, const TnPacketBatch *batch, guint first, gboolean urgent);
 
-  /* Packets to @destination are to be held back at their source, or not any more. */
+  /* Packets to @destination are to be held back at their source, or not any more. Nullable: the source learns of a full path by what
+   * is lost, and gets to lose some in time (TnCodel). */
   void   (*set_blocked)   (gpointer user_data, const TnIpAddress *destination, gboolean blocked);
 
   void   (*pong)          (gpointer user_data, const TnPipelinePong *pong);

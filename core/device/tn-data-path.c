@@ -209,7 +209,7 @@ start_cb (gpointer data)
   const TnPipelineHooks hooks = {
     .to_overlay = pipeline_to_overlay,
     .to_underlay = tn_data_path_to_underlay,
-    .set_blocked = pipeline_set_blocked,
+    .set_blocked = TN_OVERLAY_TRANSPORT_GET_IFACE (path->overlay)->set_blocked != NULL ? pipeline_set_blocked : NULL,
     .pong = tn_data_path_pong,
     .rejected = pipeline_rejected,
     .capture = path->capture != NULL ? pipeline_capture : NULL,

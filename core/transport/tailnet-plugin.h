@@ -150,7 +150,8 @@ struct _TnOverlayTransportInterface
   /* Something that a program sent before it closed its connection has not arrived yet. Nullable. */
   gboolean (*is_lingering) (TnOverlayTransport *self);
 
-  /* Back-pressure: while @destination is blocked its path is full; a netstack holds its connections to it back, without loss. */
+  /* Back-pressure: while @destination is blocked its path is full; a netstack holds its connections to it back, without loss. Nullable:
+   * the senders are not its own, and learn by losses. */
   void     (*set_blocked) (TnOverlayTransport *self, const TnIpAddress *destination, gboolean blocked);
 };
 

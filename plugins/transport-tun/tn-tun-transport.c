@@ -244,14 +244,6 @@ tn_tun_transport_stop (TnOverlayTransport *overlay)
   g_clear_pointer (&self->merger, tn_merger_free);
 }
 
-/* The host's sockets learn of a path that is full by what is lost there, as they do of any other. */
-static void
-tn_tun_transport_set_blocked (TnOverlayTransport *overlay,
-                              const TnIpAddress  *destination,
-                              gboolean            blocked)
-{
-}
-
 static const char *
 tn_tun_transport_get_interface (TnOverlayTransport *overlay)
 {
@@ -266,7 +258,6 @@ tn_tun_transport_overlay_init (TnOverlayTransportInterface *iface)
   iface->start = tn_tun_transport_start;
   iface->stop = tn_tun_transport_stop;
   iface->write = tn_tun_transport_write;
-  iface->set_blocked = tn_tun_transport_set_blocked;
   iface->get_interface = tn_tun_transport_get_interface;
 }
 

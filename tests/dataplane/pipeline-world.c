@@ -214,13 +214,13 @@ introduce (Node *node)
   tn_pipeline_set_router (node->pipeline, router);
 }
 
-World *
-world_new (void)
+static World *
+make_world (gboolean back_pressure)
 {
-  static const TnPipelineHooks hooks = {
+  const TnPipelineHooks hooks = {
     .to_overlay = node_to_overlay,
     .to_underlay = node_to_underlay,
-    .set_blocked = node_set_blocked,
+    .set_blocked = back_pressure ? node_set_blocked : NULL,
     .pong = node_pong,
     .rejected = node_rejected,
     .capture = node_capture,
@@ -259,6 +259,18 @@ world_new (void)
       set_filter (&world->nodes[i], "*");
     }
   return world;
+}
+
+World *
+world_new (void)
+{
+  return make_world (TRUE);
+}
+
+World *
+world_new_without_back_pressure (void)
+{
+  return make_world (FALSE);
 }
 
 void

@@ -52,6 +52,7 @@ struct _World
 };
 
 World *world_new  (void);
+World *world_new_without_back_pressure (void);      /* its nodes hold nobody back */
 void   world_free (World *world);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (World, world_free)

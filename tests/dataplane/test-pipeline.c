@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tn-box.h"
+#include "tn-hold-queue.h"
 #include "tn-ip-header.h"
 
 static void
@@ -128,6 +129,51 @@ test_back_pressure (void)
   for (guint i = 0; i < 100; i++)
     g_assert_cmpuint (g_bytes_get_size (g_ptr_array_index (b->received, i)), ==, 100 + i % 50);
   g_assert_cmpuint (tn_pipeline_get_drops (a->pipeline, TN_PIPELINE_DROP_QUEUE_FULL), ==, 0);
+}
+
+/* A path that takes ten packets each ten milliseconds, and a source that sends as many and does not slow down. Nobody else is held back for
+ * it, what waits does so for a while only, and what is too much is dropped here and there, not from the end. */
+static void
+test_slow_path (void)
+{
+  g_autoptr (World) world = world_new_without_back_pressure ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  TnPathAddress path = { .kind = TN_PATH_ADDRESS_RELAY, .relay = { REGION, b->node_key } };
+  guint64 early;
+
+  send_udp (a, b, 1);
+  settle (world);
+  a->room = 0;
+  send_udp (a, b, 50);
+  for (guint i = 0; i < 9; i++)
+    {
+      world->now_us += 10 * 1000;
+      send_udp (a, b, 10);
+      a->room = 10;
+      tn_pipeline_path_writable (a->pipeline, &path, world->now_us);
+    }
+  g_assert_cmpuint (tn_pipeline_get_drops (a->pipeline, TN_PIPELINE_DROP_QUEUE_FULL), ==, 0);
+  for (guint i = 0; i < 100; i++)
+    {
+      world->now_us += 10 * 1000;
+      send_udp (a, b, 10);
+      a->room = 10;
+      tn_pipeline_path_writable (a->pipeline, &path, world->now_us);
+    }
+  early = tn_pipeline_get_drops (a->pipeline, TN_PIPELINE_DROP_QUEUE_FULL);
+  g_assert_cmpuint (early, >, 5);
+  g_assert_cmpuint (early, <, 60);
+
+  settle (world);
+  g_ptr_array_set_size (b->received, 0);
+  world->now_us += TN_HOLD_QUEUE_AGE_MAX_US + 1;
+  a->room = G_MAXUINT;
+  tn_pipeline_path_writable (a->pipeline, &path, world->now_us);
+  send_udp (a, b, 1);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 1);
+  g_assert_cmpuint (a->n_block_calls, ==, 0);
 }
 
 /* What does not fit any more is counted, and a peer that goes away takes its queue along. */
@@ -495,6 +541,7 @@ main (int   argc,
   g_test_add_func ("/dataplane/pipeline/foreign-source", test_foreign_source);
   g_test_add_func ("/dataplane/pipeline/filter", test_filter);
   g_test_add_func ("/dataplane/pipeline/back-pressure", test_back_pressure);
+  g_test_add_func ("/dataplane/pipeline/slow-path", test_slow_path);
   g_test_add_func ("/dataplane/pipeline/back-pressure-bounded", test_back_pressure_bounded);
   g_test_add_func ("/dataplane/pipeline/closed", test_closed);
   g_test_add_func ("/dataplane/pipeline/ping-tsmp", test_ping_tsmp);

@@ -297,6 +297,11 @@ test_blocked (Fixture       *fixture,
 {
   TnIpAddress unknown;
 
+  if (iface (fixture)->set_blocked == NULL)
+    {
+      g_test_skip ("holds nobody back");
+      return;
+    }
   g_assert_true (tn_ip_address_parse ("fd7a:115c:a1e0::99", &unknown));
   iface (fixture)->set_blocked (fixture->overlay, &unknown, FALSE);
   for (guint i = 0; i < 2; i++)
