@@ -176,6 +176,58 @@ login_required_cb (TnDevice   *device,
   g_printerr (_("To log in, visit:\n\n    %s\n\n"), line);
 }
 
+/* Whoever waits for the device goes on: it tries again by itself. */
+static void
+login_done_cb (GObject      *object,
+               GAsyncResult *result,
+               gpointer      user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!tn_device_login_finish (TN_DEVICE (object), result, &error) && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    tn_cli_complain ("tailnet: %s\n", error->message);
+}
+
+/* “up” means to be up: it logs in again, for the program that runs the node as well. Others leave that to people. */
+static void
+key_expired (TnCli    *cli,
+             TnDevice *device)
+{
+  if (cli->leaving || (cli->looking && cli->attached))
+    return;
+  if (cli->patient && cli->joining && !cli->login_begun)
+    {
+      cli->login_begun = TRUE;
+      g_printerr (_("The key of this node has expired: it logs in again.\n"));
+      tn_device_login_async (device, cli->cancellable, login_done_cb, NULL);
+    }
+  else if (cli->state_dir != NULL)
+    g_printerr (_("The key of this node has expired. Another “tailnet up” with the same --state logs it in again.\n"));
+  else
+    g_printerr (_("The key of this node has expired.\n"));
+}
+
+static void
+health_cb (GListModel *health,
+           guint       position,
+           guint       n_removed,
+           guint       n_added,
+           gpointer    user_data)
+{
+  TnCli *cli = user_data;
+  gboolean before = cli->expired;
+
+  cli->expired = FALSE;
+  for (guint i = 0; i < g_list_model_get_n_items (health); i++)
+    {
+      g_autoptr (TnHealthItem) item = g_list_model_get_item (health, i);
+
+      cli->expired |= g_str_equal (tn_health_item_get_code (item), "key-expired");
+    }
+  if (cli->expired && !before && cli->device != NULL)
+    key_expired (cli, cli->device);
+}
+
 static void
 stop_requested_cb (TnCli *cli)
 {
@@ -277,14 +329,18 @@ start_device (TnCli     *cli,
   g_autoptr (GAsyncResult) result = NULL;
 
   cli->device = device;
+  cli->expired = FALSE;
+  g_signal_connect (tn_device_get_health (device), "items-changed", G_CALLBACK (health_cb), cli);
   g_signal_connect (device, "login-required", G_CALLBACK (login_required_cb), cli);
   g_signal_connect (device, "notify::state", G_CALLBACK (state_cb), cli);
   if (cli->leaving)
     return log_out (cli, device, error);
   if (cli->looking && cli->attached)
     return look_at (cli, device, error);
+  cli->joining = TRUE;
   tn_device_start_async (device, cli->cancellable, tn_cli_done_cb, &result);
   tn_cli_wait (&result);
+  cli->joining = FALSE;
   return tn_device_start_finish (device, result, error);
 }
 

@@ -43,6 +43,9 @@ typedef struct
   TnDevice     *device;            /* NULL until tn_cli_start() */
   TnDeviceServer *server;          /* nullable: others with the same state use the device through it */
   gboolean      attached;          /* it is another process that runs the device */
+  gboolean      joining;           /* until it runs */
+  gboolean      expired;           /* the key of the node has */
+  gboolean      login_begun;
   GCancellable *cancellable;       /* cancelled by SIGINT, SIGTERM, and when time is up */
   GSource      *deadline;          /* nullable */
   gboolean      timed_out;

@@ -77,6 +77,25 @@ class Sharing(tap.TailnetCase):
 
         self.shared(body)
 
+    def test_another_up_after_the_key_expired(self):
+        """The first one says what is wrong, the second logs in for it."""
+        async def body(device, peer):
+            control, loop = self.tailnet.get_control(), asyncio.get_running_loop()
+            control.set_node_expiry("own", 1)
+            said = await loop.run_in_executor(None, self.program.stderr.readline)
+            self.assertIn("The key of this node has expired", said)
+            second = subprocess.Popen([TAILNET, "-s", self.folder, "up"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.addCleanup(self.end, second)
+            said = [await loop.run_in_executor(None, second.stderr.readline) for _ in range(4)]
+            self.assertIn("it logs in again", said[0])
+            control.approve(said[3].strip(), "ada@example.test")
+            out, err = await loop.run_in_executor(None, second.communicate)
+            self.assertEqual((second.returncode, out), (0, "own is up already as own.tail.test.\n"), err)
+            self.assertEqual(device.state, Tailnet.DeviceState.RUNNING)
+
+        once = self.tailnet.get_control().create_auth_key("ada@example.test", TailnetTestkit.AuthKeyFlags.DEFAULT, None)
+        self.shared(body, once)
+
     def test_a_program_that_goes_without_a_word(self):
         async def body(device, peer):
             stopped = asyncio.Event()
