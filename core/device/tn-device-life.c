@@ -120,7 +120,10 @@ tn_device_stop_finish (TnDevice      *self,
  * @user_data: data for @callback
  *
  * Logs in again: to renew a key that expires, or as somebody else. Ends when the control server has accepted the node; the URL to log in
- * at comes as [signal@Tailnet.Device::login-required].
+ * at comes as [signal@Tailnet.Device::login-required], unless an auth key will do.
+ *
+ * A refusal of the server ends it with %TN_ERROR_AUTH_REJECTED; a node that was in before tries again by itself then, and health tells
+ * of it. When the device stops or logs out meanwhile it ends with %G_IO_ERROR_CLOSED.
  *
  * Since: 0.1
  */
@@ -165,6 +168,9 @@ tn_device_login_finish (TnDevice      *self,
  *
  * Logs out: the node key is erased, and the control server lets it expire, or removes the node if it is ephemeral. The device is stopped
  * then. Who starts it again has to log in anew.
+ *
+ * It fails when the server could not be told, as when there is no connection to it (%TN_ERROR_FAILED), or said no (%TN_ERROR_CONTROL). The
+ * key is erased and the device stopped all the same.
  *
  * Since: 0.1
  */
