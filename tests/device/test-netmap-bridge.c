@@ -58,6 +58,55 @@ receive (Fixture    *f,
   return update;
 }
 
+/* --- Where peers are --- */
+
+static void
+assert_endpoints (const TnDataPathEndpoints *endpoints,
+                  const char                *expected)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  char one[TN_IP_ENDPOINT_TEXT_MAX];
+
+  g_assert_cmpint (endpoints->id, ==, 2);
+  for (guint i = 0; i < endpoints->n; i++)
+    {
+      tn_ip_endpoint_print (&endpoints->endpoints[i], one);
+      g_string_append_printf (text, "%s%s", i > 0 ? " " : "", one);
+    }
+  g_assert_cmpstr (text->str, ==, expected);
+}
+
+/* Told of whom it wants to know, and of nobody else. */
+static void
+test_endpoints (Fixture       *f,
+                gconstpointer  data)
+{
+  g_autoptr (TnDataPathUpdate) first = receive (f, "{" SELF ",\"Peers\":[" NODE (2, "02", ",\"Endpoints\":[\"192.0.2.2:1\",\"127.0.0.1:2\"]")
+                                                   "," NODE (3, "03", "") "]}");
+  g_autofree TnDataPathEndpoints *now = tn_netmap_bridge_watch (f->bridge, 2, TRUE);
+  g_autofree TnDataPathEndpoints *with_loopback = NULL;
+  g_autoptr (TnDataPathUpdate) moved = NULL;
+  g_autoptr (TnDataPathUpdate) other = NULL;
+  g_autoptr (TnDataPathUpdate) after = NULL;
+
+  g_assert_null (first->endpoints);
+  assert_endpoints (now, "192.0.2.2:1");
+  tn_netmap_bridge_set_loopback (f->bridge, TRUE);
+  with_loopback = tn_netmap_bridge_watch (f->bridge, 2, TRUE);
+  assert_endpoints (with_loopback, "192.0.2.2:1 127.0.0.1:2");
+  g_assert_null (tn_netmap_bridge_watch (f->bridge, 99, TRUE));
+
+  moved = receive (f, "{\"PeersChangedPatch\":[{\"NodeID\":2,\"Endpoints\":[\"[2001:db8::1]:3\"]}]}");
+  g_assert_cmpuint (moved->endpoints->len, ==, 1);
+  g_assert_cmpuint (moved->upserts->len, ==, 0);
+  assert_endpoints (&g_array_index (moved->endpoints, TnDataPathEndpoints, 0), "[2001:db8::1]:3");
+  other = receive (f, "{\"PeersChangedPatch\":[{\"NodeID\":3,\"Endpoints\":[\"192.0.2.3:3\"]}]}");
+  g_assert_true (tn_data_path_update_is_empty (other));
+  g_assert_null (tn_netmap_bridge_watch (f->bridge, 2, FALSE));
+  after = receive (f, "{\"PeersChangedPatch\":[{\"NodeID\":2,\"Endpoints\":[\"192.0.2.2:1\"]}]}");
+  g_assert_true (tn_data_path_update_is_empty (after));
+}
+
 /* --- Routes of the system --- */
 
 static void
@@ -386,6 +435,7 @@ main (int    argc,
       char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add ("/device/netmap-bridge/endpoints", Fixture, NULL, set_up, test_endpoints, tear_down);
   g_test_add ("/device/netmap-bridge/routes", Fixture, NULL, set_up, test_routes, tear_down);
   g_test_add ("/device/netmap-bridge/no-routes", Fixture, NULL, set_up, test_no_routes, tear_down);
   g_test_add ("/device/netmap-bridge/concerned", Fixture, NULL, set_up, test_concerned, tear_down);
