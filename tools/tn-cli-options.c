@@ -127,7 +127,7 @@ tn_cli_options_settle (TnCli   *cli,
     return FALSE;
   cli->timeout_given = cli->timeout_s != TN_CLI_NO_TIMEOUT;
   if (cli->verbose)
-    g_setenv ("G_MESSAGES_DEBUG", "tailnet tailnet-derp tailnet-netstack tailnet-router-linux tailnet-tun", FALSE);
+    g_setenv ("G_MESSAGES_DEBUG", "tailnet tailnet-derp tailnet-netstack tailnet-udp tailnet-router-linux tailnet-tun", FALSE);
   return TRUE;
 }
 
