@@ -209,6 +209,7 @@ node_key_cb (gpointer data)
   take_back_links (path);
   if (!tn_data_path_start_underlays (path, &error))
     path->callbacks.failed (path->user_data, error);
+  tn_pipeline_reset_direct (path->pipeline, tn_boot_time_us ());      /* and nobody waits for room in a socket that is closed */
   tn_data_path_settle (path);
   return G_SOURCE_REMOVE;
 }

@@ -254,6 +254,17 @@ test_full (void)
   g_assert_cmpuint (a->n_blocked, ==, 0);
   settle (world);
   g_assert_cmpuint (b->received->len - n_received, ==, 50);
+
+  /* Nor does anybody wait for a socket that is gone. */
+  a->room = 10;
+  send_udp (a, b, 50);
+  g_assert_cmpuint (a->n_blocked, ==, 1);
+  a->room = G_MAXUINT;
+  world->udp_broken = TRUE;
+  tn_pipeline_reset_direct (a->pipeline, world->now_us);
+  g_assert_cmpuint (a->n_blocked, ==, 0);
+  settle (world);
+  g_assert_cmpuint (b->received->len - n_received, ==, 100);
 }
 
 /* What the kernel gathered is taken apart, however much it is. */
