@@ -7,6 +7,9 @@
 
 /* Turns rules into flat lists of (prefix, rule), which compile to tables. */
 
+/* A range of 40 bytes is up to 254 prefixes. Servers write prefixes; with more than so many of them made of ranges (10 MB) no rule counts. */
+#define RANGE_PREFIXES_MAX (256 << 10)
+
 void
 tn_filter_granted_clear (gpointer data)
 {
@@ -100,6 +103,27 @@ append_entries (GArray       *entries,
     }
 }
 
+static gboolean
+has_too_many (const TnFilterBuilder *builder)
+{
+  return builder->n_from_ranges > RANGE_PREFIXES_MAX;
+}
+
+static gboolean
+parse_text (TnFilterBuilder  *builder,
+            const char       *text,
+            GArray           *prefixes,
+            const char      **capability)
+{
+  guint before = prefixes->len;
+
+  if (!tn_filter_text_parse (text, prefixes, capability))
+    return FALSE;
+  if (prefixes->len - before > 2)      /* "*" is two */
+    builder->n_from_ranges += prefixes->len - before;
+  return TRUE;
+}
+
 /* The empty name is nobody's capability. */
 static void
 add_capability_source (TnFilterBuilder *builder,
@@ -121,11 +145,11 @@ add_sources (TnFilterBuilder    *builder,
   TnFilterEntry entry = { .rule = builder->n_rules };
   gboolean all = TRUE;
 
-  for (gsize i = 0; i < rule->n_sources; i++)
+  for (gsize i = 0; i < rule->n_sources && !has_too_many (builder); i++)
     {
       const char *capability;
 
-      if (!tn_filter_text_parse (rule->sources[i], prefixes, &capability))
+      if (!parse_text (builder, rule->sources[i], prefixes, &capability))
         {
           note_error (builder, "rule %u: source \"%s\" is no address, prefix or range", builder->n_rules, rule->sources[i]);
           all = FALSE;
@@ -149,7 +173,7 @@ add_destination (TnFilterBuilder           *builder,
   TnFilterEntry entry = { .rule = builder->n_rules, .first_port = destination->first, .last_port = destination->last };
   const char *capability;
 
-  if (!tn_filter_text_parse (destination->ip, prefixes, &capability))
+  if (!parse_text (builder, destination->ip, prefixes, &capability))
     {
       note_error (builder, "rule %u: destination \"%s\" is no address, prefix or range", builder->n_rules, destination->ip);
       return FALSE;
@@ -242,8 +266,14 @@ tn_filter_builder_add_rule (TnFilterBuilder    *builder,
     return FALSE;
 
   all = add_sources (builder, rule);
-  for (gsize i = 0; i < rule->n_destinations; i++)
+  for (gsize i = 0; i < rule->n_destinations && !has_too_many (builder); i++)
     all &= add_destination (builder, &rule->destinations[i]);
+  if (has_too_many (builder))
+    {
+      tn_filter_builder_drop_rules (builder, g_strdup_printf ("rule %u: ranges of addresses make more than %d prefixes", builder->n_rules,
+                                                              RANGE_PREFIXES_MAX));
+      return FALSE;
+    }
   add_protocols (builder, rule);
   for (gsize i = 0; i < rule->n_grants; i++)
     add_grant (builder, &rule->grants[i]);

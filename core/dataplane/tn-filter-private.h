@@ -102,6 +102,7 @@ struct _TnFilterBuilder
   gboolean      shields_up;
   gboolean      dropped;
   char         *error;
+  guint         n_from_ranges;  /* prefixes */
   GArray       *sources;        /* of TnFilterEntry, as the next two */
   GArray       *targets;
   GArray       *grant_sources;

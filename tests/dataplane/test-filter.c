@@ -148,6 +148,31 @@ test_obsolete_bits (void)
   g_assert_cmpint (check_tcp (filter, "100.64.0.9", "100.64.0.1", 22).reason, ==, TN_FILTER_NO_RULE);
 }
 
+/* Ranges are many times as big as their text: of what would not end there is no filter. */
+static void
+test_many_ranges (void)
+{
+  static const char range[] = "::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe";      /* 254 prefixes */
+
+  for (guint n = 1000; n <= 2000; n += 1000)
+    {
+      g_autofree const char **sources = g_new (const char *, n);
+      TnFilterDestination to = { .ip = "*", .last = 65535 };
+      TnFilterRule rule = { .sources = sources, .n_sources = n, .destinations = &to, .n_destinations = 1 };
+      TnFilterBuilder *builder = tn_filter_builder_new ();
+      g_autoptr (TnFilter) filter = NULL;
+
+      for (guint i = 0; i < n; i++)
+        sources[i] = range;
+      add_local (builder, "fd7a::1/128");
+      g_assert_cmpint (tn_filter_builder_add_rule (builder, &rule), ==, n == 1000);
+      g_assert_cmpint (tn_filter_builder_has_dropped_rules (builder), ==, n != 1000);
+      g_assert_cmpint (tn_filter_builder_get_error (builder) != NULL, ==, n != 1000);
+      filter = tn_filter_builder_end (builder);
+      g_assert_cmpint (check_tcp (filter, "fd7a::9", "fd7a::1", 22).reason, ==, n == 1000 ? TN_FILTER_TCP_RULE : TN_FILTER_NO_RULE);
+    }
+}
+
 /* Overlap of any kind, in either direction, of a source of a rule that lets something in. */
 static void
 test_unlocked (void)
@@ -483,6 +508,7 @@ main (int   argc,
   g_test_add_func ("/dataplane/filter/text-capability", test_text_capability);
   g_test_add_func ("/dataplane/filter/errors", test_errors);
   g_test_add_func ("/dataplane/filter/obsolete-bits", test_obsolete_bits);
+  g_test_add_func ("/dataplane/filter/many-ranges", test_many_ranges);
   g_test_add_func ("/dataplane/filter/unlocked", test_unlocked);
   g_test_add_func ("/dataplane/filter/unlocked-without-destination", test_unlocked_without_destination);
   g_test_add_func ("/dataplane/filter/first-rule-decides", test_first_rule_decides);
