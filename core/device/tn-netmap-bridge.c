@@ -368,7 +368,7 @@ build_filter (TnNetmapBridge *bridge,
   add_rules (bridge, netmap, builder);
   bridge->unlocked_changed = FALSE;
   g_clear_pointer (&bridge->filter_problem, g_free);
-  if (!tn_filter_builder_check_unlocked (builder))
+  if (!tn_filter_builder_check_unlocked (builder) || tn_filter_builder_has_dropped_rules (builder))
     bridge->filter_problem = g_strdup (tn_filter_builder_get_error (builder));
   refused = tn_filter_builder_get_error (builder);
   if (refused != NULL)

@@ -263,6 +263,22 @@ test_unlocked_apart (Fixture       *f,
   g_assert_nonnull (tn_netmap_bridge_filter_problem (f->bridge));
 }
 
+/* No rule counts then, and whoever wonders why nobody comes in is told. */
+static void
+test_dropped (Fixture       *f,
+              gconstpointer  data)
+{
+  static const char obsolete[] = "{\"PacketFilter\":[{\"SrcIPs\":[\"*\"],\"SrcBits\":[0],"
+                                 "\"DstPorts\":[{\"IP\":\"*\",\"Ports\":{\"First\":0,\"Last\":65535}}]}]}";
+  g_autoptr (TnDataPathUpdate) first = receive (f, "{" SELF ",\"Peers\":[" NODE (2, "02", "") "]," FILTER ("*") "}");
+  g_autoptr (TnDataPathUpdate) dropped = NULL;
+
+  g_assert_null (tn_netmap_bridge_filter_problem (f->bridge));
+  dropped = receive (f, obsolete);
+  g_assert_false (lets_in (dropped, "100.64.0.2"));
+  g_assert_nonnull (strstr (tn_netmap_bridge_filter_problem (f->bridge), "SrcBits"));
+}
+
 /* --- Keys that expire --- */
 
 #define PAST "2025-01-01T00:00:00Z"
@@ -441,6 +457,7 @@ main (int    argc,
   g_test_add ("/device/netmap-bridge/concerned", Fixture, NULL, set_up, test_concerned, tear_down);
   g_test_add ("/device/netmap-bridge/unlocked", Fixture, NULL, set_up, test_unlocked, tear_down);
   g_test_add ("/device/netmap-bridge/unlocked-apart", Fixture, NULL, set_up, test_unlocked_apart, tear_down);
+  g_test_add ("/device/netmap-bridge/dropped", Fixture, NULL, set_up, test_dropped, tear_down);
   g_test_add ("/device/netmap-bridge/expired", Fixture, NULL, set_up, test_expired, tear_down);
   g_test_add_func ("/device/netmap-bridge/clock", test_clock);
   g_test_add ("/device/netmap-bridge/expired-there", Fixture, NULL, set_up, test_expired_there, tear_down);
