@@ -33,20 +33,34 @@ append_ids (TnRuntime      *runtime,
     }
 }
 
+/* Those that are gone, and those that the application knows by another stable id: it has no other. */
+static void
+collect_gone (TnRuntime      *runtime,
+              const TnNetmap *netmap,
+              GArray         *ids,
+              GPtrArray      *gone)
+{
+  for (guint i = 0; i < ids->len; i++)
+    {
+      gint64 id = g_array_index (ids, gint64, i);
+      const char *stable_id = tn_netmap_bridge_stable_id (runtime->bridge, id);
+      const TnNetmapNode *node = tn_netmap_lookup (netmap, id);
+
+      if (stable_id != NULL && (node == NULL || !g_str_equal (node->stable_id, stable_id)))
+        g_ptr_array_add (gone, (gpointer) (guintptr) stable_id);
+    }
+}
+
 /* Before the bridge forgets their stable ids. */
 static void
-publish_removed (TnRuntime *runtime,
-                 GArray    *ids)
+publish_removed (TnRuntime             *runtime,
+                 const TnNetmap        *netmap,
+                 const TnNetmapChanges *changes)
 {
   g_autoptr (GPtrArray) gone = g_ptr_array_new ();
 
-  for (guint i = 0; i < ids->len; i++)
-    {
-      const char *stable_id = tn_netmap_bridge_stable_id (runtime->bridge, g_array_index (ids, gint64, i));
-
-      if (stable_id != NULL)
-        g_ptr_array_add (gone, (gpointer) (guintptr) stable_id);
-    }
+  collect_gone (runtime, netmap, changes->removed, gone);
+  collect_gone (runtime, netmap, changes->changed, gone);
   tn_device_model_publish_changes (runtime->model, NULL, 0, (const char *const *) gone->pdata, gone->len);
 }
 
@@ -212,7 +226,7 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
 
   /* Packets first: the data thread works while this one tells the application. */
   if (changes != NULL)
-    publish_removed (runtime, changes->removed);
+    publish_removed (runtime, netmap, changes);
   update = tn_netmap_bridge_update (runtime->bridge, netmap, changes);
   if (update->filter != NULL)
     update_filter_health (runtime);

@@ -400,6 +400,37 @@ test_peer_key_expires (void)
   kit_stop (other);
 }
 
+/* --- Names of peers --- */
+
+static gboolean
+has_new_name (gpointer device)
+{
+  g_autoptr (TnNode) node = tn_device_lookup_peer (device, "n7newnow");
+
+  return node != NULL;
+}
+
+/* A peer that gets another stable id is one peer all the same: the application has no ghost of it. */
+static void
+test_other_stable_id (void)
+{
+  static const char *const names[] = { "n7old", "n7older", "n7newnow" };
+  g_autoptr (TnDevice) device = kit_device_join (tailnet, "watching");
+  guint n_peers = g_list_model_get_n_items (tn_device_get_peers (device));
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *json =
+        g_strdup_printf ("{\"PeersChanged\":[{\"ID\":777777,\"StableID\":\"stable-%s\",\"Name\":\"%s.tail.test.\","
+                         "\"Key\":\"nodekey:%064x\",\"Addresses\":[\"100.100.77.77/32\"]}]}", names[i], names[i], 7u);
+
+      g_assert_cmpuint (tn_testkit_control_send_map_response (control (), "watching", json), ==, 1);
+    }
+  kit_wait_for ("the last name", has_new_name, device);
+  g_assert_cmpuint (g_list_model_get_n_items (tn_device_get_peers (device)), ==, n_peers + 1);
+  kit_stop (device);
+}
+
 /* --- What control shows --- */
 
 static void
@@ -700,6 +731,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-life/approval", test_approval);
   g_test_add_func ("/device/embedded-life/key-expires", test_key_expires);
   g_test_add_func ("/device/embedded-life/peer-key-expires", test_peer_key_expires);
+  g_test_add_func ("/device/embedded-life/other-stable-id", test_other_stable_id);
   g_test_add_func ("/device/embedded-life/messages", test_messages);
   g_test_add_func ("/device/embedded-life/plain-http", test_plain_http);
   g_test_add_func ("/device/embedded-life/ephemeral", test_ephemeral);
