@@ -16,6 +16,7 @@
 enum
 {
   TIMEOUT_S = 3,          /* what holds one captive is near */
+  LIMIT_S = 5,            /* and may say something all the time without an end */
   ASKED_MAX = 5,
   NETWORK_AUTHENTICATION_REQUIRED = 511,      /* RFC 6585 §6 */
   PORTAL_MAX_LEN = 500,
@@ -25,6 +26,7 @@ typedef struct
 {
   SoupSession        *session;
   TnLinkedCancellable cancellable;      /* also cancelled when one answer is enough */
+  GSource            *limit;
   guint16             port;
   guint               n_asked;
   guint               n_pending;
@@ -37,6 +39,8 @@ probe_free (gpointer data)
 {
   Probe *probe = data;
 
+  g_source_destroy (probe->limit);
+  g_source_unref (probe->limit);
   tn_linked_cancellable_clear (&probe->cancellable);
   g_object_unref (probe->session);
   g_free (probe->portal);
@@ -202,6 +206,13 @@ ask_relays (GTask      *task,
     }
 }
 
+static gboolean
+limit_cb (gpointer cancellable)
+{
+  g_cancellable_cancel (cancellable);
+  return G_SOURCE_REMOVE;
+}
+
 static Probe *
 probe_new (guint16       port,
            GCancellable *outer)
@@ -210,6 +221,9 @@ probe_new (guint16       port,
 
   probe->port = port;
   tn_linked_cancellable_init (&probe->cancellable, outer);
+  probe->limit = g_timeout_source_new_seconds (LIMIT_S);
+  g_source_set_callback (probe->limit, limit_cb, probe->cancellable.own, NULL);
+  g_source_attach (probe->limit, g_main_context_get_thread_default ());
   probe->session = soup_session_new_with_options ("timeout", TIMEOUT_S, "proxy-resolver", NULL, NULL);      /* it is about the way without one */
   return probe;
 }

@@ -165,6 +165,38 @@ test_silence (void)
   g_assert_null (portal);
 }
 
+/* --- A portal that never comes to an end --- */
+
+static gboolean
+drip_cb (gpointer connection)
+{
+  /* Until the other side has enough. */
+  return g_output_stream_write (g_io_stream_get_output_stream (connection), "x", 1, NULL, NULL) == 1;
+}
+
+static gboolean
+incoming_cb (GSocketService *service, GSocketConnection *connection, GObject *source, gpointer data)
+{
+  GOutputStream *stream = g_io_stream_get_output_stream (G_IO_STREAM (connection));
+  static const char head[] = "HTTP/1.1 200 OK\r\nX-Wait: ";
+
+  g_output_stream_write_all (stream, head, strlen (head), NULL, NULL, NULL);
+  g_timeout_add_full (G_PRIORITY_DEFAULT, 100, drip_cb, g_object_ref (connection), g_object_unref);
+  return TRUE;
+}
+
+static void
+test_endless (void)
+{
+  g_autoptr (GSocketService) service = g_socket_service_new ();
+  guint16 port = g_socket_listener_add_any_inet_port (G_SOCKET_LISTENER (service), NULL, NULL);
+  g_autofree char *portal = NULL;
+
+  g_signal_connect (service, "incoming", G_CALLBACK (incoming_cb), NULL);
+  g_assert_cmpint (probe (NULL, "127.0.0.1", port, NULL, &portal), ==, TN_CAPTIVE_UNKNOWN);
+  g_assert_null (portal);
+}
+
 /* libsoup's server (seen in 3.2) never frees the socket of a connection that its client breaks off, as the probe does with all of them. */
 int __lsan_is_turned_off (void);
 
@@ -181,5 +213,6 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/netcheck/captive/answers", test_answers);
   g_test_add_func ("/netcheck/captive/silence", test_silence);
+  g_test_add_func ("/netcheck/captive/endless", test_endless);
   return g_test_run ();
 }
