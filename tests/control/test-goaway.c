@@ -156,6 +156,7 @@ test_under_way (Fixture *fixture, gconstpointer data)
   check_token (&after);
   wait_for ("the old connection to go", has_left, fixture);
   check_unbroken (fixture);
+  g_signal_handlers_disconnect_by_data (fixture->control, &seen);
 }
 
 static gboolean
@@ -182,6 +183,7 @@ test_never_answered (Fixture *fixture, gconstpointer data)
   wait_for ("the map of another connection", has_maps, fixture);
   wait_for ("the update to be taken", is_told, fixture);
   wait_for ("the old connection to go", has_left, fixture);
+  g_signal_handlers_disconnect_by_data (fixture->control, &seen);
 }
 
 /* Whoever visits the URL is not overlooked. */
@@ -203,6 +205,7 @@ test_login (Fixture *fixture, gconstpointer data)
   wait_for ("the map", is_running, fixture);
   g_assert_cmpuint (fixture->urls->len, ==, 1);
   g_assert_cmpuint (fixture->errors->len, ==, 0);
+  g_signal_handlers_disconnect_by_data (fixture->control, &seen);
 }
 
 /* The old connection breaks before there is a new one. */
