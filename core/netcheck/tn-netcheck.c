@@ -13,6 +13,10 @@
 #define PERIOD_SPREAD_US (6 * G_USEC_PER_SEC)
 #define FULL_EVERY_US    (5 * 60 * G_USEC_PER_SEC)
 
+/* Each run resolves names and asks strangers: a server that has one relay map after the other does not get as many runs. */
+#define BURST_US         (5 * G_USEC_PER_SEC)
+#define BURST_MAX        8
+
 struct _TnNetcheck
 {
   TnNetcheckHooks   hooks;
@@ -31,6 +35,8 @@ struct _TnNetcheck
   GSource          *period;
   gint64            run_start_us;      /* boot time */
   gint64            last_full_us;      /* boot time; 0: never */
+  gint64            burst_start_us;    /* boot time */
+  guint             n_burst;           /* runs since then */
   gboolean          is_active;
   gboolean          tcp_only;
   gboolean          wants_another;
@@ -148,18 +154,23 @@ period_cb (gpointer user_data)
 }
 
 static void
-schedule (TnNetcheck *netcheck)
+schedule_in (TnNetcheck *netcheck,
+             gint64      delay_us)
 {
-  gint64 delay_us = PERIOD_MIN_US + (gint64) g_random_int_range (0, PERIOD_SPREAD_US);
-
   clear_source (&netcheck->period);
-  if (!netcheck->is_active || netcheck->map == NULL)
-    return;
   netcheck->period = g_timeout_source_new (0);
   g_source_set_static_name (netcheck->period, "tailnet netcheck");
   g_source_set_ready_time (netcheck->period, g_get_monotonic_time () + delay_us);
   g_source_set_callback (netcheck->period, period_cb, netcheck, NULL);
   g_source_attach (netcheck->period, g_main_context_get_thread_default ());
+}
+
+static void
+schedule (TnNetcheck *netcheck)
+{
+  clear_source (&netcheck->period);
+  if (netcheck->is_active && netcheck->map != NULL)
+    schedule_in (netcheck, PERIOD_MIN_US + (gint64) g_random_int_range (0, PERIOD_SPREAD_US));
 }
 
 static gboolean
@@ -196,6 +207,22 @@ done_cb (gpointer          user_data,
   netcheck->hooks.result (netcheck->user_data, netcheck->last);
 }
 
+/* How long the next one has to wait; 0: it counts as begun. */
+static gint64
+take_turn_us (TnNetcheck *netcheck,
+              gint64      now_us)
+{
+  if (now_us - netcheck->burst_start_us >= BURST_US)
+    {
+      netcheck->burst_start_us = now_us;
+      netcheck->n_burst = 0;
+    }
+  if (netcheck->n_burst == BURST_MAX)
+    return netcheck->burst_start_us + BURST_US - now_us;
+  netcheck->n_burst++;
+  return 0;
+}
+
 static void
 begin_run (TnNetcheck *netcheck)
 {
@@ -211,8 +238,14 @@ begin_run (TnNetcheck *netcheck)
     .tcp_only = netcheck->tcp_only,
     .mark = netcheck->mark,
   };
+  gint64 wait_us = netcheck->map != NULL ? take_turn_us (netcheck, now_us) : 0;
 
   netcheck->wants_another = FALSE;
+  if (wait_us > 0)
+    {
+      schedule_in (netcheck, wait_us);
+      return;
+    }
   netcheck->wants_anew = FALSE;
   if (netcheck->map == NULL)
     return;

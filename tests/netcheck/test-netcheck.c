@@ -592,6 +592,34 @@ test_many_names (Fixture *f, gconstpointer user_data)
   g_resolver_set_default (usual);
 }
 
+/* A server with a new map every moment: the last one is measured, not all of them. */
+static void
+test_many_maps (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (GResolver) usual = g_resolver_get_default ();
+  g_autoptr (SlowResolver) slow = g_object_new (SLOW_TYPE_RESOLVER, NULL);
+
+  g_resolver_set_default (G_RESOLVER (slow));
+  for (guint id = 1; id <= 30; id++)
+    {
+      g_autoptr (TnRelayMap) map = tn_relay_map_new ();
+      TnRelayNode *node = add_region (map, id, 3478);
+
+      g_clear_pointer (&node->ipv4, g_free);
+      g_free (node->host_name);
+      node->host_name = g_strdup ("relay.test");
+      tn_netcheck_set_relay_map (f->netcheck, map);
+      while (g_main_context_iteration (NULL, FALSE))
+        ;
+    }
+  g_assert_cmpuint (slow->n_asked, ==, 8);
+  g_assert_cmpuint (f->home, ==, 30);
+  wait_for_questions (slow, 9);
+  g_clear_pointer (&f->netcheck, tn_netcheck_free);
+  refuse_all (slow);
+  g_resolver_set_default (usual);
+}
+
 /* LeakSanitizer's tracer ends in a fatal error of its own after the last test of this program; valgrind looks for leaks here. */
 int __lsan_is_turned_off (void);
 
@@ -617,5 +645,6 @@ main (int   argc,
   ADD ("nothing-answers", test_nothing_answers);
   ADD ("no-host", test_no_host);
   ADD ("many-names", test_many_names);
+  ADD ("many-maps", test_many_maps);
   return g_test_run ();
 }
