@@ -119,6 +119,7 @@ void             tn_control_client_fetch_id_token (TnControlClient *client, cons
 TnControlState   tn_control_client_get_state    (TnControlClient *client);
 const char      *tn_control_client_get_auth_url (TnControlClient *client);      /* nullable */
 const GError    *tn_control_client_get_error    (TnControlClient *client);      /* nullable: what is wrong at present */
+gboolean         tn_control_client_may_show    (TnControlClient *client, const char *page);      /* to people, on behalf of the server */
 const char      *tn_control_client_get_open_url (TnControlClient *client);      /* nullable: a page that the server wants to be opened */
 const char      *tn_control_client_get_login_name (TnControlClient *client);    /* nullable */
 const TnNodePrivateKey *tn_control_client_get_node_key (TnControlClient *client);

@@ -29,6 +29,13 @@ tn_control_client_get_open_url (TnControlClient *self)
   return self->open_url;
 }
 
+gboolean
+tn_control_client_may_show (TnControlClient *self,
+                            const char      *page)
+{
+  return tn_control_url_may_show (self->url, page);
+}
+
 const char *
 tn_control_client_get_login_name (TnControlClient *self)
 {

@@ -185,7 +185,8 @@ heed (TnControlClient    *self,
     take_dial_plan (self, message->fields.text[MAP_DIAL_PLAN]);
   if (message->ping_url != NULL)
     tn_control_client_answer_ping (self, message);
-  if (message->pop_browser_url != NULL && g_strcmp0 (message->pop_browser_url, self->open_url) != 0)
+  if (message->pop_browser_url != NULL && g_strcmp0 (message->pop_browser_url, self->open_url) != 0 &&
+      tn_control_url_may_show (self->url, message->pop_browser_url))
     {
       g_free (self->open_url);
       self->open_url = g_strdup (message->pop_browser_url);

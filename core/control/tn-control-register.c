@@ -7,6 +7,7 @@
 
 #include "tn-boot-timer.h"
 #include "tn-error.h"
+#include "tn-shown.h"
 
 #define REGISTER_PATH    "/machine/register"
 #define REGISTER_MAX_LEN (1 << 20)
@@ -123,6 +124,19 @@ wants_auth_key (TnControlClient *self,
   return verdict == TN_LOGIN_FOLLOW || verdict == TN_LOGIN_REFUSED;
 }
 
+/* Nobody can log in there. */
+static TnLoginVerdict
+refuse_page (TnControlClient  *self,
+             GError          **error)
+{
+  g_autofree char *shown = tn_shown (self->login.auth_url, 200);
+
+  g_clear_error (error);
+  g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "control server wants a login at “%s”, which is no page of the web", shown);
+  tn_login_clear (&self->login);
+  return TN_LOGIN_RETRY;
+}
+
 /* A key that let this node in once may be spent by now. Without, there is a URL at least, as there is for stock nodes. */
 static gboolean
 can_do_without_auth_key (TnControlClient *self,
@@ -165,6 +179,8 @@ register_closed (TnHttp2Stream *stream,
     }
   else
     {
+      if (self->login.auth_url != NULL && !tn_control_url_may_show (self->url, self->login.auth_url))
+        verdict = refuse_page (self, &problem);
       apply_verdict (self, verdict, problem);
     }
   tn_control_client_advance (self);

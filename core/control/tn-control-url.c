@@ -84,6 +84,45 @@ tn_control_url_parse (const char  *text,
   return g_steal_pointer (&url);
 }
 
+/* --- Where the server may send people and programs --- */
+
+/* Whose pages have all the same domain: https://controlplane.tailscale.com, and its other name. */
+static gboolean
+is_official (const char *host)
+{
+  return g_ascii_strcasecmp (host, "controlplane.tailscale.com") == 0 || g_ascii_strcasecmp (host, "login.tailscale.com") == 0;
+}
+
+static gboolean
+is_of_official (const char *host)
+{
+  g_autofree char *lower = g_ascii_strdown (host, -1);
+
+  return g_str_equal (lower, "tailscale.com") || g_str_has_suffix (lower, ".tailscale.com");
+}
+
+static gboolean
+has_harmful_char (const char *text)
+{
+  for (; *text != '\0'; text++)
+    if (g_ascii_iscntrl (*text) || *text == ' ')
+      return TRUE;
+  return FALSE;
+}
+
+/* tailscale ipn/ipnlocal/local.go: validPopBrowserURL. No files, and nothing that starts a program. */
+gboolean
+tn_control_url_may_show (const TnControlUrl *url,
+                         const char         *page)
+{
+  g_autoptr (GUri) uri = has_harmful_char (page) ? NULL : g_uri_parse (page, G_URI_FLAGS_PARSE_RELAXED | G_URI_FLAGS_ENCODED, NULL);
+  const char *host = uri != NULL ? g_uri_get_host (uri) : NULL;
+
+  if (host == NULL || *host == '\0' || (is_official (url->host) && !is_of_official (host)))
+    return FALSE;
+  return g_str_equal (g_uri_get_scheme (uri), "https") || (!url->tls && g_str_equal (g_uri_get_scheme (uri), "http"));
+}
+
 /* No way leads out of TLS, and without it none that the address itself would not be allowed. */
 gboolean
 tn_control_url_may_lead_to (const TnControlUrl *url,

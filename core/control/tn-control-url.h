@@ -30,6 +30,9 @@ typedef struct
 TnControlUrl *tn_control_url_parse (const char *text, gboolean allow_plain, GError **error);
 void          tn_control_url_free  (TnControlUrl *url);
 
+/* Whether @page is one that a program may open, or show to somebody who does, because the server says so. */
+gboolean      tn_control_url_may_show    (const TnControlUrl *url, const char *page);
+
 /* Whether the server may send one on to @uri for its key. */
 gboolean      tn_control_url_may_lead_to (const TnControlUrl *url, GUri *uri);
 

@@ -160,7 +160,8 @@ tn_device_default_init (TnDeviceInterface *iface)
    * @self: the device
    * @url: where to log in
    *
-   * Somebody has to log in at @url. The device goes on by itself when that is done.
+   * Somebody has to log in at @url, which is a page of the web: `https`, or `http` where the control server has no TLS. The device goes on
+   * by itself when that is done.
    *
    * Since: 0.1
    */

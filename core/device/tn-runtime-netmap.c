@@ -137,7 +137,8 @@ update_messages (TnRuntime      *runtime,
   for (guint i = 0; i < netmap->messages->len; i++)
     {
       const TnNetmapMessage *message = g_ptr_array_index (netmap->messages, i);
-      g_autofree char *text = message->action_url != NULL ? g_strdup_printf ("%s %s", message->text, message->action_url) : NULL;
+      gboolean has_page = message->action_url != NULL && runtime->client != NULL && tn_control_client_may_show (runtime->client, message->action_url);
+      g_autofree char *text = has_page ? g_strdup_printf ("%s %s", message->text, message->action_url) : NULL;
 
       code = g_strdup_printf ("control-%s", message->id);
       g_hash_table_add (runtime->messages, code);

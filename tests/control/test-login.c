@@ -285,6 +285,64 @@ test_url (void)
   g_assert_error (error, TN_ERROR, TN_ERROR_BLOCKED);
 }
 
+/* tailscale ipn/ipnlocal/local_test.go: TestValidPopBrowserURL, and more. */
+static void
+test_pages (void)
+{
+  static const struct { const char *server; const char *page; gboolean shown; } cases[] = {
+    { "https://control.test", "https://login.elsewhere.test/a?b#c", TRUE },
+    { "https://control.test", "http://control.test/a", FALSE },
+    { "http://127.0.0.1:80", "http://127.0.0.1:80/a", TRUE },
+    { "http://127.0.0.1:80", "https://login.test/a", TRUE },
+    { "http://127.0.0.1:80", "ftp://127.0.0.1/a", FALSE },
+    { "https://control.test", "", FALSE },
+    { "https://control.test", "HTTPS://control.test/", TRUE },
+    { "https://control.test", "https:///a", FALSE },
+    { "https://control.test", "https://control.test/\x1b[2J", FALSE },
+    { "https://control.test", "https://control.test/a b", FALSE },
+    { "https://control.test", "file:///bin/sh", FALSE },
+    { "https://controlplane.tailscale.com", "https://tailscale.com/", TRUE },
+    { "https://controlplane.tailscale.com", "https://login.tailscale.com/a/1", TRUE },
+    { "https://login.tailscale.com", "https://LOGIN.tailscale.COM/a/1", TRUE },
+    { "https://login.tailscale.com", "https://nottailscale.com/a/1", FALSE },
+    { "https://login.tailscale.com", "https://tailscale.com@elsewhere.test/a/1", FALSE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (TnControlUrl) url = tn_control_url_parse (cases[i].server, FALSE, NULL);
+
+      g_test_message ("%s: %s", cases[i].server, cases[i].page);
+      g_assert_cmpint (tn_control_url_may_show (url, cases[i].page), ==, cases[i].shown);
+    }
+}
+
+/* A proxy that sends everything to plain HTTP: the key of a server that one reaches by TLS is not to be had there. */
+static void
+test_way_on (void)
+{
+  static const struct { const char *server; const char *uri; gboolean plain; gboolean allowed; } cases[] = {
+    { "https://control.test", "https://other.test/key", FALSE, TRUE },
+    { "https://control.test", "http://control.test/key", FALSE, FALSE },
+    { "https://control.test", "http://control.test/key", TRUE, FALSE },
+    { "https://control.test", "http://127.0.0.1/key", FALSE, FALSE },
+    { "http://127.0.0.1", "https://control.test/key", FALSE, TRUE },
+    { "http://127.0.0.1", "http://192.168.1.1/key", FALSE, TRUE },
+    { "http://127.0.0.1", "http://control.test/key", FALSE, FALSE },
+    { "http://127.0.0.1", "http://control.test/key", TRUE, TRUE },
+    { "http://control.test", "http://other.test/key", TRUE, TRUE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (TnControlUrl) url = tn_control_url_parse (cases[i].server, cases[i].plain, NULL);
+      g_autoptr (GUri) uri = g_uri_parse (cases[i].uri, G_URI_FLAGS_NONE, NULL);
+
+      g_test_message ("%s: %s", cases[i].server, cases[i].uri);
+      g_assert_cmpint (tn_control_url_may_lead_to (url, uri), ==, cases[i].allowed);
+    }
+}
+
 int
 main (int   argc,
       char *argv[])
@@ -296,5 +354,7 @@ main (int   argc,
   g_test_add_func ("/control/login/lengths", test_lengths);
   g_test_add_func ("/control/login/logout", test_logout);
   g_test_add_func ("/control/url/parse", test_url);
+  g_test_add_func ("/control/url/pages", test_pages);
+  g_test_add_func ("/control/url/way-on", test_way_on);
   return g_test_run ();
 }

@@ -231,13 +231,23 @@ shows_no_page (Fixture *fixture)
   return tn_control_client_get_open_url (fixture->client) == NULL;
 }
 
+static gboolean
+is_told_more (Fixture *fixture)
+{
+  return fixture->n_messages >= fixture->wanted;
+}
+
 static void
 test_page (Fixture *fixture, gconstpointer data)
 {
   join (fixture);
   g_assert_true (shows_no_page (fixture));
   send (fixture, "{\"KeepAlive\":true,\"PopBrowserURL\":\"https://page.test/\"}");
-  wait_for ("the page", shows_page, fixture);
+  send (fixture, "{\"KeepAlive\":true,\"PopBrowserURL\":\"file:///bin/sh\"}");
+  fixture->wanted = fixture->n_messages + 1;
+  send (fixture, "{\"Health\":[\"of the end\"]}");
+  wait_for ("the end", is_told_more, fixture);
+  g_assert_true (shows_page (fixture));
   tn_testkit_control_drop_connections (fixture->control, "node");
   wait_for ("the page to be done with", shows_no_page, fixture);
 }

@@ -130,6 +130,31 @@ get_string (JsonObject *object, const char *member)
   return json_object_get_string_member_with_default (object, member, NULL);
 }
 
+/* What a program opens, or a terminal shows, is a page (tailscale ipn/ipnlocal/local.go validPopBrowserURL). */
+static void
+test_no_page (Kit *kit, gconstpointer data)
+{
+  static const char *const urls[] = { "file:///bin/sh", "javascript:alert(1)", "x-scheme://run/it", "https:", "login", "https://a.test/\\u001b[2J" };
+  static const char good[] = "{\"AuthURL\":\"https://login.example/a\"}";
+
+  for (guint i = 0; i < G_N_ELEMENTS (urls); i++)
+    {
+      g_autofree char *body = g_strdup_printf ("{\"AuthURL\":\"%s\"}", urls[i]);
+
+      kit_script (kit, TN_TESTKIT_STAGE_REGISTER, 200, body);
+    }
+  kit_script (kit, TN_TESTKIT_STAGE_REGISTER, 200, good);
+  tn_testkit_control_inject_fault (kit->control, TN_TESTKIT_STAGE_REGISTER, TN_TESTKIT_FAULT_HANG, 1);
+  kit_start (kit, FALSE);
+  kit_wait_requests (kit, REGISTER, FALSE, G_N_ELEMENTS (urls) + 2);
+  for (guint i = 0; i <= G_N_ELEMENTS (urls); i++)
+    g_assert_cmpstr (get_string (kit_get (kit, REGISTER, FALSE, i), "Followup"), ==, "");
+  g_assert_cmpuint (kit->errors->len, ==, G_N_ELEMENTS (urls));
+  g_assert_nonnull (strstr (((GError *) g_ptr_array_index (kit->errors, 0))->message, "file:///bin/sh"));
+  g_assert_cmpuint (kit->urls->len, ==, 1);
+  g_assert_cmpstr (kit->urls->pdata[0], ==, "https://login.example/a");
+}
+
 /* A login is followed up with the key of its beginning and the URL as it came, and an answer with another URL voids that one (doLogin;
  * headscale hscontrol/auth.go waitForFollowup). */
 static void
@@ -430,6 +455,7 @@ main (int    argc,
   ADD ("authorized-with-url", test_authorized_with_url);
   ADD ("unauthorized-without-url", test_unauthorized_without_url);
   ADD ("refusal", test_refusal);
+  ADD ("no-page", test_no_page);
   ADD ("follow-up", test_follow_up);
   ADD ("broken-follow-up", test_broken_follow_up);
   ADD ("key-before-wire", test_key_before_wire);

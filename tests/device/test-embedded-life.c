@@ -451,11 +451,13 @@ test_messages (void)
   g_assert_cmpuint (tn_testkit_control_send_map_response (control (), "shown", "{\"Health\":[\"is ill\"]}"), ==, 1);
   g_free (kit_wait_health (device, "control"));
   tell_messages ("{\"full\":{\"Title\":\"Full\",\"Text\":\"No room.\",\"Severity\":\"high\","
-                 "\"PrimaryAction\":{\"URL\":\"https://a.example/\",\"Label\":\"Buy\"}},\"slow\":{\"Text\":\"Slow.\"}}");
+                 "\"PrimaryAction\":{\"URL\":\"https://a.example/\",\"Label\":\"Buy\"}},\"slow\":{\"Text\":\"Slow.\","
+                 "\"PrimaryAction\":{\"URL\":\"file:///bin/sh\",\"Label\":\"Run\"}}}");
   full = kit_wait_health (device, "control-full");
   slow = kit_wait_health (device, "control-slow");
   g_assert_nonnull (strstr (full, "No room. https://a.example/"));
   g_assert_nonnull (strstr (slow, "Slow."));
+  g_assert_null (strstr (slow, "file:"));
   kit_wait_healthy (device, "control");      /* messages are shown instead */
 
   tell_messages ("{\"full\":null}");
