@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "tn-json-put.h"
 #include "tn-json-text.h"
 
 #define ALIGN_UP(n) (((n) + 7) & ~(gsize) 7)
@@ -338,24 +339,6 @@ tn_netmap_node_dup_location (const TnNetmapNode *node)
 }
 
 static void
-put_prefixes (GString          *out,
-              const char       *name,
-              const TnIpPrefix *prefixes,
-              gsize             n)
-{
-  tn_json_put_key (out, name);
-  g_string_append_c (out, '[');
-  for (gsize i = 0; i < n; i++)
-    {
-      char text[TN_IP_PREFIX_TEXT_MAX];
-
-      tn_ip_prefix_print (&prefixes[i], text);
-      g_string_append_printf (out, "%s\"%s\"", i > 0 ? "," : "", text);
-    }
-  g_string_append_c (out, ']');
-}
-
-static void
 put_endpoints (GString            *out,
                const TnNetmapNode *node)
 {
@@ -369,19 +352,6 @@ put_endpoints (GString            *out,
       g_string_append_printf (out, "%s\"%s\"", i > 0 ? "," : "", text);
     }
   g_string_append_c (out, ']');
-}
-
-static void
-put_address (GString           *out,
-             const char        *name,
-             const TnIpAddress *address)
-{
-  char text[TN_IP_ADDRESS_TEXT_MAX];
-
-  if (address->version == 0)
-    return;
-  tn_ip_address_print (address, text);
-  tn_json_put_member_string (out, name, text);
 }
 
 static void
@@ -452,8 +422,8 @@ tn_netmap_node_append_json (GString            *out,
   if (node->sharer != 0)
     tn_json_put_member_int (out, "Sharer", node->sharer);
   put_keys (out, node);
-  put_prefixes (out, "Addresses", node->addresses, node->n_addresses);
-  put_prefixes (out, "AllowedIPs", node->allowed_ips, node->n_allowed_ips);
+  tn_json_put_member_prefixes (out, "Addresses", node->addresses, node->n_addresses);
+  tn_json_put_member_prefixes (out, "AllowedIPs", node->allowed_ips, node->n_allowed_ips);
   put_endpoints (out, node);
   if (node->home_region != 0)
     tn_json_put_member_int (out, "HomeDERP", node->home_region);
@@ -462,7 +432,7 @@ tn_netmap_node_append_json (GString            *out,
   if (node->capability_version != 0)
     tn_json_put_member_int (out, "Cap", node->capability_version);
   tn_json_put_member_strv (out, "Tags", node->tags);
-  put_prefixes (out, "PrimaryRoutes", node->primary_routes, node->n_primary_routes);
+  tn_json_put_member_prefixes (out, "PrimaryRoutes", node->primary_routes, node->n_primary_routes);
   if (node->last_seen_us != 0)
     tn_json_put_member_time (out, "LastSeen", node->last_seen_us);
   else if (node->last_seen_known)
@@ -470,8 +440,8 @@ tn_netmap_node_append_json (GString            *out,
   put_flags (out, node);
   put_capabilities (out, node);
   tn_json_put_member_string (out, "DataPlaneAuditLogID", node->audit_log_id);
-  put_address (out, "SelfNodeV4MasqAddrForThisPeer", &node->masquerade4);
-  put_address (out, "SelfNodeV6MasqAddrForThisPeer", &node->masquerade6);
+  tn_json_put_member_address (out, "SelfNodeV4MasqAddrForThisPeer", &node->masquerade4);
+  tn_json_put_member_address (out, "SelfNodeV6MasqAddrForThisPeer", &node->masquerade6);
   tn_json_put_member_raw (out, "ExitNodeDNSResolvers", node->exit_node_resolvers);
   g_string_append_c (out, '}');
 }

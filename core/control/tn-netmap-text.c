@@ -4,6 +4,7 @@
 #include "tn-netmap-text.h"
 
 #include "tn-error.h"
+#include "tn-json-put.h"
 #include "tn-netmap-private.h"
 #include "tn-netmap-update.h"
 

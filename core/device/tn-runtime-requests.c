@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tn-error.h"
+#include "tn-json-put.h"
 #include "tn-json-text.h"
 
 /* What the control server wants of the node. The client bounds how much of it goes on, and for how long. */

@@ -75,14 +75,4 @@ gboolean   tn_json_text_get_time   (TnJsonText value, gint64 *unix_us) G_GNUC_WA
 /* Appends @value without white space. */
 void       tn_json_text_append     (GString *out, TnJsonText value);
 
-/* --- Writing: appends to a GString; a member puts the comma it needs before it. --- */
-void       tn_json_put_string      (GString *out, const char *text);
-void       tn_json_put_key         (GString *out, const char *name);
-void       tn_json_put_member_string (GString *out, const char *name, const char *value);      /* nothing for NULL */
-void       tn_json_put_member_int  (GString *out, const char *name, gint64 value);
-void       tn_json_put_member_bool (GString *out, const char *name, gboolean value);
-void       tn_json_put_member_raw  (GString *out, const char *name, const char *json);         /* nothing for NULL */
-void       tn_json_put_member_strv (GString *out, const char *name, const char *const *values);   /* nothing for NULL */
-void       tn_json_put_member_time (GString *out, const char *name, gint64 unix_us);           /* nothing for 0 */
-
 G_END_DECLS

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "tn-json-put.h"
 #include "tn-json-text.h"
 
 static void

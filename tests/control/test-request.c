@@ -5,6 +5,7 @@
 
 #include "client-kit.h"
 #include "tn-error.h"
+#include "tn-json-put.h"
 #include "tn-json-text.h"
 
 /* What a program wants of the server: identity tokens, and servers that have none, or no sense. */

@@ -5,6 +5,8 @@
 
 #include <sys/utsname.h>
 
+#include "tn-json-put.h"
+
 static void
 service_free (gpointer data)
 {

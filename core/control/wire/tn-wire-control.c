@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tn-error.h"
+#include "tn-json-put.h"
 #include "tn-shown.h"
 
 #define ZERO_TIME "0001-01-01T00:00:00Z"

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "tn-json-put.h"
 #include "tn-netmap-private.h"
 
 /* tailcfg.FilterRule: kept as texts, which the filter's builder understands. */
@@ -258,16 +259,7 @@ static void
 put_grant (GString             *out,
            const TnFilterGrant *grant)
 {
-  tn_json_put_key (out, "Dsts");
-  g_string_append_c (out, '[');
-  for (gsize i = 0; i < grant->n_destinations; i++)
-    {
-      char text[TN_IP_PREFIX_TEXT_MAX];
-
-      tn_ip_prefix_print (&grant->destinations[i], text);
-      g_string_append_printf (out, "%s\"%s\"", i > 0 ? "," : "", text);
-    }
-  g_string_append_c (out, ']');
+  tn_json_put_member_prefixes (out, "Dsts", grant->destinations, grant->n_destinations);
 
   /* A name may come more than once, as it did. */
   tn_json_put_key (out, "CapMap");

@@ -4,6 +4,7 @@
 #include "tn-wire-control.h"
 
 #include "tn-error.h"
+#include "tn-json-put.h"
 #include "tn-json-text.h"
 
 char *

@@ -3,6 +3,8 @@
 
 #include "tn-wire-object.h"
 
+#include "tn-json-put.h"
+
 enum
 {
   MAX_MEMBERS = 96,     /* of one object; later ones are not looked at */

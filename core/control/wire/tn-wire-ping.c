@@ -3,6 +3,7 @@
 
 #include "tn-wire-control.h"
 
+#include "tn-json-put.h"
 #include "tn-json-text.h"
 
 TnPong *
@@ -29,19 +30,6 @@ tn_control_ping_get_name (TnControlPing kind)
   static const char *const names[TN_CONTROL_N_PINGS] = { "disco", "TSMP", "ICMP", "peerapi" };
 
   return names[kind];
-}
-
-static void
-put_address (GString           *out,
-             const char        *name,
-             const TnIpAddress *address)
-{
-  char text[TN_IP_ADDRESS_TEXT_MAX];
-
-  if (address->version == 0)
-    return;
-  tn_ip_address_print (address, text);
-  tn_json_put_member_string (out, name, text);
 }
 
 static void
@@ -79,8 +67,8 @@ tn_wire_ping_response_write (TnControlPing      kind,
   GString *out = g_string_new ("{");
 
   tn_json_put_member_string (out, "Type", tn_control_ping_get_name (kind));
-  put_address (out, "IP", address);
-  put_address (out, "NodeIP", &pong->node_address);
+  tn_json_put_member_address (out, "IP", address);
+  tn_json_put_member_address (out, "NodeIP", &pong->node_address);
   tn_json_put_member_string (out, "NodeName", pong->node_name);
   tn_json_put_member_string (out, "Err", pong->problem);
   put_latency (out, pong->latency_us);

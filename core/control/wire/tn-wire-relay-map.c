@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "tn-json-put.h"
 #include "tn-netmap-private.h"
 
 #include <math.h>
