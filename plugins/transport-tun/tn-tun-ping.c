@@ -12,6 +12,7 @@
 #include "tn-box.h"
 #include "tn-checksum.h"
 #include "tn-reader.h"
+#include "tn-tun-sockets.h"
 #include "tn-tun-wait.h"
 
 enum
@@ -150,6 +151,7 @@ limit_cb (gpointer user_data)
 void
 tn_tun_ping (GInetAddress *to,
              guint         size,
+             const char   *interface,
              GTask        *task)
 {
   Ping *ping = g_new0 (Ping, 1);
@@ -161,7 +163,7 @@ tn_tun_ping (GInetAddress *to,
   tn_random (&ping->id, sizeof ping->id);
   tn_random (ping->mark, sizeof ping->mark);
   g_task_set_task_data (task, ping, ping_free);
-  if (!open_socket (ping, &error) || !send_echo (ping, to, &error))
+  if (!open_socket (ping, &error) || !tn_tun_socket_bind_to_interface (ping->socket, interface, &error) || !send_echo (ping, to, &error))
     {
       g_task_return_error (task, error);
       g_object_unref (task);

@@ -15,6 +15,7 @@
 #include "tn-tun-ping.h"
 #include "tn-tun-stream.h"
 #include "tn-tun-transport.h"
+#include "tn-tun-wait.h"
 
 /* NULL: @task has returned. */
 static char *
@@ -44,6 +45,17 @@ bind_error (GError             **error,
     g_set_error (error, TN_ERROR, TN_ERROR_NO_ROUTE, "cannot bind to %s: not an own address", text);
   else
     g_set_error (error, G_IO_ERROR, g_io_error_from_errno (number), "cannot bind to %s: %s", text, g_strerror (number));
+  return FALSE;
+}
+
+gboolean
+tn_tun_socket_bind_to_interface (GSocket     *socket,
+                                 const char  *interface,
+                                 GError     **error)
+{
+  if (setsockopt (g_socket_get_fd (socket), SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t) strlen (interface) + 1) == 0)
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "cannot bind to interface %s: %s", interface, g_strerror (errno));
   return FALSE;
 }
 
@@ -83,11 +95,8 @@ new_for_any (guint16       port,
         g_socket_set_option (socket, IPPROTO_IPV6, IPV6_V6ONLY, 0, NULL);
       if (type == G_SOCKET_TYPE_STREAM)
         g_socket_set_option (socket, SOL_SOCKET, SO_REUSEADDR, 1, NULL);
-      if (setsockopt (g_socket_get_fd (socket), SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t) strlen (interface) + 1) < 0)
-        {
-          g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "cannot bind to interface %s: %s", interface, g_strerror (errno));
-          return NULL;
-        }
+      if (!tn_tun_socket_bind_to_interface (socket, interface, error))
+        return NULL;
       if (bind_socket (socket, G_INET_SOCKET_ADDRESS (address), error))
         return g_steal_pointer (&socket);
       if (!g_error_matches (*error, TN_ERROR, TN_ERROR_NO_ROUTE))      /* which is: no IPv6 here */
@@ -115,7 +124,7 @@ tn_tun_socket_new_bound (GInetSocketAddress  *local,
       socket = g_socket_new (g_inet_address_get_family (address), type, G_SOCKET_PROTOCOL_DEFAULT, &problem);
       if (socket != NULL && type == G_SOCKET_TYPE_STREAM)
         g_socket_set_option (socket, SOL_SOCKET, SO_REUSEADDR, 1, NULL);
-      if (socket != NULL && !bind_socket (socket, local, &problem))
+      if (socket != NULL && (!tn_tun_socket_bind_to_interface (socket, interface, &problem) || !bind_socket (socket, local, &problem)))
         g_clear_object (&socket);
     }
   if (socket == NULL)
@@ -129,22 +138,46 @@ tn_tun_socket_new_bound (GInetSocketAddress  *local,
 
 /* --- Connecting --- */
 
-static void
-connected_cb (GObject      *object,
-              GAsyncResult *result,
-              gpointer      user_data)
+static gboolean
+try_connect (GTask   *task,
+             GSocket *socket)
 {
-  g_autoptr (GTask) task = user_data;
+  g_autoptr (GSocketConnection) connection = NULL;
   GError *error = NULL;
-  g_autoptr (GSocketConnection) connection = g_socket_client_connect_finish (G_SOCKET_CLIENT (object), result, &error);
 
-  if (connection == NULL)
+  if (g_socket_condition_check (socket, G_IO_OUT) == 0)
+    return FALSE;
+  if (!g_socket_check_connect_result (socket, &error))
     {
       g_task_return_error (task, error);
-      return;
+      return TRUE;
     }
-  g_socket_set_option (g_socket_connection_get_socket (connection), IPPROTO_TCP, TCP_NODELAY, 1, NULL);
+  g_socket_set_option (socket, IPPROTO_TCP, TCP_NODELAY, 1, NULL);
+  connection = g_socket_connection_factory_create_connection (socket);
   g_task_return_pointer (task, tn_tun_stream_new (connection), g_object_unref);
+  return TRUE;
+}
+
+/* By the interface and no other: where its routes are not there (yet), what is meant for a peer must not go into another network, and
+ * whoever answers there is not the peer. */
+static GSocket *
+begin_connect (GInetSocketAddress  *remote,
+               const char          *interface,
+               GError             **error)
+{
+  GSocketFamily family = g_socket_address_get_family (G_SOCKET_ADDRESS (remote));
+  g_autoptr (GSocket) socket = g_socket_new (family, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, error);
+  g_autoptr (GError) problem = NULL;
+
+  if (socket == NULL || !tn_tun_socket_bind_to_interface (socket, interface, error))
+    return NULL;
+  g_socket_set_blocking (socket, FALSE);
+  if (!g_socket_connect (socket, G_SOCKET_ADDRESS (remote), NULL, &problem) && !g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_PENDING))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return NULL;
+    }
+  return g_steal_pointer (&socket);
 }
 
 static void
@@ -156,14 +189,17 @@ tn_tun_sockets_connect_async (TnNetstack          *netstack,
 {
   g_autoptr (GTask) task = g_task_new (netstack, cancellable, callback, user_data);
   g_autofree char *interface = dup_interface (netstack, task);
-  g_autoptr (GSocketClient) client = NULL;
+  g_autoptr (GSocket) socket = NULL;
+  GError *error = NULL;
 
   g_task_set_source_tag (task, tn_tun_sockets_connect_async);
   if (interface == NULL)
     return;
-  client = g_socket_client_new ();
-  g_socket_client_set_enable_proxy (client, FALSE);
-  g_socket_client_connect_async (client, G_SOCKET_CONNECTABLE (remote), cancellable, connected_cb, g_steal_pointer (&task));
+  socket = begin_connect (remote, interface, &error);
+  if (socket == NULL)
+    g_task_return_error (task, error);
+  else
+    tn_tun_wait (g_steal_pointer (&task), socket, G_IO_OUT, NULL, try_connect);
 }
 
 static TnNetstackStream *
@@ -254,7 +290,7 @@ tn_tun_sockets_ping_async (TnNetstack          *netstack,
 
   g_task_set_source_tag (task, tn_tun_sockets_ping_async);
   if (interface != NULL)
-    tn_tun_ping (to, size, g_steal_pointer (&task));
+    tn_tun_ping (to, size, interface, g_steal_pointer (&task));
 }
 
 static gint64

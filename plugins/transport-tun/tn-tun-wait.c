@@ -5,71 +5,56 @@
 
 #include "tn-cancel-source.h"
 
-enum { SOURCE_IO, SOURCE_CANCELLED, SOURCE_CLOSED, N_SOURCES };
-
-/* All in the context of the task. */
+/* One source, whose children wake it: the task's context may be turning in another thread, and may have dispatched and freed this
+ * as soon as it is attached, which therefore comes last. */
 typedef struct
 {
+  GSource       source;
   GTask        *task;
   GSocket      *socket;
+  GCancellable *closed;      /* nullable */
   TnTunTryFunc  try_func;
-  GSource      *sources[N_SOURCES];
-} Wait;
+} WaitSource;
 
 static gboolean
-wait_end (Wait *wait)
+wait_dispatch (GSource     *source,
+               GSourceFunc  callback,
+               gpointer     user_data)
 {
-  for (guint i = 0; i < N_SOURCES; i++)
-    if (wait->sources[i] != NULL)
-      {
-        g_source_destroy (wait->sources[i]);
-        g_source_unref (wait->sources[i]);
-      }
-  g_object_unref (wait->task);
-  g_object_unref (wait->socket);
-  g_free (wait);
-  return G_SOURCE_REMOVE;
-}
+  WaitSource *self = (WaitSource *) source;
 
-static gboolean
-ready_cb (GSocket      *socket,
-          GIOCondition  condition,
-          gpointer      user_data)
-{
-  Wait *wait = user_data;
-
-  return wait->try_func (wait->task, wait->socket) ? wait_end (wait) : G_SOURCE_CONTINUE;
-}
-
-static gboolean
-cancelled_cb (GCancellable *cancellable,
-              gpointer      user_data)
-{
-  Wait *wait = user_data;
-
-  g_task_return_error_if_cancelled (wait->task);
-  return wait_end (wait);
-}
-
-static gboolean
-closed_cb (GCancellable *cancellable,
-           gpointer      user_data)
-{
-  Wait *wait = user_data;
-
-  g_task_return_new_error (wait->task, G_IO_ERROR, G_IO_ERROR_CLOSED, "socket is closed");
-  return wait_end (wait);
+  if (g_task_return_error_if_cancelled (self->task))
+    return G_SOURCE_REMOVE;
+  if (self->closed != NULL && g_cancellable_is_cancelled (self->closed))
+    {
+      g_task_return_new_error (self->task, G_IO_ERROR, G_IO_ERROR_CLOSED, "socket is closed");
+      return G_SOURCE_REMOVE;
+    }
+  return self->try_func (self->task, self->socket) ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 
 static void
-attach (Wait        *wait,
-        guint        which,
-        GSource     *source,
-        GSourceFunc  callback)
+wait_finalize (GSource *source)
 {
-  wait->sources[which] = source;
-  g_source_set_callback (source, callback, wait, NULL);
-  g_source_attach (source, g_task_get_context (wait->task));
+  WaitSource *self = (WaitSource *) source;
+
+  g_object_unref (self->task);
+  g_object_unref (self->socket);
+  g_clear_object (&self->closed);
+}
+
+static GSourceFuncs wait_funcs = {
+  .dispatch = wait_dispatch,
+  .finalize = wait_finalize,
+};
+
+static void
+add_child (GSource *parent,
+           GSource *child)
+{
+  g_source_set_dummy_callback (child);
+  g_source_add_child_source (parent, child);
+  g_source_unref (child);
 }
 
 void
@@ -79,20 +64,28 @@ tn_tun_wait (GTask        *task,
              GCancellable *closed,
              TnTunTryFunc  try_func)
 {
-  Wait *wait;
+  g_autoptr (GSource) source = NULL;
+  WaitSource *self;
 
   if (g_task_return_error_if_cancelled (task) || try_func (task, socket))
     {
       g_object_unref (task);
       return;
     }
-  wait = g_new0 (Wait, 1);
-  wait->task = task;
-  wait->socket = g_object_ref (socket);
-  wait->try_func = try_func;
-  attach (wait, SOURCE_IO, g_socket_create_source (socket, condition, NULL), G_SOURCE_FUNC (ready_cb));
+  source = g_source_new (&wait_funcs, sizeof (WaitSource));
+  self = (WaitSource *) source;
+  g_source_set_static_name (source, "[tailnet] socket");
+  self->task = task;
+  self->socket = g_object_ref (socket);
+  self->try_func = try_func;
+  g_source_set_priority (source, g_task_get_priority (task));
+  add_child (source, g_socket_create_source (socket, condition, NULL));
   if (g_task_get_cancellable (task) != NULL)
-    attach (wait, SOURCE_CANCELLED, tn_cancel_source_new (g_task_get_cancellable (task)), G_SOURCE_FUNC (cancelled_cb));
+    add_child (source, tn_cancel_source_new (g_task_get_cancellable (task)));
   if (closed != NULL)
-    attach (wait, SOURCE_CLOSED, tn_cancel_source_new (closed), G_SOURCE_FUNC (closed_cb));
+    {
+      self->closed = g_object_ref (closed);
+      add_child (source, tn_cancel_source_new (closed));
+    }
+  g_source_attach (source, g_task_get_context (task));
 }

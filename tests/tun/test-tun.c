@@ -496,6 +496,116 @@ test_ends (void)
   mirror_stop (&mirror);
 }
 
+/* Routes that lead elsewhere (or are not there yet) take nothing out of the tailnet, and nobody comes in by another interface. */
+static void
+test_bound (void)
+{
+  g_autoptr (TnNetstackListener) listener = NULL;
+  g_autoptr (GSocketAddress) local = NULL;
+  g_autoptr (GIOStream) client = NULL;
+  g_autoptr (GIOStream) server = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *expected = NULL;
+  g_autofree char *listeners = NULL;
+  Mirror mirror;
+
+  mirror_start (&mirror, "tn0");
+  kernel_ip ("link add other0 type veth peer name other1");
+  kernel_ip ("link set other0 up");
+  kernel_ip ("link set other1 up");
+  kernel_ip ("route add " MIRROR_OTHER4 "/32 dev other0");
+  listener = listen_at (&mirror, MIRROR_OWN4, 0, &error);
+  g_assert_no_error (error);
+  connect_pair (&mirror, listener, MIRROR_OTHER4, &client, &server);
+
+  local = TN_NETSTACK_LISTENER_GET_CLASS (listener)->dup_local_address (listener);
+  expected = g_strdup_printf (MIRROR_OWN4 "%%tn0:%u ", g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (local)));
+  g_assert_true (g_spawn_command_line_sync ("ss -Hltn", &listeners, NULL, NULL, &error));
+  g_assert_nonnull (strstr (listeners, expected));
+  kernel_ip ("link del other0");
+  mirror_stop (&mirror);
+}
+
+/* This host itself, whose packets pass by no interface but "lo". */
+static void
+test_own_address (void)
+{
+  static const char *const addresses[] = { MIRROR_OWN4, MIRROR_OWN6 };
+  Mirror mirror;
+
+  kernel_ip ("link set lo up");
+  mirror_start (&mirror, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (addresses); i++)
+    {
+      g_autoptr (TnNetstackListener) listener = NULL;
+      g_autoptr (GIOStream) client = NULL;
+      g_autoptr (GIOStream) server = NULL;
+      g_autoptr (GError) error = NULL;
+
+      listener = listen_at (&mirror, addresses[i], 0, &error);
+      g_assert_no_error (error);
+      connect_pair (&mirror, listener, addresses[i], &client, &server);
+      g_assert_cmpint (ping (&mirror, addresses[i], 56, &error), >, 0);
+      g_assert_no_error (error);
+    }
+  mirror_stop (&mirror);
+}
+
+typedef struct
+{
+  TnNetstackListener *listener;
+  GAsyncResult       *accepted;
+} Worker;
+
+static gpointer
+accept_thread (gpointer user_data)
+{
+  Worker *worker = user_data;
+
+  TN_NETSTACK_LISTENER_GET_CLASS (worker->listener)->accept_async (worker->listener, NULL, result_cb, &worker->accepted);
+  return NULL;
+}
+
+/* Calls of a thread without a context of its own end in the main thread, perhaps before they return. */
+static void
+test_workers (void)
+{
+  g_autoptr (TnNetstackListener) listener = NULL;
+  g_autoptr (GSocketAddress) local = NULL;
+  g_autoptr (GError) error = NULL;
+  TnNetstack *netstack;
+  guint16 port;
+  Mirror mirror;
+
+  mirror_start (&mirror, NULL);
+  netstack = TN_NETSTACK (mirror.overlay);
+  listener = listen_at (&mirror, "::", 0, &error);
+  g_assert_no_error (error);
+  local = TN_NETSTACK_LISTENER_GET_CLASS (listener)->dup_local_address (listener);
+  port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (local));
+  for (guint i = 0; i < 300; i++)
+    {
+      g_autoptr (GSocketAddress) remote = g_inet_socket_address_new_from_string (MIRROR_OTHER4, port);
+      g_autoptr (TnNetstackStream) stream = NULL;
+      g_autoptr (TnNetstackStream) other = NULL;
+      g_autoptr (GAsyncResult) connected = NULL;
+      Worker worker = { .listener = listener };
+      GThread *thread;
+
+      TN_NETSTACK_GET_IFACE (netstack)->connect_async (netstack, G_INET_SOCKET_ADDRESS (remote), NULL, result_cb, &connected);
+      thread = g_thread_new ("worker", accept_thread, &worker);
+      wait_result ("the worker's connection", &worker.accepted);
+      wait_result ("its other end", &connected);
+      g_thread_join (thread);
+      stream = TN_NETSTACK_GET_IFACE (netstack)->connect_finish (netstack, connected, &error);
+      g_assert_no_error (error);
+      other = TN_NETSTACK_LISTENER_GET_CLASS (listener)->accept_finish (listener, worker.accepted, &error);
+      g_assert_no_error (error);
+      g_object_unref (worker.accepted);
+    }
+  mirror_stop (&mirror);
+}
+
 static const struct { const char *path; void (*func) (void); } tests[] = {
   { "/tun/interface/names", test_names },
   { "/tun/interface/handed-in", test_handed_in },
@@ -506,6 +616,9 @@ static const struct { const char *path; void (*func) (void); } tests[] = {
   { "/tun/traffic/datagrams", test_datagrams },
   { "/tun/traffic/pings", test_pings },
   { "/tun/sockets/ends", test_ends },
+  { "/tun/sockets/bound", test_bound },
+  { "/tun/sockets/own-address", test_own_address },
+  { "/tun/sockets/workers", test_workers },
 };
 
 static char *missing;
