@@ -17,12 +17,16 @@ complete_checksum (guint8               *packet,
                    const TnVirtioHeader *header)
 {
   gsize place = (gsize) header->checksum_start + header->checksum_offset;
+  guint16 sum;
 
   if ((header->flags & TN_VIRTIO_NEEDS_CHECKSUM) == 0)
     return TRUE;
   if (place + 2 > len)
     return FALSE;
-  tn_put_u16be (packet + place, tn_checksum_finish (tn_checksum_add (0, packet + header->checksum_start, len - header->checksum_start)));
+  sum = tn_checksum_finish (tn_checksum_add (0, packet + header->checksum_start, len - header->checksum_start));
+  if (sum == 0 && header->checksum_offset == tn_offload_checksum_offset (TN_PROTO_UDP))
+    sum = 0xffff;      /* 0 would say that there is none (RFC 768), and IPv6 drops such datagrams */
+  tn_put_u16be (packet + place, sum);
   return TRUE;
 }
 
