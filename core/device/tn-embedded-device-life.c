@@ -228,8 +228,16 @@ make_netstack (TnEmbeddedDevice  *self,
                GError           **error)
 {
   GType type = tn_plugin_loader_find (TN_NETSTACK_EXTENSION_POINT_NAME, self->netstack_name, error);
+  g_autoptr (TnNetstack) netstack = type != G_TYPE_INVALID ? g_object_new (type, NULL) : NULL;
+  gboolean wants_interface = self->wanted_interface != NULL || self->tun_fd >= 0;
 
-  return type != G_TYPE_INVALID ? g_object_new (type, NULL) : NULL;
+  if (netstack != NULL && wants_interface && TN_OVERLAY_TRANSPORT_GET_IFACE (netstack)->get_interface == NULL)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "network stack \"%s\" has no interface of the kernel, and one was asked for",
+                   self->netstack_name);
+      return NULL;
+    }
+  return g_steal_pointer (&netstack);
 }
 
 /* One for what is not a router itself, and has an interface of the kernel. */

@@ -348,6 +348,21 @@ test_down_and_up (void)
   kit_free (guest);
 }
 
+/* A stack that has no interface cannot give one. */
+static void
+test_other_stack (void)
+{
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  g_autofree char *url = tn_testkit_tailnet_dup_control_url (tailnet);
+  g_autoptr (GError) error = NULL;
+  TnDevice *host = g_object_new (TN_TYPE_EMBEDDED_DEVICE, "hostname", "host", "control-url", url, "netstack", "lwip", "interface-name", "tn0", NULL);
+
+  g_assert_false (kit_start (host, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, "lwip"));
+  kit_free (host);
+}
+
 static char *missing;
 
 static void
@@ -365,6 +380,7 @@ main (int    argc,
     { "/tun/device/marks", test_marks },
     { "/tun/device/name", test_name },
     { "/tun/device/refused", test_refused },
+    { "/tun/device/other-stack", test_other_stack },
     { "/tun/device/unprivileged", test_unprivileged },
     { "/tun/device/deleted", test_deleted },
     { "/tun/device/down-and-up", test_down_and_up },
