@@ -47,6 +47,15 @@ collect_fields (TnMapFields *fields,
         }
 }
 
+gboolean
+tn_map_fields_have_peers (const TnMapFields *fields)
+{
+  TnJsonIter iter = TN_JSON_ITER_INIT (fields->text[MAP_PEERS]);
+  TnJsonText first;
+
+  return tn_json_array_next (&iter, &first);
+}
+
 static char *
 dup_nonempty (TnJsonText value)
 {

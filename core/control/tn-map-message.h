@@ -38,6 +38,9 @@ typedef struct
   gint64      sleep_us;            /* before the message counts */
 } TnMapMessage;
 
+/* A full list of peers. An empty one is none: servers cannot say "no peers" this way. */
+gboolean tn_map_fields_have_peers (const TnMapFields *fields);
+
 gboolean tn_map_message_read  (TnMapMessage *message, const char *json, gsize len, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void     tn_map_message_clear (TnMapMessage *message);
 

@@ -76,9 +76,27 @@ void          tn_netmap_node_append_json (GString *out, const TnNetmapNode *node
 
 guint         tn_netmap_find      (const TnNetmap *netmap, gint64 id);      /* index of a peer, or of where it belongs */
 
-/* Peers of a message, by the rules of the delta protocol; the texts may be absent. */
-gboolean      tn_netmap_update_peers (TnNetmap *netmap, const TnMapFields *fields, gint64 now_us, TnNetmapChanges *changes,
-                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* By ascending id; of several with the same one the last stays. */
+void          tn_netmap_sort_nodes (GPtrArray *nodes);
+
+/* Peers of a message, by the rules of the delta protocol; the texts may be absent. The draft is good as long as the map is not touched,
+ * and for one use. */
+typedef struct _TnPeersDraft TnPeersDraft;
+
+TnPeersDraft *tn_netmap_draft_peers (const TnNetmap *netmap, const TnMapFields *fields, gint64 now_us, GError **error);
+void          tn_netmap_adopt_peers (TnNetmap *netmap, TnPeersDraft *draft, TnNetmapChanges *changes);
+void          tn_peers_draft_free   (TnPeersDraft *draft);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnPeersDraft, tn_peers_draft_free)
+
+/* Of these the deltas. */
+typedef struct _TnPeerDelta TnPeerDelta;
+
+TnPeerDelta  *tn_peer_delta_new   (const TnNetmap *netmap, const TnMapFields *fields, gint64 now_us, GError **error);
+void          tn_peer_delta_apply (TnPeerDelta *delta, TnNetmap *netmap, TnNetmapChanges *changes);
+void          tn_peer_delta_free  (TnPeerDelta *delta);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnPeerDelta, tn_peer_delta_free)
 
 /* FALSE with an error that names the member and shows the value. */
 gboolean      tn_wire_fail (GError **error, const char *what, TnJsonText value);

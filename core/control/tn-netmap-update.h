@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* Applies a message that was read. @now_us: our clock, Unix time. On failure the stream is over, and the map no longer to be used. */
+/* Applies a message that was read. @now_us: our clock, Unix time. On failure the stream is over, and
+ * the map as it was. */
 gboolean tn_netmap_apply      (TnNetmap *netmap, const TnMapMessage *message, gint64 now_us, TnNetmapChanges *changes,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

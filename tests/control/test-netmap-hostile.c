@@ -5,6 +5,7 @@
 
 #include "tn-error.h"
 #include "tn-netmap-private.h"
+#include "tn-netmap-text.h"
 #include "tn-netmap-update.h"
 
 /* What no server sends, and one that was taken over could. */
@@ -91,7 +92,7 @@ test_filters (void)
 
   g_assert_false (update (netmap, changes, json, &error));
   g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
-  g_assert_cmpuint (netmap->filters->len, ==, TN_NETMAP_FILTERS_MAX);
+  g_assert_cmpuint (netmap->filters->len, ==, 0);
 }
 
 static void
@@ -132,6 +133,86 @@ test_peers (void)
   g_assert_nonnull (tn_netmap_lookup (netmap, N_MANY));
 }
 
+/* Each patch would have to copy the node. */
+static void
+test_patches (void)
+{
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+  g_autoptr (GString) json = g_string_new ("{" SELF ",\"Peers\":[{\"ID\":2,\"StableID\":\"n2\",\"Key\":\"" KEY "\",\"CapMap\":{\"c\":null");
+  g_autoptr (GString) patches = g_string_new ("{\"PeersChangedPatch\":[{\"NodeID\":2,\"DERPRegion\":7}");
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 20000; i++)
+    g_string_append_printf (json, ",\"c%u\":null", i);
+  g_string_append (json, "}}]}");
+  update (netmap, changes, json->str, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i <= N_MANY; i++)
+    g_string_append_printf (patches, ",{\"NodeID\":2,\"DERPRegion\":%u}", 1 + i % 900);
+  g_string_append (patches, "]}");
+  update (netmap, changes, patches->str, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (changes->changed->len, ==, 1);
+  g_assert_cmpint (tn_netmap_lookup (netmap, 2)->home_region, ==, 1 + N_MANY % 900);
+}
+
+static GBytes *
+to_text (const TnNetmap *netmap)
+{
+  g_autoptr (TnNetmapText) text = tn_netmap_text_new (netmap);
+  g_autoptr (GOutputStream) stream = g_memory_output_stream_new_resizable ();
+
+  g_assert_true (tn_netmap_text_write (text, G_MAXSIZE, stream, NULL, NULL));
+  g_assert_true (g_output_stream_close (stream, NULL, NULL));
+  return g_memory_output_stream_steal_as_bytes (G_MEMORY_OUTPUT_STREAM (stream));
+}
+
+#define BAD_RULES "[{\"SrcIPs\":[\"100.64.0.1\"],\"DstPorts\":[{\"IP\":\"*\",\"Ports\":{\"First\":-1,\"Last\":\"x\"}}]}]"
+#define PEER(id, more) "{\"ID\":" #id ",\"StableID\":\"n" #id "\",\"Key\":\"" KEY "\"" more "}"
+
+/* Who follows the map was told nothing of a message that is refused, so nothing of it may be in the map. */
+static void
+test_refused (void)
+{
+  static const char all[] =
+    "{" SELF ",\"Domain\":\"a.test\",\"Peers\":[" PEER (2, "") "," PEER (3, "") "],\"UserProfiles\":[{\"ID\":1,\"LoginName\":\"one\"}],"
+    "\"PacketFilters\":{\"a\":[],\"b\":[]},\"DERPMap\":{\"Regions\":{\"1\":{\"RegionID\":1,\"RegionCode\":\"r\",\"Nodes\":["
+    "{\"Name\":\"1a\",\"RegionID\":1,\"HostName\":\"r.test\"}]}}}}";
+  static const char *const bad[] = {
+    "{\"PeersRemoved\":[2],\"OnlineChange\":{\"3\":7}}",
+    "{\"PeersRemoved\":[2,\"x\"]}",
+    "{\"PeersChanged\":[" PEER (3, ",\"Name\":\"c.test.\"") "," PEER (4, "") "],\"PeerSeenChange\":{\"3\":true,\"2\":7}}",
+    "{\"OnlineChange\":{\"2\":true},\"PeersChangedPatch\":[{\"NodeID\":3,\"DERPRegion\":1},{\"NodeID\":3,\"DERPRegion\":\"x\"}]}",
+    "{\"PeersRemoved\":[3],\"Node\":{}}",
+    "{\"Peers\":[" PEER (5, "") "],\"UserProfiles\":[{\"ID\":2,\"LoginName\":\"two\"},{\"ID\":\"x\"}]}",
+    "{\"UserProfiles\":[{\"ID\":1,\"LoginName\":\"uno\"}],\"DERPMap\":{\"Regions\":{\"1\":{\"RegionID\":1,\"Latitude\":\"x\"}}}}",
+    "{\"DERPMap\":{\"OmitDefaultRegions\":true,\"Regions\":{}},\"PacketFilters\":{\"*\":null,\"c\":[],\"d\":" BAD_RULES "}}",
+    "{\"PacketFilters\":{\"a\":[],\"b\":null,\"c\":" BAD_RULES "}}",
+    "{\"PacketFilter\":[],\"PacketFilters\":{\"b\":" BAD_RULES "}}",
+  };
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+  g_autoptr (GBytes) before = NULL;
+  g_autoptr (GError) none = NULL;
+
+  update (netmap, changes, all, &none);
+  g_assert_no_error (none);
+  before = to_text (netmap);
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GBytes) after = NULL;
+
+      g_test_message ("%s", bad[i]);
+      g_assert_false (update (netmap, changes, bad[i], &error));
+      g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
+      g_assert_true (tn_netmap_changes_is_empty (changes));
+      after = to_text (netmap);
+      g_assert_true (g_bytes_equal (before, after));
+    }
+}
+
 static void
 test_relay_names (void)
 {
@@ -162,6 +243,8 @@ main (int   argc,
   g_test_add_func ("/control/netmap/many-messages", test_messages);
   g_test_add_func ("/control/netmap/many-filters", test_filters);
   g_test_add_func ("/control/netmap/many-peers", test_peers);
+  g_test_add_func ("/control/netmap/many-patches", test_patches);
+  g_test_add_func ("/control/netmap/refused", test_refused);
   g_test_add_func ("/control/netmap/relay-names", test_relay_names);
   return g_test_run ();
 }

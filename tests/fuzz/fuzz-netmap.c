@@ -55,13 +55,37 @@ assert_there (const TnNetmap *netmap,
     g_assert ((tn_netmap_lookup (netmap, g_array_index (ids, gint64, i)) != NULL) == there);
 }
 
-/* FALSE: the stream is over. The map is shown until another stream has one, whatever the message left of it. */
+static GBytes *
+to_text (const TnNetmap *netmap)
+{
+  g_autoptr (TnNetmapText) text = tn_netmap_text_new (netmap);
+  g_autoptr (GOutputStream) stream = g_memory_output_stream_new_resizable ();
+
+  g_assert (tn_netmap_text_write (text, G_MAXSIZE, stream, NULL, NULL));
+  g_assert (g_output_stream_close (stream, NULL, NULL));
+  return g_memory_output_stream_steal_as_bytes (G_MEMORY_OUTPUT_STREAM (stream));
+}
+
+/* What was told of the map holds until another stream has one: a message that is refused leaves nothing in it. */
+static void
+assert_untouched (const TnNetmap        *netmap,
+                  const TnNetmapChanges *changes,
+                  GBytes                *before)
+{
+  g_autoptr (GBytes) after = netmap->self != NULL ? to_text (netmap) : NULL;
+
+  g_assert (tn_netmap_changes_is_empty (changes));
+  g_assert ((before == NULL) == (after == NULL) && (before == NULL || g_bytes_equal (before, after)));
+}
+
+/* FALSE: the stream is over. */
 static gboolean
 apply (TnNetmap        *netmap,
        TnNetmapChanges *changes,
        const char      *json,
        gsize            len)
 {
+  g_autoptr (GBytes) before = netmap->self != NULL ? to_text (netmap) : NULL;
   g_auto (TnMapMessage) message = { 0 };
   gboolean ok;
 
@@ -77,6 +101,8 @@ apply (TnNetmap        *netmap,
       assert_there (netmap, changes->changed, TRUE);
       assert_there (netmap, changes->removed, FALSE);
     }
+  if (!ok)
+    assert_untouched (netmap, changes, before);
   touch (netmap);
   return ok;
 }
@@ -99,17 +125,6 @@ follow_stream (const char *data,
       data = next + 1;
     }
   return netmap;
-}
-
-static GBytes *
-to_text (const TnNetmap *netmap)
-{
-  g_autoptr (TnNetmapText) text = tn_netmap_text_new (netmap);
-  g_autoptr (GOutputStream) stream = g_memory_output_stream_new_resizable ();
-
-  g_assert (tn_netmap_text_write (text, G_MAXSIZE, stream, NULL, NULL));
-  g_assert (g_output_stream_close (stream, NULL, NULL));
-  return g_memory_output_stream_steal_as_bytes (G_MEMORY_OUTPUT_STREAM (stream));
 }
 
 static void
