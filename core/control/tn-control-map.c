@@ -153,11 +153,14 @@ adopt_netmap (TnControlClient    *self,
   self->netmap = g_steal_pointer (&self->next_netmap);
 }
 
-/* The server goes on with the map of the stream before. */
+/* The server goes on with the map of the stream before. One that tells all of a map begins anew, whatever it calls the session: what it
+ * does not name is gone. */
 static gboolean
 is_resumed (TnControlClient    *self,
             const TnMapMessage *message)
 {
+  if (message->fields.text[MAP_NODE].text != NULL && tn_map_fields_have_peers (&message->fields))
+    return FALSE;
   return self->next_netmap != NULL && self->netmap != NULL && self->session_handle != NULL && message->session_handle != NULL &&
          g_str_equal (self->session_handle, message->session_handle);
 }
@@ -219,13 +222,12 @@ handle_message (TnControlClient     *self,
     self->map_good_us = tn_boot_time_us ();
   if (!message->keep_alive)
     adopt_netmap (self, message);
-  heed (self, message);
-  if (message->keep_alive || self->map_serial != serial)
-    return TRUE;
-
+  /* Told first: what it wants besides may end the stream, and the map has changed all the same. */
   if (self->handler->netmap != NULL && !tn_netmap_changes_is_empty (self->changes))
     self->handler->netmap (self, self->netmap, self->changes, self->user_data);
   if (self->map_serial == serial)
+    heed (self, message);
+  if (self->map_serial == serial && !message->keep_alive)
     show_state (self);
   return TRUE;
 }

@@ -67,6 +67,50 @@ test_resume (Fixture *fixture, gconstpointer data)
   fixture_clear (&new);
 }
 
+static char *
+write_map (Fixture *fixture, const char *handle, const char *more)
+{
+  const TnNetmap *map = tn_control_client_get_netmap (fixture->client);
+  g_autofree char *self = tn_netmap_node_to_json (map->self);
+  g_autofree char *peer = tn_netmap_node_to_json (g_ptr_array_index (map->peers, 0));
+
+  return g_strdup_printf ("{\"MapSessionHandle\":\"%s\",\"Seq\":1,\"Node\":%s,\"Peers\":[%s]%s}", handle, self, peer, more);
+}
+
+static void
+expect_nothing_kept (Fixture *fixture)
+{
+  const TnNetmap *map = tn_control_client_get_netmap (fixture->client);
+
+  fixture->on_map = NULL;
+  g_assert_cmpuint (map->peers->len, ==, 1);
+  g_assert_null (map->domain);
+  g_assert_null (map->relays);
+}
+
+/* One that says it goes on, and tells all of a map nevertheless, has begun anew: what it does not name is gone. */
+static void
+test_resume_in_full (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *json = NULL;
+  Fixture peer = { 0 };
+
+  g_object_set (fixture->control, "resumable-sessions", TRUE, NULL);
+  start_peer (&peer, fixture, "peer");
+  join (fixture);
+  fixture->wanted = 1;
+  wait_for ("the peer", has_peers, fixture);
+  g_assert_nonnull (tn_control_client_get_netmap (fixture->client)->domain);
+  json = write_map (fixture, fixture->client->session_handle, "");
+  tn_testkit_control_script_message (fixture->control, json);
+  fixture->on_map = expect_nothing_kept;
+  tn_testkit_control_drop_connections (fixture->control, "node");
+  fixture->wanted = 2;
+  wait_for ("all of the map", has_maps, fixture);
+  g_assert_null (fixture->on_map);
+  fixture_clear (&peer);
+}
+
 /* One that cannot is not asked to. */
 static void
 test_no_resume (Fixture *fixture, gconstpointer data)
@@ -250,6 +294,32 @@ test_page (Fixture *fixture, gconstpointer data)
   g_assert_true (shows_page (fixture));
   tn_testkit_control_drop_connections (fixture->control, "node");
   wait_for ("the page to be done with", shows_no_page, fixture);
+}
+
+static void
+expect_no_page (Fixture *fixture)
+{
+  fixture->on_map = NULL;
+  g_assert_true (shows_no_page (fixture));
+}
+
+/* What else a message wants may end its stream, and must not keep the change of the map from those who follow it. */
+static void
+test_map_first (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *json = NULL;
+  Fixture peer = { 0 };
+
+  start_peer (&peer, fixture, "peer");
+  join (fixture);
+  fixture->wanted = 1;
+  wait_for ("the peer", has_peers, fixture);
+  json = write_map (fixture, "", ",\"PopBrowserURL\":\"https://page.test/\"");
+  fixture->on_map = expect_no_page;
+  send (fixture, json);
+  wait_for ("the page", shows_page, fixture);
+  g_assert_null (fixture->on_map);
+  fixture_clear (&peer);
 }
 
 /* --- Where to reach it --- */
@@ -448,12 +518,14 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
 #define ADD(path, func) g_test_add ("/control/session/" path, Fixture, NULL, set_up, func, tear_down)
   ADD ("resume", test_resume);
+  ADD ("resume-in-full", test_resume_in_full);
   ADD ("no-resume", test_no_resume);
   ADD ("forgotten", test_forgotten);
   ADD ("no-updates", test_no_updates);
   ADD ("same-relays", test_same_relays);
   ADD ("sleep", test_sleep);
   ADD ("page", test_page);
+  ADD ("map-first", test_map_first);
   ADD ("dial-plan", test_dial_plan);
   ADD ("black-hole", test_black_hole);
   return g_test_run ();
