@@ -130,6 +130,8 @@ read_changed (TnPeerDelta  *self,
 
       if (tn_json_text_is_null (item))
         continue;
+      if (self->replaced->len + self->patches->len >= TN_NETMAP_PEERS_MAX)
+        return tn_netmap_fail_many (error, "changed peers", self->replaced->len + self->patches->len + (gsize) 1, TN_NETMAP_PEERS_MAX);
       if (!tn_wire_node_parse (&wire, item, &self->arena, error))
         return FALSE;
       old = tn_netmap_lookup (self->netmap, wire.node.id);
@@ -295,30 +297,38 @@ read_delta (TnPeerDelta        *self,
   return TRUE;
 }
 
-static void
-make (TnPeerDelta *self,
-      Draft       *draft)
+static gboolean
+make (TnPeerDelta  *self,
+      Draft        *draft,
+      GError      **error)
 {
   if (draft->node == NULL)
     {
       self->n_gone++;
-      return;
+      return TRUE;
     }
   self->n_added += draft->was == NULL;
   draft->differs = draft->was == NULL || tn_netmap_node_compare (draft->was, draft->node) != 0;
-  if (draft->differs || g_strcmp0 (draft->was->audit_log_id, draft->node->audit_log_id) != 0)
-    draft->made = tn_netmap_node_pack (draft->node);
+  if (!draft->differs && g_strcmp0 (draft->was->audit_log_id, draft->node->audit_log_id) == 0)
+    return TRUE;
+  draft->made = tn_netmap_node_pack (draft->node, error);
+  return draft->made != NULL;
 }
 
-static void
-make_all (TnPeerDelta *self)
+static gboolean
+make_all (TnPeerDelta  *self,
+          GError      **error)
 {
   GHashTableIter iter;
   gpointer draft;
+  gsize n;
 
   g_hash_table_iter_init (&iter, self->drafts);
   while (g_hash_table_iter_next (&iter, NULL, &draft))
-    make (self, draft);
+    if (!make (self, draft, error))
+      return FALSE;
+  n = (gsize) self->netmap->peers->len + self->n_added - self->n_gone;
+  return n <= TN_NETMAP_PEERS_MAX || tn_netmap_fail_many (error, "peers", n, TN_NETMAP_PEERS_MAX);
 }
 
 TnPeerDelta *
@@ -334,9 +344,8 @@ tn_peer_delta_new (const TnNetmap     *netmap,
   self->drafts = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, draft_free);
   self->replaced = g_ptr_array_new ();
   self->patches = g_array_new (FALSE, FALSE, sizeof (TnWirePatch));
-  if (!read_delta (self, fields, error))
+  if (!read_delta (self, fields, error) || !make_all (self, error))
     return NULL;
-  make_all (self);
   return g_steal_pointer (&self);
 }
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "tn-error.h"
 #include "tn-json-put.h"
 #include "tn-json-text.h"
 
@@ -119,13 +120,20 @@ pack_node (Packer             *p,
 }
 
 TnNetmapNode *
-tn_netmap_node_pack (const TnNetmapNode *from)
+tn_netmap_node_pack (const TnNetmapNode  *from,
+                     GError             **error)
 {
   Packer p = { NULL, 0 };
   TnNetmapNode scratch = *from;
   TnNetmapNode *node;
 
   pack_node (&p, from, &scratch);
+  if (p.used > TN_NETMAP_NODE_MAX)
+    {
+      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "node %" G_GINT64_FORMAT " of %" G_GSIZE_FORMAT " bytes, at most %u allowed", from->id,
+                   p.used, TN_NETMAP_NODE_MAX);
+      return NULL;
+    }
   p.block = g_malloc (p.used);
   node = (TnNetmapNode *) (gpointer) p.block;
   *node = *from;

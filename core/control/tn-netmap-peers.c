@@ -65,15 +65,24 @@ parse_all (const TnNetmap  *netmap,
 
   while (tn_json_array_next (&iter, &item))
     {
+      TnNetmapNode *node;
       TnWireNode wire;
 
       if (tn_json_text_is_null (item))
         continue;
+      if (nodes->len == TN_NETMAP_PEERS_MAX)
+        {
+          tn_netmap_fail_many (error, "peers", (gsize) nodes->len + 1, TN_NETMAP_PEERS_MAX);
+          return NULL;
+        }
       tn_arena_reset (&arena);
       if (!tn_wire_node_parse (&wire, item, &arena, error))
         return NULL;
       keep_fresher_disco_key (&wire.node, tn_netmap_lookup (netmap, wire.node.id));
-      g_ptr_array_add (nodes, tn_netmap_node_pack (&wire.node));
+      node = tn_netmap_node_pack (&wire.node, error);
+      if (node == NULL)
+        return NULL;
+      g_ptr_array_add (nodes, node);
     }
 
   tn_netmap_sort_nodes (nodes);

@@ -12,10 +12,17 @@ G_BEGIN_DECLS
 #define TN_NETMAP_MESSAGES_MAX 1000u
 #define TN_NETMAP_FILTERS_MAX 4096u
 
+/* Far above the largest tailnets, of some 100 000 nodes, and about what a frame of the largest size can name. Of a block of a node most is
+ * routes: some 40 bytes each of a router that offers them. */
+#define TN_NETMAP_PEERS_MAX 250000u
+#define TN_NETMAP_USERS_MAX 250000u
+#define TN_NETMAP_NODE_MAX (1u << 20)
+
+gboolean      tn_netmap_fail_many (GError **error, const char *what, gsize n, guint max);      /* FALSE with an error that shows both */
 void          tn_netmap_user_free (TnNetmapUser *user);
 
-/* One block out of a node whose pointers lead anywhere. */
-TnNetmapNode *tn_netmap_node_pack (const TnNetmapNode *from);
+/* One block out of a node whose pointers lead anywhere. NULL: it would be too large. */
+TnNetmapNode *tn_netmap_node_pack (const TnNetmapNode *from, GError **error);
 
 typedef enum
 {

@@ -62,8 +62,8 @@ read_self (Draft       *draft,
       g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "Node: this device has no ID or no key");
       return FALSE;
     }
-  draft->self = tn_netmap_node_pack (&wire.node);
-  return TRUE;
+  draft->self = tn_netmap_node_pack (&wire.node, error);
+  return draft->self != NULL;
 }
 
 static TnNetmapUser *
@@ -85,9 +85,25 @@ read_user (gint64     id,
 }
 
 static gboolean
-read_users (Draft       *draft,
-            TnJsonText   list,
-            GError     **error)
+count_users (Draft           *draft,
+             const TnNetmap  *netmap,
+             GError         **error)
+{
+  guint n = g_hash_table_size (netmap->users);
+  GHashTableIter iter;
+  gpointer id;
+
+  g_hash_table_iter_init (&iter, draft->users);
+  while (g_hash_table_iter_next (&iter, &id, NULL))
+    n += !g_hash_table_contains (netmap->users, id);
+  return n <= TN_NETMAP_USERS_MAX || tn_netmap_fail_many (error, "users", n, TN_NETMAP_USERS_MAX);
+}
+
+static gboolean
+read_users (Draft           *draft,
+            const TnNetmap  *netmap,
+            TnJsonText       list,
+            GError         **error)
 {
   TnJsonIter iter = TN_JSON_ITER_INIT (list);
   TnJsonText item;
@@ -104,8 +120,10 @@ read_users (Draft       *draft,
         return tn_wire_fail (error, "UserProfiles", item);
       user = read_user (id, item);
       g_hash_table_replace (draft->users, &user->id, user);
+      if (g_hash_table_size (draft->users) > TN_NETMAP_USERS_MAX)
+        break;
     }
-  return TRUE;
+  return count_users (draft, netmap, error);
 }
 
 static gboolean
@@ -233,7 +251,7 @@ read_parts (Draft              *draft,
 {
   return (draft->peers = tn_netmap_draft_peers (netmap, fields, now_us, error)) != NULL &&
          read_self (draft, fields->text[MAP_NODE], error) &&
-         read_users (draft, fields->text[MAP_USER_PROFILES], error) &&
+         read_users (draft, netmap, fields->text[MAP_USER_PROFILES], error) &&
          read_relays (draft, netmap, fields->text[MAP_DERP_MAP], error) &&
          read_filters (draft, netmap, fields, error);
 }

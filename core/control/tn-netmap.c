@@ -3,7 +3,18 @@
 
 #include "tn-netmap-private.h"
 
+#include "tn-error.h"
 #include "tn-expiry.h"
+
+gboolean
+tn_netmap_fail_many (GError     **error,
+                     const char  *what,
+                     gsize        n,
+                     guint        max)
+{
+  g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "map of %" G_GSIZE_FORMAT " %s, at most %u allowed", n, what, max);
+  return FALSE;
+}
 
 void
 tn_netmap_user_free (TnNetmapUser *user)

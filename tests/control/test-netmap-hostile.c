@@ -157,6 +157,52 @@ test_patches (void)
   g_assert_cmpint (tn_netmap_lookup (netmap, 2)->home_region, ==, 1 + N_MANY % 900);
 }
 
+static void
+assert_too_many (TnNetmap   *netmap,
+                 const char *json,
+                 const char *shown)
+{
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (update (netmap, changes, json, &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_MALFORMED);
+  g_assert_nonnull (strstr (error->message, shown));
+}
+
+/* Neither at once nor one after the other. */
+static void
+test_bounds (void)
+{
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+  g_autoptr (GString) peers = g_string_new ("{" SELF ",\"Peers\":[");
+  g_autoptr (GString) users = g_string_new ("],\"UserProfiles\":[{\"ID\":1}");
+  g_autoptr (GString) node = g_string_new ("{\"PeersChangedPatch\":[{\"NodeID\":2,\"CapMap\":{\"c\":[\"");
+  g_autofree char *all = NULL;
+  g_autofree char *more = NULL;
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 2; i < TN_NETMAP_PEERS_MAX + 2; i++)
+    append_peer (peers, i);
+  for (guint i = 2; i <= TN_NETMAP_USERS_MAX; i++)
+    g_string_append_printf (users, ",{\"ID\":%u}", i);
+  all = g_strconcat (peers->str, users->str, "]}", NULL);
+  update (netmap, changes, all, &error);
+  g_assert_no_error (error);
+
+  append_peer (peers, 1000000);
+  more = g_strconcat (peers->str, "]}", NULL);
+  assert_too_many (netmap, more, "250001 peers");
+  assert_too_many (netmap, "{\"PeersChanged\":[{\"ID\":1000000,\"StableID\":\"n\",\"Key\":\"" KEY "\"}]}", "250001 peers");
+  assert_too_many (netmap, "{\"UserProfiles\":[{\"ID\":1},{\"ID\":1000000}]}", "250001 users");
+  for (guint i = 0; i < TN_NETMAP_NODE_MAX; i++)
+    g_string_append_c (node, 'x');
+  g_string_append (node, "\"]}}]}");
+  assert_too_many (netmap, node->str, "node 2 of 1048");
+  g_assert_cmpuint (netmap->peers->len, ==, TN_NETMAP_PEERS_MAX);
+}
+
 static GBytes *
 to_text (const TnNetmap *netmap)
 {
@@ -244,6 +290,7 @@ main (int   argc,
   g_test_add_func ("/control/netmap/many-filters", test_filters);
   g_test_add_func ("/control/netmap/many-peers", test_peers);
   g_test_add_func ("/control/netmap/many-patches", test_patches);
+  g_test_add_func ("/control/netmap/bounds", test_bounds);
   g_test_add_func ("/control/netmap/refused", test_refused);
   g_test_add_func ("/control/netmap/relay-names", test_relay_names);
   return g_test_run ();
