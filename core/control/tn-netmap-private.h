@@ -20,6 +20,7 @@ G_BEGIN_DECLS
 
 gboolean      tn_netmap_fail_many (GError **error, const char *what, gsize n, guint max);      /* FALSE with an error that shows both */
 void          tn_netmap_user_free (TnNetmapUser *user);
+void          tn_netmap_message_free (TnNetmapMessage *message);
 
 /* One block out of a node whose pointers lead anywhere. NULL: it would be too large. */
 TnNetmapNode *tn_netmap_node_pack (const TnNetmapNode *from, GError **error);

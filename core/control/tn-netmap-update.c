@@ -388,46 +388,100 @@ parse_display_message (const char *id,
   return message;
 }
 
-static void
+static gboolean
+message_equal (const TnNetmapMessage *a,
+               const TnNetmapMessage *b)
+{
+  return g_str_equal (a->id, b->id) && g_str_equal (a->title, b->title) && g_str_equal (a->text, b->text) &&
+         g_str_equal (a->severity, b->severity) && g_strcmp0 (a->action_url, b->action_url) == 0 &&
+         g_strcmp0 (a->action_label, b->action_label) == 0 && a->impacts_connectivity == b->impacts_connectivity;
+}
+
+static gboolean
+messages_equal (const GPtrArray *a,
+                const GPtrArray *b)
+{
+  if (a->len != b->len)
+    return FALSE;
+  for (guint i = 0; i < a->len; i++)
+    if (!message_equal (g_ptr_array_index (a, i), g_ptr_array_index (b, i)))
+      return FALSE;
+  return TRUE;
+}
+
+/* TRUE: it differs from the one before. */
+static gboolean
 set_display_message (TnNetmap   *netmap,
                      const char *id,
                      TnJsonText  object)
 {
+  TnNetmapMessage *message = tn_json_text_is_null (object) ? NULL : parse_display_message (id, object);
   guint at;
+  gboolean there = find_name (netmap->messages, message_id, id, &at);
 
-  if (find_name (netmap->messages, message_id, id, &at))
+  if (message != NULL && (there ? message_equal (g_ptr_array_index (netmap->messages, at), message)
+                                : netmap->messages->len >= TN_NETMAP_MESSAGES_MAX))
+    {
+      tn_netmap_message_free (message);
+      return FALSE;
+    }
+  if (there)
     g_ptr_array_remove_index (netmap->messages, at);
-  if (!tn_json_text_is_null (object) && netmap->messages->len < TN_NETMAP_MESSAGES_MAX)
-    g_ptr_array_insert (netmap->messages, (int) at, parse_display_message (id, object));
+  if (message != NULL)
+    g_ptr_array_insert (netmap->messages, (int) at, message);
+  return there || message != NULL;
 }
 
+static gboolean
+update_messages (TnNetmap   *netmap,
+                 TnJsonText  messages)
+{
+  g_autoptr (GPtrArray) before = NULL;
+  TnJsonIter iter = TN_JSON_ITER_INIT (messages);
+  TnJsonText key, value;
+  gboolean changed = FALSE;
+
+  if (tn_json_text_kind (messages) != TN_JSON_OBJECT)
+    return FALSE;
+  if (tn_json_text_kind (tn_json_text_member (messages, "*")) == TN_JSON_NULL)
+    {
+      before = netmap->messages;
+      netmap->messages = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_netmap_message_free);
+    }
+  while (tn_json_object_next (&iter, &key, &value))
+    {
+      g_autofree char *id = tn_json_text_dup_string (key);
+
+      if (!g_str_equal (id, "*") && set_display_message (netmap, id, value))
+        changed = TRUE;
+    }
+  return before != NULL ? !messages_equal (before, netmap->messages) : changed;
+}
+
+static gboolean
+health_equal (const char *const *a,
+              const char *const *b)
+{
+  const char *const none[] = { NULL };
+
+  return g_strv_equal (a != NULL ? a : none, b != NULL ? b : none);
+}
+
+/* Servers repeat these as well, and empty ones. */
 static void
 update_health (TnNetmap          *netmap,
                const TnMapFields *fields,
                TnNetmapChanges   *changes)
 {
-  TnJsonText messages = fields->text[MAP_DISPLAY_MESSAGES];
-  TnJsonIter iter = TN_JSON_ITER_INIT (messages);
-  TnJsonText key, value;
-
+  changes->health = update_messages (netmap, fields->text[MAP_DISPLAY_MESSAGES]) ? 1 : 0;
   if (fields->text[MAP_HEALTH].text != NULL)
     {
-      g_strfreev (netmap->health);
-      netmap->health = tn_json_text_dup_strv (fields->text[MAP_HEALTH]);
-      changes->health = TRUE;
-    }
-  if (tn_json_text_kind (messages) != TN_JSON_OBJECT)
-    return;
-  if (tn_json_text_kind (tn_json_text_member (messages, "*")) == TN_JSON_NULL)
-    g_ptr_array_set_size (netmap->messages, 0);
-  while (tn_json_object_next (&iter, &key, &value))
-    {
-      g_autofree char *id = tn_json_text_dup_string (key);
+      g_auto (GStrv) before = g_steal_pointer (&netmap->health);
 
-      if (!g_str_equal (id, "*"))
-        set_display_message (netmap, id, value);
+      netmap->health = tn_json_text_dup_strv (fields->text[MAP_HEALTH]);
+      if (!health_equal ((const char *const *) before, (const char *const *) netmap->health))
+        changes->health = TRUE;
     }
-  changes->health = TRUE;
 }
 
 /* A hash of 32 bytes in base32 without padding. */

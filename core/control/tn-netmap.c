@@ -26,11 +26,9 @@ tn_netmap_user_free (TnNetmapUser *user)
   g_free (user);
 }
 
-static void
-message_free (gpointer data)
+void
+tn_netmap_message_free (TnNetmapMessage *message)
 {
-  TnNetmapMessage *message = data;
-
   g_free (message->id);
   g_free (message->title);
   g_free (message->text);
@@ -47,7 +45,7 @@ tn_netmap_new (void)
 
   netmap->peers = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_netmap_node_unref);
   netmap->users = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) tn_netmap_user_free);      /* the key is in the value */
-  netmap->messages = g_ptr_array_new_with_free_func (message_free);
+  netmap->messages = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_netmap_message_free);
   netmap->filters = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_wire_filter_free);
   netmap->collect_services = -1;
   return netmap;

@@ -82,6 +82,38 @@ test_messages (void)
   g_assert_cmpuint (netmap->messages->len, ==, 0);
 }
 
+/* What says nothing new is no news to anybody. */
+static void
+test_same_health (void)
+{
+#define MESSAGES "\"DisplayMessages\":{\"*\":null,\"a\":{\"Title\":\"t\"},\"b\":{\"Title\":\"u\"}},\"Health\":[\"x\"]"
+  static const struct { const char *json; gboolean changed; } cases[] = {
+    { "{" SELF ",\"DisplayMessages\":{},\"Health\":[]}", FALSE }, { "{\"DisplayMessages\":{\"*\":null,\"a\":null}}", FALSE },
+    { "{" MESSAGES "}", TRUE },
+    { "{" MESSAGES "}", FALSE },
+    { "{\"DisplayMessages\":{\"a\":{\"Title\":\"t\"}}}", FALSE },
+    { "{\"DisplayMessages\":{\"a\":{\"Title\":\"T\"}}}", TRUE },
+    { "{\"DisplayMessages\":{\"c\":null}}", FALSE },
+    { "{\"DisplayMessages\":{\"b\":null}}", TRUE },
+    { "{\"Health\":[\"x\"]}", FALSE },
+    { "{\"Health\":[\"x\",\"y\"]}", TRUE },
+    { "{\"DisplayMessages\":{\"*\":null}}", TRUE },
+    { "{\"Health\":[]}", TRUE },
+  };
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_test_message ("%s", cases[i].json);
+      update (netmap, changes, cases[i].json, &error);
+      g_assert_no_error (error);
+      g_assert_cmpint (changes->health, ==, cases[i].changed);
+    }
+}
+
 static void
 test_filters (void)
 {
@@ -287,6 +319,7 @@ main (int   argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/control/netmap/self-node-without-id", test_self);
   g_test_add_func ("/control/netmap/many-messages", test_messages);
+  g_test_add_func ("/control/netmap/same-health", test_same_health);
   g_test_add_func ("/control/netmap/many-filters", test_filters);
   g_test_add_func ("/control/netmap/many-peers", test_peers);
   g_test_add_func ("/control/netmap/many-patches", test_patches);
