@@ -177,3 +177,32 @@ kernel_set_allowed (gboolean allowed)
   data[0].effective = allowed ? data[0].effective | both : data[0].effective & ~both;
   g_assert_no_errno ((int) syscall (SYS_capset, &header, data));
 }
+
+int
+kernel_network (void)
+{
+  int fd = open ("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+  g_assert_no_errno (fd);
+  return fd;
+}
+
+void
+kernel_move (int network)
+{
+  g_assert_no_errno (setns (network, CLONE_NEWNET));
+}
+
+int
+kernel_new_network (void)
+{
+  int home = kernel_network ();
+  int fd;
+
+  g_assert_no_errno (unshare (CLONE_NEWNET));
+  kernel_ip ("link set lo up");
+  fd = kernel_network ();
+  kernel_move (home);
+  close (home);
+  return fd;
+}

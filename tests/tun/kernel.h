@@ -17,6 +17,11 @@ char    *kernel_show  (const char *format, ...) G_GNUC_PRINTF (1, 2);
 /* Opens a TUN interface as a helper with more rights would. */
 int      kernel_open_tun (const char *name);
 
+/* Another network, and this thread with what it makes from now on moved to one; each is a descriptor. */
+int      kernel_network (void);
+int      kernel_new_network (void);
+void     kernel_move   (int network);
+
 /* CAP_NET_ADMIN and CAP_NET_RAW, of this thread and those that it makes. */
 void     kernel_set_allowed (gboolean allowed);
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "device-kit.h"
 #include "kernel.h"
@@ -150,6 +151,80 @@ test_leaves_nothing (void)
   kit_free (host);
 }
 
+/* --- Two machines --- */
+
+static void
+assert_name (TnDevice   *device,
+             const char *expected)
+{
+  g_assert_cmpstr (tn_embedded_device_get_interface_name (TN_EMBEDDED_DEVICE (device)), ==, expected);
+}
+
+/* In the network that the calling thread is in: so are the threads of its packets. */
+static TnDevice *
+join_from (TnTestkitTailnet *tailnet,
+           const char       *hostname)
+{
+  TnDevice *device = join (tailnet, hostname, "tun");
+
+  assert_name (device, "tailnet0");
+  return device;
+}
+
+/* Two nodes with an interface of the kernel each, in networks that only meet in the relay: pings and connections of both kernels. */
+static void
+test_two_networks (void)
+{
+  int here = kernel_network ();
+  int there = kernel_new_network ();
+  g_autoptr (TnTestkitTailnet) tailnet = g_object_new (TN_TESTKIT_TYPE_TAILNET, "listen-address", "10.77.0.1", NULL);
+  g_autoptr (TnNode) peer = NULL;
+  g_autoptr (TnNode) other_peer = NULL;
+  g_autoptr (TnListener) listener = NULL;
+  g_autoptr (TnPingResult) ping = NULL;
+  g_autoptr (TnConnection) client = NULL;
+  g_autoptr (TnConnection) server = NULL;
+  g_autoptr (GError) error = NULL;
+  TnDevice *ann, *bob;
+
+  kernel_ip ("link add veth-a type veth peer name veth-b");
+  kernel_ip ("link set veth-b netns /proc/%d/fd/%d", (int) getpid (), there);
+  kernel_ip ("address add 10.77.0.1/24 dev veth-a");
+  kernel_ip ("link set veth-a up");
+  tn_testkit_tailnet_start (tailnet, &error);
+  g_assert_no_error (error);
+  ann = join_from (tailnet, "ann");
+  listener = kit_listen (ann, 80, NULL, &error);
+  g_assert_no_error (error);
+
+  kernel_move (there);
+  kernel_ip ("address add 10.77.0.2/24 dev veth-b");
+  kernel_ip ("link set veth-b up");
+  bob = join_from (tailnet, "bob");
+  peer = kit_wait_peer (bob, "ann");
+  wait_routes (peer);
+  kernel_move (here);
+  other_peer = kit_wait_peer (ann, "bob");
+  wait_routes (other_peer);
+  kernel_move (there);
+  ping = kit_ping (bob, "ann", TN_PING_KIND_ICMP, &error);
+  g_assert_no_error (error);
+  client = kit_connect (bob, "ann", 80, &error);
+  g_assert_no_error (error);
+  server = kit_accept (listener);
+  kit_transfer_finish (kit_transfer_start (client, server, 4 << 20, 7));
+  kit_transfer_finish (kit_transfer_start (server, client, 4 << 20, 9));
+
+  kit_stop (bob);
+  kernel_move (here);
+  kit_stop (ann);
+  g_object_unref (bob);
+  g_object_unref (ann);
+  kernel_ip ("link delete veth-a");
+  close (there);
+  close (here);
+}
+
 /* --- Interfaces that are given --- */
 
 static TnDevice *
@@ -162,13 +237,6 @@ device_with (TnTestkitTailnet *tailnet,
 
   tn_embedded_device_set_auth_key (TN_EMBEDDED_DEVICE (device), tn_testkit_tailnet_get_auth_key (tailnet));
   return device;
-}
-
-static void
-assert_name (TnDevice   *device,
-             const char *expected)
-{
-  g_assert_cmpstr (tn_embedded_device_get_interface_name (TN_EMBEDDED_DEVICE (device)), ==, expected);
 }
 
 static void
@@ -378,6 +446,7 @@ main (int    argc,
   static const struct { const char *path; GTestFunc func; } tests[] = {
     { "/tun/device/sockets", test_sockets },
     { "/tun/device/marks", test_marks },
+    { "/tun/device/two-networks", test_two_networks },
     { "/tun/device/name", test_name },
     { "/tun/device/refused", test_refused },
     { "/tun/device/other-stack", test_other_stack },
