@@ -90,9 +90,9 @@ def requested_tags(lab):
 def register_by_hand(lab):
     """Somebody at the server does what the printed URL asks for. The program, which has waited, goes on."""
     node, process = waiting(lab, 'visited')
+    auth_id = nodes.login_id(lab, process)
     status = node.status()
     assert status['BackendState'] == 'NeedsLogin', status
-    auth_id = nodes.login_id(lab, process)
     assert status['AuthURL'].endswith(auth_id), status
     lab.control.register(auth_id)
     assert interop.read_line(process.stdout).startswith('visited is up as visited.')

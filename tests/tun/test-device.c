@@ -215,11 +215,14 @@ test_two_networks (void)
   kit_transfer_finish (kit_transfer_start (client, server, 4 << 20, 7));
   kit_transfer_finish (kit_transfer_start (server, client, 4 << 20, 9));
 
-  kit_stop (bob);
+  g_clear_object (&client);      /* what holds on to a device */
+  g_clear_object (&server);
+  g_clear_object (&listener);
+  g_clear_object (&peer);
+  g_clear_object (&other_peer);
+  kit_free (bob);
   kernel_move (here);
-  kit_stop (ann);
-  g_object_unref (bob);
-  g_object_unref (ann);
+  kit_free (ann);
   kernel_ip ("link delete veth-a");
   close (there);
   close (here);
