@@ -232,7 +232,8 @@ def routes(lab):
     lab.control.change('router', 'approve-routes', '-r', f'{ROUTE},{AUTO_ROUTE}')
     wait_peer(lab.node, 'router', lambda peer: {ROUTE, AUTO_ROUTE} <= set(peer['PrimaryRoutes']) and ROUTE in peer['AllowedIPs'])
     lab.control.change('router', 'approve-routes', '-r', '')
-    wait_peer(lab.node, 'router', lambda peer: ROUTE not in peer['AllowedIPs'] and not peer.get('PrimaryRoutes'))
+    # the policy approves its own again with the next thing that the router tells
+    wait_peer(lab.node, 'router', lambda peer: ROUTE not in peer['AllowedIPs'] and ROUTE not in peer.get('PrimaryRoutes', []))
 
 
 if __name__ == '__main__':
