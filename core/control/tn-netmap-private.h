@@ -19,6 +19,7 @@ G_BEGIN_DECLS
 #define TN_NETMAP_NODE_MAX (1u << 20)
 
 gboolean      tn_netmap_fail_many (GError **error, const char *what, gsize n, guint max);      /* FALSE with an error that shows both */
+char         *tn_netmap_dup_text (TnJsonText value);      /* NULL: no string, or an empty one */
 void          tn_netmap_user_free (TnNetmapUser *user);
 void          tn_netmap_message_free (TnNetmapMessage *message);
 
@@ -83,6 +84,12 @@ void          tn_wire_relay_map_append (GString *out, const TnRelayMap *map, gbo
 void          tn_netmap_node_append_json (GString *out, const TnNetmapNode *node);
 
 guint         tn_netmap_find      (const TnNetmap *netmap, gint64 id);      /* index of a peer, or of where it belongs */
+
+/* Where the item with @name is, or where it belongs in the order of bytes. TRUE: it is there. */
+typedef const char *(*TnNetmapNameFunc) (gconstpointer item);
+gboolean      tn_netmap_find_name (const GPtrArray *items, TnNetmapNameFunc get_name, const char *name, guint *at);
+
+void          tn_netmap_update_health (TnNetmap *netmap, const TnMapFields *fields, TnNetmapChanges *changes);
 
 /* By ascending id; of several with the same one the last stays. */
 void          tn_netmap_sort_nodes (GPtrArray *nodes);

@@ -9,14 +9,6 @@
 #include "tn-netmap-private.h"
 #include "tn-wire-object.h"
 
-static char *
-dup_nonempty (TnJsonText value)
-{
-  g_autofree char *text = tn_json_text_dup_string (value);
-
-  return text != NULL && *text != '\0' ? g_steal_pointer (&text) : NULL;
-}
-
 /* --- What can be refused: read before the map is touched --- */
 
 typedef struct
@@ -75,7 +67,7 @@ read_user (gint64     id,
   user->id = id;
   user->login_name = tn_json_text_dup_string (tn_json_text_member (object, "LoginName"));
   user->display_name = tn_json_text_dup_string (tn_json_text_member (object, "DisplayName"));
-  user->picture_url = dup_nonempty (tn_json_text_member (object, "ProfilePicURL"));
+  user->picture_url = tn_netmap_dup_text (tn_json_text_member (object, "ProfilePicURL"));
   user->groups = tn_json_text_dup_strv (tn_json_text_member (object, "Groups"));
   if (user->login_name == NULL)
     user->login_name = g_strdup ("");
@@ -145,34 +137,6 @@ filter_name (gconstpointer filter)
   return ((const TnWireFilter *) filter)->name;
 }
 
-static const char *
-message_id (gconstpointer message)
-{
-  return ((const TnNetmapMessage *) message)->id;
-}
-
-/* Where the item with @name is, or where it belongs. */
-static gboolean
-find_name (const GPtrArray *items,
-           const char   *(*get_name) (gconstpointer item),
-           const char      *name,
-           guint           *at)
-{
-  guint low = 0, high = items->len;
-
-  while (low < high)
-    {
-      guint middle = low + (high - low) / 2;
-
-      if (strcmp (get_name (g_ptr_array_index (items, middle)), name) < 0)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-  *at = low;
-  return low < items->len && g_str_equal (get_name (g_ptr_array_index (items, low)), name);
-}
-
 /* By name in byte order, which is the order in which they count. NULL deletes. */
 static gboolean
 set_filter (Draft       *draft,
@@ -184,7 +148,7 @@ set_filter (Draft       *draft,
   gboolean there;
   guint at;
 
-  there = find_name (draft->filters, filter_name, name, &at);
+  there = tn_netmap_find_name (draft->filters, filter_name, name, &at);
   if (!there && draft->filters->len == TN_NETMAP_FILTERS_MAX && !tn_json_text_is_null (list))
     {
       g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "PacketFilters: more than %u names", TN_NETMAP_FILTERS_MAX);
@@ -364,126 +328,6 @@ update_dns (TnNetmap        *netmap,
   changes->dns = TRUE;
 }
 
-static TnNetmapMessage *
-parse_display_message (const char *id,
-                       TnJsonText  object)
-{
-  TnNetmapMessage *message = g_new0 (TnNetmapMessage, 1);
-  TnJsonText action = tn_json_text_member (object, "PrimaryAction");
-  gboolean impacts = FALSE;
-
-  message->id = g_strdup (id);
-  message->title = tn_json_text_dup_string (tn_json_text_member (object, "Title"));
-  message->text = tn_json_text_dup_string (tn_json_text_member (object, "Text"));
-  message->severity = tn_json_text_dup_string (tn_json_text_member (object, "Severity"));
-  message->action_url = dup_nonempty (tn_json_text_member (action, "URL"));
-  message->action_label = dup_nonempty (tn_json_text_member (action, "Label"));
-  message->impacts_connectivity = tn_json_text_get_bool (tn_json_text_member (object, "ImpactsConnectivity"), &impacts) && impacts;
-  if (message->title == NULL)
-    message->title = g_strdup ("");
-  if (message->text == NULL)
-    message->text = g_strdup ("");
-  if (message->severity == NULL)
-    message->severity = g_strdup ("");
-  return message;
-}
-
-static gboolean
-message_equal (const TnNetmapMessage *a,
-               const TnNetmapMessage *b)
-{
-  return g_str_equal (a->id, b->id) && g_str_equal (a->title, b->title) && g_str_equal (a->text, b->text) &&
-         g_str_equal (a->severity, b->severity) && g_strcmp0 (a->action_url, b->action_url) == 0 &&
-         g_strcmp0 (a->action_label, b->action_label) == 0 && a->impacts_connectivity == b->impacts_connectivity;
-}
-
-static gboolean
-messages_equal (const GPtrArray *a,
-                const GPtrArray *b)
-{
-  if (a->len != b->len)
-    return FALSE;
-  for (guint i = 0; i < a->len; i++)
-    if (!message_equal (g_ptr_array_index (a, i), g_ptr_array_index (b, i)))
-      return FALSE;
-  return TRUE;
-}
-
-/* TRUE: it differs from the one before. */
-static gboolean
-set_display_message (TnNetmap   *netmap,
-                     const char *id,
-                     TnJsonText  object)
-{
-  TnNetmapMessage *message = tn_json_text_is_null (object) ? NULL : parse_display_message (id, object);
-  guint at;
-  gboolean there = find_name (netmap->messages, message_id, id, &at);
-
-  if (message != NULL && (there ? message_equal (g_ptr_array_index (netmap->messages, at), message)
-                                : netmap->messages->len >= TN_NETMAP_MESSAGES_MAX))
-    {
-      tn_netmap_message_free (message);
-      return FALSE;
-    }
-  if (there)
-    g_ptr_array_remove_index (netmap->messages, at);
-  if (message != NULL)
-    g_ptr_array_insert (netmap->messages, (int) at, message);
-  return there || message != NULL;
-}
-
-static gboolean
-update_messages (TnNetmap   *netmap,
-                 TnJsonText  messages)
-{
-  g_autoptr (GPtrArray) before = NULL;
-  TnJsonIter iter = TN_JSON_ITER_INIT (messages);
-  TnJsonText key, value;
-  gboolean changed = FALSE;
-
-  if (tn_json_text_kind (messages) != TN_JSON_OBJECT)
-    return FALSE;
-  if (tn_json_text_kind (tn_json_text_member (messages, "*")) == TN_JSON_NULL)
-    {
-      before = netmap->messages;
-      netmap->messages = g_ptr_array_new_with_free_func ((GDestroyNotify) tn_netmap_message_free);
-    }
-  while (tn_json_object_next (&iter, &key, &value))
-    {
-      g_autofree char *id = tn_json_text_dup_string (key);
-
-      if (!g_str_equal (id, "*") && set_display_message (netmap, id, value))
-        changed = TRUE;
-    }
-  return before != NULL ? !messages_equal (before, netmap->messages) : changed;
-}
-
-static gboolean
-health_equal (const char *const *a,
-              const char *const *b)
-{
-  const char *const none[] = { NULL };
-
-  return g_strv_equal (a != NULL ? a : none, b != NULL ? b : none);
-}
-
-/* Servers repeat these as well, and empty ones. */
-static void
-update_health (TnNetmap          *netmap,
-               const TnMapFields *fields,
-               TnNetmapChanges   *changes)
-{
-  changes->health = update_messages (netmap, fields->text[MAP_DISPLAY_MESSAGES]) ? 1 : 0;
-  if (fields->text[MAP_HEALTH].text != NULL)
-    {
-      g_auto (GStrv) before = g_steal_pointer (&netmap->health);
-
-      netmap->health = tn_json_text_dup_strv (fields->text[MAP_HEALTH]);
-      if (!health_equal ((const char *const *) before, (const char *const *) netmap->health))
-        changes->health = TRUE;
-    }
-}
-
 /* A hash of 32 bytes in base32 without padding. */
 static gboolean
 is_key_authority_head (const char *text)
@@ -501,7 +345,7 @@ update_key_authority (TnNetmap        *netmap,
   if (value.text == NULL)
     return;
   g_free (netmap->key_authority_head);
-  netmap->key_authority_head = dup_nonempty (tn_json_text_member (value, "Head"));
+  netmap->key_authority_head = tn_netmap_dup_text (tn_json_text_member (value, "Head"));
   netmap->key_authority_enabled = !(tn_json_text_get_bool (tn_json_text_member (value, "Disabled"), &disabled) && disabled) &&
                                   (netmap->key_authority_head == NULL || is_key_authority_head (netmap->key_authority_head));
   changes->key_authority = TRUE;
@@ -511,7 +355,7 @@ static void
 replace_text (char       **slot,
               TnJsonText   value)
 {
-  g_autofree char *text = dup_nonempty (value);
+  g_autofree char *text = tn_netmap_dup_text (value);
 
   if (text != NULL)
     {
@@ -582,7 +426,7 @@ tn_netmap_apply (TnNetmap            *netmap,
   update_relays (netmap, &draft, changes);
   update_filters (netmap, &draft, changes);
   update_dns (netmap, fields->text[MAP_DNS_CONFIG], changes);
-  update_health (netmap, fields, changes);
+  tn_netmap_update_health (netmap, fields, changes);
   update_key_authority (netmap, fields->text[MAP_TKA_INFO], changes);
   update_rest (netmap, fields, changes);
   return TRUE;

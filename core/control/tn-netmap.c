@@ -3,6 +3,8 @@
 
 #include "tn-netmap-private.h"
 
+#include <string.h>
+
 #include "tn-error.h"
 #include "tn-expiry.h"
 
@@ -14,6 +16,14 @@ tn_netmap_fail_many (GError     **error,
 {
   g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "map of %" G_GSIZE_FORMAT " %s, at most %u allowed", n, what, max);
   return FALSE;
+}
+
+char *
+tn_netmap_dup_text (TnJsonText value)
+{
+  g_autofree char *text = tn_json_text_dup_string (value);
+
+  return text != NULL && *text != '\0' ? g_steal_pointer (&text) : NULL;
 }
 
 void
@@ -87,6 +97,27 @@ tn_netmap_find (const TnNetmap *netmap,
         high = middle;
     }
   return low;
+}
+
+gboolean
+tn_netmap_find_name (const GPtrArray  *items,
+                     TnNetmapNameFunc  get_name,
+                     const char       *name,
+                     guint            *at)
+{
+  guint low = 0, high = items->len;
+
+  while (low < high)
+    {
+      guint middle = low + (high - low) / 2;
+
+      if (strcmp (get_name (g_ptr_array_index (items, middle)), name) < 0)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+  *at = low;
+  return low < items->len && g_str_equal (get_name (g_ptr_array_index (items, low)), name);
 }
 
 const TnNetmapNode *
