@@ -4,6 +4,7 @@
 Our programs are those of TAILNET_BUILD_DIR (build). The peers are stock programs, by the variables of CONTRIBUTING.md; without them, or
 without root for namespaces, there are our own values alone, beside the bars that the project sets itself."""
 
+import argparse
 import json
 import os
 import statistics
@@ -23,7 +24,20 @@ import servers              # noqa: E402
 
 STOCK = 'tailscaled'
 OURS = 'ours'
+options = argparse.Namespace(json=False)
 PEERS = STOCK, 'wireguard-go', 'veth'
+
+
+def arguments(metavar=None, kind=None):
+    """Reads those of the command line before anything is measured: help is the text at the head of the program. metavar: what stands behind the
+    options, of that kind; None where nothing may. What stands there."""
+    parser = argparse.ArgumentParser(prog=os.path.basename(sys.argv[0]), description=sys.modules['__main__'].__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--json', action='store_true', help='for programs')
+    if metavar:
+        parser.add_argument('words', metavar=metavar, nargs='*', type=kind)
+    parser.parse_args(namespace=options)
+    return options.words if metavar else []
 
 
 def missing(*programs):
@@ -111,7 +125,7 @@ def show_beside(cases):
 
 
 def print_rows(rows):
-    if '--json' in sys.argv[1:]:
+    if options.json:
         print(json.dumps({'cases': rows}))
         return
     for row in rows:
@@ -123,7 +137,8 @@ def print_rows(rows):
 
 
 def run(measure):
-    """measure: takes a lab and whether there are stock nodes; gives cases. Nothing of the lab stays."""
+    """The whole of a program without arguments. measure: takes a lab and whether there are stock nodes; gives cases. Nothing of the lab stays."""
+    arguments()
     lab, stock = make_lab()
     try:
         cases = measure(lab, stock)
