@@ -76,7 +76,8 @@ tn_health_item_class_init (TnHealthItemClass *klass)
   /**
    * TnHealthItem:code: (getter get_code)
    *
-   * Name of the condition for programs, such as `no-relay`.
+   * Name of the condition for programs, such as `no-relay`. Those of the control server are `control` for its plain sentences, and
+   * `control-message-ID` for each message that it gave an ID.
    *
    * Since: 0.1
    */

@@ -98,6 +98,7 @@ client_changed (TnControlClient *client,
   if (runtime->closing)
     return;
 
+  tn_health_book_hold (runtime->health);
   tn_runtime_settle_home (runtime);
   set_auth_url (runtime, state == TN_CONTROL_NEEDS_LOGIN ? tn_control_client_get_auth_url (client) : NULL);
   tn_runtime_set_health (runtime, "control-connection", TN_HEALTH_SEVERITY_MEDIUM,
@@ -106,6 +107,7 @@ client_changed (TnControlClient *client,
   tn_runtime_set_health (runtime, "open-url", TN_HEALTH_SEVERITY_LOW, "The control server asks you to open a page",
                          tn_control_client_get_open_url (client));
   tn_runtime_set_health (runtime, "key-expired", TN_HEALTH_SEVERITY_HIGH, "Key of this node expired", expired ? error->message : NULL);
+  tn_health_book_release (runtime->health);
   tn_runtime_suspect_captive (runtime);
   if (refused)      /* who asked for a login hears of it, though the node may try again */
     end_logins (runtime, error);
@@ -143,8 +145,12 @@ client_netmap (TnControlClient       *client,
                const TnNetmapChanges *changes,
                gpointer               user_data)
 {
-  tn_runtime_apply_netmap (user_data, netmap, changes);
-  tn_runtime_note_netmap (user_data);
+  TnRuntime *runtime = user_data;
+
+  tn_health_book_hold (runtime->health);
+  tn_runtime_apply_netmap (runtime, netmap, changes);
+  tn_runtime_note_netmap (runtime);
+  tn_health_book_release (runtime->health);
 }
 
 /* --- Life --- */

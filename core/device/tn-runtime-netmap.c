@@ -5,6 +5,8 @@
 
 #include "tn-boot-timer.h"
 
+#define CONTROL_CODE "control-message-"      /* a server names its messages as it likes: as no condition of our own */
+
 /* --- For the application --- */
 
 static void
@@ -140,7 +142,7 @@ update_messages (TnRuntime      *runtime,
       gboolean has_page = message->action_url != NULL && runtime->client != NULL && tn_control_client_may_show (runtime->client, message->action_url);
       g_autofree char *text = has_page ? g_strdup_printf ("%s %s", message->text, message->action_url) : NULL;
 
-      code = g_strdup_printf ("control-%s", message->id);
+      code = g_strdup_printf (CONTROL_CODE "%s", message->id);
       g_hash_table_add (runtime->messages, code);
       tn_runtime_set_health (runtime, code, severity_of (message), message->title, text != NULL ? text : message->text);
     }
@@ -254,6 +256,6 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
   dns_changed = tn_runtime_update_dns (runtime, netmap, changes);
   if (changes == NULL || changes->self || changes->domain || changes->dns || dns_changed)
     update_facts (runtime, netmap);
-  tn_runtime_set_state (runtime, state);
   tn_runtime_await_expiry (runtime, netmap);
+  tn_runtime_set_state (runtime, state);
 }

@@ -3,7 +3,7 @@
 
 #include "tn-control-client.h"
 #include "tn-dns-config-private.h"
-#include "tn-health-item-private.h"
+#include "tn-health-book.h"
 #include "tn-link-monitor.h"
 #include "tn-netcheck.h"
 #include "tn-netmap-bridge.h"
@@ -68,7 +68,7 @@ struct _TnRuntime
   TnNetmapBridge     *bridge;
   gboolean            has_netmap;
   GSource            *expiry_timer;        /* of boot time; nullable */
-  GHashTable         *health;              /* code -> TnHealthItem */
+  TnHealthBook       *health;
   TnDeviceState       state;
   TnDeviceState       wanted_state;        /* not told yet: running waits for the data thread */
   gboolean            data_ready;         /* atomic: the data thread asks, too */

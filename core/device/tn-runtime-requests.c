@@ -286,13 +286,11 @@ static char *
 write_health (TnRuntime *runtime)
 {
   GString *out = g_string_new ("{\"Warnings\":{");
-  GHashTableIter iter;
-  gpointer value;
+  g_autoptr (GPtrArray) items = tn_health_book_dup_items (runtime->health);
 
-  g_hash_table_iter_init (&iter, runtime->health);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
+  for (guint i = 0; i < items->len; i++)
     {
-      TnHealthItem *item = value;
+      TnHealthItem *item = g_ptr_array_index (items, i);
 
       tn_json_put_key (out, tn_health_item_get_code (item));
       g_string_append_c (out, '{');

@@ -171,11 +171,19 @@ tn_runtime_set_state (TnRuntime     *runtime,
     return;
 
   runtime->state = state;
+  tn_health_book_flush (runtime->health);      /* who hears of a state hears of what is wrong with it */
   tn_runtime_publish_facts (runtime);
   tell (runtime, state_in_context, state, NULL);
 }
 
 /* --- Health --- */
+
+static void
+publish_health (GPtrArray *items,
+                gpointer   runtime)
+{
+  tn_device_model_publish_health (((TnRuntime *) runtime)->model, items);
+}
 
 void
 tn_runtime_set_health (TnRuntime        *runtime,
@@ -184,20 +192,7 @@ tn_runtime_set_health (TnRuntime        *runtime,
                        const char       *title,
                        const char       *text)      /* NULL: the condition is over */
 {
-  g_autoptr (GPtrArray) items = NULL;
-  GHashTableIter iter;
-  gpointer item;
-
-  if (text == NULL && !g_hash_table_remove (runtime->health, code))
-    return;
-  if (text != NULL)
-    g_hash_table_insert (runtime->health, g_strdup (code), tn_health_item_new (code, severity, title, text));
-
-  items = g_ptr_array_new_with_free_func (g_object_unref);
-  g_hash_table_iter_init (&iter, runtime->health);
-  while (g_hash_table_iter_next (&iter, NULL, &item))
-    g_ptr_array_add (items, g_object_ref (item));
-  tn_device_model_publish_health (runtime->model, items);
+  tn_health_book_set (runtime->health, code, severity, title, text);
 }
 
 /* --- Close --- */
@@ -582,7 +577,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->logins = tn_runtime_new_logins ();
   runtime->relays_up = g_hash_table_new (NULL, NULL);
   runtime->messages = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  runtime->health = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
+  runtime->health = tn_health_book_new (publish_health, runtime);
   runtime->state = runtime->wanted_state = TN_DEVICE_STATE_STARTING;
   tn_runtime_ref (runtime);      /* until closed: client and data path call back, whoever has dropped the device */
   start_data_path (runtime, config);
@@ -608,7 +603,7 @@ tn_runtime_unref (TnRuntime *runtime)
   g_clear_pointer (&runtime->measured, tn_netcheck_result_unref);
   g_clear_pointer (&runtime->logins, g_ptr_array_unref);
   g_clear_pointer (&runtime->relays_up, g_hash_table_unref);
-  g_clear_pointer (&runtime->health, g_hash_table_unref);
+  g_clear_pointer (&runtime->health, tn_health_book_free);
   g_clear_pointer (&runtime->messages, g_hash_table_unref);
   g_clear_pointer (&runtime->filter, tn_filter_unref);
   g_clear_pointer (&runtime->relays, tn_relay_map_unref);

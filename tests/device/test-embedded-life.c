@@ -453,19 +453,55 @@ test_messages (void)
   tell_messages ("{\"full\":{\"Title\":\"Full\",\"Text\":\"No room.\",\"Severity\":\"high\","
                  "\"PrimaryAction\":{\"URL\":\"https://a.example/\",\"Label\":\"Buy\"}},\"slow\":{\"Text\":\"Slow.\","
                  "\"PrimaryAction\":{\"URL\":\"file:///bin/sh\",\"Label\":\"Run\"}}}");
-  full = kit_wait_health (device, "control-full");
-  slow = kit_wait_health (device, "control-slow");
+  full = kit_wait_health (device, "control-message-full");
+  slow = kit_wait_health (device, "control-message-slow");
   g_assert_nonnull (strstr (full, "No room. https://a.example/"));
   g_assert_nonnull (strstr (slow, "Slow."));
   g_assert_null (strstr (slow, "file:"));
   kit_wait_healthy (device, "control");      /* messages are shown instead */
 
   tell_messages ("{\"full\":null}");
-  kit_wait_healthy (device, "control-full");
-  g_free (kit_wait_health (device, "control-slow"));
+  kit_wait_healthy (device, "control-message-full");
+  g_free (kit_wait_health (device, "control-message-slow"));
   tell_messages ("{\"*\":null}");
-  kit_wait_healthy (device, "control-slow");
+  kit_wait_healthy (device, "control-message-slow");
   g_free (kit_wait_health (device, "control"));
+  kit_stop (device);
+}
+
+static void
+count_cb (GListModel *list,
+          guint       position,
+          guint       removed,
+          guint       added,
+          gpointer    n)
+{
+  ++*(guint *) n;
+}
+
+/* However many there are in a message, the program hears of them at once; none can pass for a condition of the node itself. */
+static void
+test_messages_at_once (void)
+{
+  g_autoptr (TnDevice) device = kit_device_join (tailnet, "shown");
+  GListModel *health = tn_device_get_health (device);
+  GString *many = g_string_new ("{\"connection\":{\"Text\":\"All is lost.\"}");
+  guint n = 0;
+
+  g_assert_cmpuint (g_list_model_get_n_items (health), ==, 0);
+  g_signal_connect (health, "items-changed", G_CALLBACK (count_cb), &n);
+  for (guint i = 0; i < 500; i++)
+    g_string_append_printf (many, ",\"m%u\":{\"Text\":\"Text.\"}", i);
+  g_string_append_c (many, '}');
+  tell_messages (many->str);
+  g_free (kit_wait_health (device, "control-message-connection"));
+  g_assert_cmpuint (g_list_model_get_n_items (health), ==, 501);
+  g_assert_cmpuint (n, ==, 1);
+  tell_messages ("{\"*\":null}");
+  kit_wait_healthy (device, "control-message-connection");
+  g_assert_cmpuint (g_list_model_get_n_items (health), ==, 0);
+  g_assert_cmpuint (n, ==, 2);
+  g_string_free (many, TRUE);
   kit_stop (device);
 }
 
@@ -735,6 +771,7 @@ main (int    argc,
   g_test_add_func ("/device/embedded-life/peer-key-expires", test_peer_key_expires);
   g_test_add_func ("/device/embedded-life/other-stable-id", test_other_stable_id);
   g_test_add_func ("/device/embedded-life/messages", test_messages);
+  g_test_add_func ("/device/embedded-life/messages-at-once", test_messages_at_once);
   g_test_add_func ("/device/embedded-life/plain-http", test_plain_http);
   g_test_add_func ("/device/embedded-life/ephemeral", test_ephemeral);
   g_test_add_func ("/device/embedded-life/same-address", test_same_address);
