@@ -31,6 +31,7 @@ struct _TnTunTransport
   gboolean                  started;
   TnTunDevice               device;
   GSource                  *source;         /* NULL: the interface is gone */
+  gboolean                  busy;           /* the last turn had several frames */
   guint8                   *frame;
   TnPacketBatch            *batch;          /* out of the host */
   TnMerger                 *merger;         /* into it */
@@ -80,13 +81,16 @@ lose_interface (TnTunTransport *self,
   self->callbacks->failed (self->user_data, TN_OVERLAY_TRANSPORT (self), error);
 }
 
+/* A frame that comes alone does not wait until the interface has said that there is no other. */
 static gboolean
 readable_cb (int          fd,
              GIOCondition condition,
              gpointer     user_data)
 {
   TnTunTransport *self = user_data;
+  gboolean busy = self->busy;
 
+  self->busy = FALSE;
   for (guint i = 0; i < TURN_MAX; i++)
     {
       gssize n = read (fd, self->frame, FRAME_MAX_LEN);
@@ -95,6 +99,9 @@ readable_cb (int          fd,
       if (n >= 0)
         {
           take_frame (self, (gsize) n);
+          self->busy = i > 0;
+          if (!busy && i == 0)
+            deliver (self);
           continue;
         }
       deliver (self);
@@ -216,11 +223,13 @@ tn_tun_transport_start (TnOverlayTransport        *overlay,
   self->callbacks = callbacks;
   self->user_data = user_data;
   self->n_drops = 0;
+  self->busy = FALSE;
   self->frame = g_malloc (FRAME_MAX_LEN);
   self->batch = tn_packet_batch_new (SLAB_LEN);
   self->merger = tn_merger_new ();
   self->source = g_unix_fd_source_new (self->device.fd, G_IO_IN);
   g_source_set_callback (self->source, G_SOURCE_FUNC (readable_cb), self, NULL);
+  g_source_set_can_recurse (self->source, TRUE);      /* it does not, and GLib need not take it out of the set and wake itself for that */
   g_source_attach (self->source, config->context);
   set_interface (self, self->device.name);
   return TRUE;

@@ -22,6 +22,7 @@ typedef struct
 {
   TnUdpTransport *transport;
   TnUdpSocket     socket;
+  gboolean        busy;             /* the last turn had several datagrams */
   GSource        *readable;         /* nullable, as the next one */
   GSource        *writable;         /* the socket is full */
   TnPacketBatch  *urgent;           /* nullable: what goes first when it is not any more */
@@ -86,12 +87,13 @@ append_received (TnUdpTransport *self,
 /* Fills a batch. FALSE: there is no more for now. */
 static gboolean
 receive_batch (TnUdpTransport *self,
-               TnUdpSocket    *socket)
+               TnUdpSocket    *socket,
+               guint           max)
 {
   TnPacketBatch *batch = self->batch;
 
   tn_packet_batch_reset (batch);
-  while (batch->n_packets < TN_PACKET_BATCH_MAX &&
+  while (batch->n_packets < max &&
          batch->slab_len - batch->slab_used >= TN_PACKET_HEADROOM + TN_UDP_RECEIVE_MAX + TN_PACKET_TAILROOM)
     {
       guint8 *data = batch->slab + batch->slab_used + TN_PACKET_HEADROOM;
@@ -108,6 +110,7 @@ receive_batch (TnUdpTransport *self,
   return TRUE;
 }
 
+/* A datagram that comes alone does not wait until the socket has said that there is no other. */
 static gboolean
 readable_cb (int          fd,
              GIOCondition condition,
@@ -115,14 +118,19 @@ readable_cb (int          fd,
 {
   Family *family = user_data;
   g_autoptr (TnUdpTransport) self = g_object_ref (family->transport);
+  guint max = family->busy ? TN_PACKET_BATCH_MAX : 1;
+  guint n_received = 0;
   gboolean more = TRUE;
 
   for (guint i = 0; more && i < TURN_MAX && self->context != NULL && family->socket.fd == fd; i++)
     {
-      more = receive_batch (self, &family->socket);
-      self->counters.received += self->batch->n_packets;
+      more = receive_batch (self, &family->socket, max);
+      n_received += self->batch->n_packets;
       deliver (self);
+      max = TN_PACKET_BATCH_MAX;
     }
+  family->busy = n_received > 1;
+  self->counters.received += n_received;
   return G_SOURCE_CONTINUE;
 }
 
@@ -264,6 +272,7 @@ family_open (TnUdpTransport  *self,
   family->socket = *socket;
   family->readable = g_unix_fd_source_new (socket->fd, G_IO_IN);
   g_source_set_callback (family->readable, G_SOURCE_FUNC (readable_cb), family, NULL);
+  g_source_set_can_recurse (family->readable, TRUE);      /* it does not, and GLib need not take it out of the set and wake itself for that */
   g_source_attach (family->readable, self->context);
 }
 

@@ -180,6 +180,42 @@ test_nowhere (void)
   pair_stop (&pair);
 }
 
+/* --- Waiting --- */
+
+static guint n_woken;
+
+static int
+counting_poll (GPollFD *fds,
+               guint    n_fds,
+               int      timeout)
+{
+  int n = g_poll (fds, n_fds, timeout);
+
+  n_woken += n > 0 ? 1 : 0;
+  return n;
+}
+
+/* One wait a datagram: the thread does not wake itself. */
+static void
+test_one_wait (void)
+{
+  static const gsize len = 148;
+  Pair pair;
+
+  pair_start (&pair, TRUE, TRUE);
+  n_woken = 0;
+  g_main_context_set_poll_func (NULL, counting_poll);
+  for (guint i = 1; i <= 3; i++)
+    {
+      exchange (&pair, 4, &len, 1);
+      while (g_main_context_iteration (NULL, FALSE))
+        continue;
+      g_assert_cmpuint (n_woken, ==, i);
+    }
+  g_main_context_set_poll_func (NULL, NULL);
+  pair_stop (&pair);
+}
+
 /* --- Full --- */
 
 static void
@@ -411,6 +447,7 @@ main (int    argc,
   g_test_add_data_func ("/udp/refused/emsgsize", GINT_TO_POINTER (EMSGSIZE), test_refused_trains);
   g_test_add_func ("/udp/refused/all", test_refused_all);
   g_test_add_func ("/udp/refused/nowhere", test_nowhere);
+  g_test_add_func ("/udp/waiting/one-wait", test_one_wait);
   g_test_add_func ("/udp/full/back-pressure", test_full);
   g_test_add_func ("/udp/full/urgent", test_full_of_urgent);
   g_test_add_func ("/udp/life/ports", test_ports);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "tn-tun-transport.h"
+
+#define OWN        "100.64.0.1"
+#define OTHER      "100.64.0.2"
+#define PORT       9
+#define TURNS_MAX  8
+
+/* An interface, a socket of the host that sends through it, and how what it sent comes. */
+typedef struct
+{
+  TnOverlayTransport *overlay;
+  int                 socket;
+  guint               n_packets;
+  guint               n_batches;
+  guint               batches[TURNS_MAX];      /* packets in each */
+  GError             *failed;
+} Host;
+
+static void
+receive (gpointer user_data, TnOverlayTransport *transport, TnPacketBatch *batch)
+{
+  Host *host = user_data;
+
+  g_assert_cmpuint (host->n_batches, <, TURNS_MAX);
+  host->batches[host->n_batches++] = batch->n_packets;
+  host->n_packets += batch->n_packets;
+}
+
+static void
+failed (gpointer user_data, TnOverlayTransport *transport, const GError *error)
+{
+  Host *host = user_data;
+
+  host->failed = g_error_copy (error);
+}
+
+/* The kernel says nothing on its own. */
+static void
+forbid_ipv6 (void)
+{
+  int fd = open ("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY | O_CLOEXEC);
+
+  if (fd < 0)
+    return;
+  g_assert_cmpint (write (fd, "1", 1), ==, 1);
+  close (fd);
+}
+
+static void
+host_start (Host *host)
+{
+  static const TnOverlayCallbacks callbacks = { .receive = receive, .failed = failed };
+  const TnOverlayConfig config = { .context = g_main_context_default (), .mtu = 1280, .interface = "tn0" };
+  struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons (PORT) };
+  g_autoptr (GError) error = NULL;
+
+  forbid_ipv6 ();
+  *host = (Host) { .overlay = g_object_new (TN_TYPE_TUN_TRANSPORT, NULL), .socket = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) };
+  g_assert_true (TN_OVERLAY_TRANSPORT_GET_IFACE (host->overlay)->start (host->overlay, &config, &callbacks, host, &error));
+  g_assert_no_error (error);
+  kernel_ip ("addr add " OWN "/24 dev tn0");
+  g_assert_cmpint (inet_pton (AF_INET, OTHER, &to.sin_addr), ==, 1);
+  g_assert_no_errno (connect (host->socket, (struct sockaddr *) &to, sizeof to));
+}
+
+static void
+host_stop (Host *host)
+{
+  TN_OVERLAY_TRANSPORT_GET_IFACE (host->overlay)->stop (host->overlay);
+  g_assert_finalize_object (host->overlay);
+  close (host->socket);
+  g_clear_error (&host->failed);
+}
+
+/* They are in the interface's queue when this returns. */
+static void
+host_send (Host *host, guint n)
+{
+  host->n_packets = host->n_batches = 0;
+  for (guint i = 0; i < n; i++)
+    g_assert_cmpint (send (host->socket, "x", 1, 0), ==, 1);
+}
+
+static void
+host_await (Host *host, guint n)
+{
+  while (host->n_packets < n)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (host->n_packets, ==, n);
+}
+
+/* The first one goes on at once, what is there behind it together; and all together where the turn before had several. */
+static void
+test_alone (void)
+{
+  Host host;
+
+  host_start (&host);
+  host_send (&host, 3);
+  host_await (&host, 3);
+  g_assert_cmpuint (host.n_batches, ==, 2);
+  g_assert_cmpuint (host.batches[0], ==, 1);
+  host_send (&host, 3);
+  host_await (&host, 3);
+  g_assert_cmpuint (host.n_batches, ==, 1);
+  host_send (&host, 1);
+  host_await (&host, 1);
+  host_send (&host, 2);
+  host_await (&host, 2);
+  g_assert_cmpuint (host.n_batches, ==, 2);
+  host_stop (&host);
+}
+
+static guint n_woken;
+
+static int
+counting_poll (GPollFD *fds, guint n_fds, int timeout)
+{
+  int n = g_poll (fds, n_fds, timeout);
+
+  n_woken += n > 0 ? 1 : 0;
+  return n;
+}
+
+/* The thread does not wake itself. */
+static void
+test_one_wait (void)
+{
+  Host host;
+
+  host_start (&host);
+  g_main_context_iteration (NULL, FALSE);
+  g_main_context_set_poll_func (NULL, counting_poll);
+  for (guint i = 1; i <= 3; i++)
+    {
+      host_send (&host, 1);
+      host_await (&host, 1);
+      g_main_context_iteration (NULL, FALSE);
+      g_assert_cmpuint (n_woken, ==, i);
+    }
+  g_main_context_set_poll_func (NULL, NULL);
+  host_stop (&host);
+}
+
+static const struct { const char *path; void (*func) (void); } tests[] = {
+  { "/tun/frames/alone", test_alone },
+  { "/tun/frames/one-wait", test_one_wait },
+};
+
+static char *missing;
+
+static void
+skip (void)
+{
+  g_test_skip (missing);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  gboolean ready = kernel_enter (&missing);
+
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add_func (tests[i].path, ready ? tests[i].func : skip);
+  return g_test_run ();
+}
