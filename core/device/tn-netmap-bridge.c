@@ -9,13 +9,15 @@
 #include "tn-dns-name.h"
 #include "tn-expiry.h"
 #include "tn-peer-expiry.h"
+#include "tn-peer-users.h"
+#include "tn-stable-ids.h"
 
 struct _TnNetmapBridge
 {
   TnOverlayRoutes *routes;
-  GHashTable      *users;          /* gint64 * -> TnUser: one object for all nodes of a user */
+  TnPeerUsers     *users;
+  TnStableIds     *stable_ids;     /* of peers, as they are told */
   GHashTable      *told;           /* gint64 in the node -> TnNetmapNode: peers as the data path has them */
-  GHashTable      *nameless;       /* set of gint64 *: users of whom nodes told, and no profile yet; few or none */
   TnRelayMap      *relays;         /* nullable; that nodes were shown with */
   GArray          *concerned;      /* of gint64: peers in which the last update shows, though it does not name them */
   GHashTable      *unlocked;       /* set of gint64 *: peers that tailnet lock does not vouch for; few or none */
@@ -36,9 +38,9 @@ tn_netmap_bridge_new (void)
   TnNetmapBridge *bridge = g_new0 (TnNetmapBridge, 1);
 
   bridge->routes = tn_overlay_routes_new ();
-  bridge->users = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_object_unref);
+  bridge->users = tn_peer_users_new ();
+  bridge->stable_ids = tn_stable_ids_new ();
   bridge->told = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) tn_netmap_node_unref);
-  bridge->nameless = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   bridge->concerned = g_array_new (FALSE, FALSE, sizeof (gint64));
   bridge->unlocked = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   bridge->watched = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
@@ -50,9 +52,9 @@ void
 tn_netmap_bridge_free (TnNetmapBridge *bridge)
 {
   tn_overlay_routes_free (bridge->routes);
-  g_hash_table_unref (bridge->users);
+  tn_peer_users_free (bridge->users);
+  tn_stable_ids_free (bridge->stable_ids);
   g_hash_table_unref (bridge->told);
-  g_hash_table_unref (bridge->nameless);
   g_clear_pointer (&bridge->relays, tn_relay_map_unref);
   g_array_unref (bridge->concerned);
   g_hash_table_unref (bridge->unlocked);
@@ -69,48 +71,23 @@ tn_netmap_bridge_filter_problem (TnNetmapBridge *bridge)
   return bridge->filter_problem;
 }
 
+const TnNetmapNode *
+tn_netmap_bridge_lookup (TnNetmapBridge *bridge,
+                         gint64          id)
+{
+  return g_hash_table_lookup (bridge->told, &id);
+}
+
 const char *
 tn_netmap_bridge_stable_id (TnNetmapBridge *bridge,
                             gint64          id)
 {
   const TnNetmapNode *node = g_hash_table_lookup (bridge->told, &id);
 
-  return node != NULL ? node->stable_id : NULL;
+  return node != NULL ? tn_stable_ids_get (bridge->stable_ids, node) : NULL;
 }
 
 /* --- For the application --- */
-
-static gboolean
-is_of (TnUser             *user,
-       const TnNetmapUser *profile)
-{
-  return g_strcmp0 (tn_user_get_login_name (user), profile->login_name) == 0 &&
-         g_strcmp0 (tn_user_get_display_name (user), profile->display_name) == 0 &&
-         g_strcmp0 (tn_user_get_profile_picture_url (user), profile->picture_url) == 0;
-}
-
-static TnUser *
-get_user (TnNetmapBridge *bridge,
-          const TnNetmap *netmap,
-          gint64          id)
-{
-  const TnNetmapUser *profile = tn_netmap_lookup_user (netmap, id);
-  TnUser *user = g_hash_table_lookup (bridge->users, &id);
-
-  if (profile == NULL)
-    {
-      if (!g_hash_table_contains (bridge->nameless, &id))
-        g_hash_table_add (bridge->nameless, g_memdup2 (&id, sizeof id));
-      return NULL;
-    }
-
-  if (user == NULL || !is_of (user, profile))
-    {
-      user = tn_user_new (id, profile->login_name, profile->display_name, profile->picture_url);
-      g_hash_table_insert (bridge->users, g_memdup2 (&id, sizeof id), user);
-    }
-  return user;
-}
 
 static guint
 valid_region (gint64 region)
@@ -125,8 +102,8 @@ tn_netmap_bridge_node_data (TnNetmapBridge     *bridge,
 {
   guint home_region = valid_region (node->home_region);
   TnRelayRegion *region = netmap->relays != NULL ? tn_relay_map_lookup (netmap->relays, home_region) : NULL;
-  TnNodeData *data = tn_node_data_new_from_netmap (node, region != NULL ? region->code : NULL);
-  TnUser *user = get_user (bridge, netmap, node->user);
+  TnNodeData *data = tn_node_data_new_from_netmap (node, tn_stable_ids_get (bridge->stable_ids, node), region != NULL ? region->code : NULL);
+  TnUser *user = tn_peer_users_get (bridge->users, netmap, node->user);
 
   if (user != NULL)
     data->user = g_object_ref (user);
@@ -458,21 +435,6 @@ update_routes (TnNetmapBridge   *bridge,
 
 /* --- What shows in nodes that nobody names --- */
 
-/* Which of the users that are told of anew do nodes show, or would have shown? */
-static void
-collect_users (TnNetmapBridge        *bridge,
-               const TnNetmapChanges *changes,
-               GHashTable            *users)
-{
-  for (guint i = 0; i < changes->user_ids->len; i++)
-    {
-      gint64 *id = &g_array_index (changes->user_ids, gint64, i);
-
-      if (g_hash_table_remove (bridge->nameless, id) || g_hash_table_contains (bridge->users, id))
-        g_hash_table_add (users, id);
-    }
-}
-
 static void
 collect_regions_beyond (TnRelayMap *map,
                         TnRelayMap *other,
@@ -497,7 +459,7 @@ find_concerned (TnNetmapBridge        *bridge,
   g_autoptr (GHashTable) users = g_hash_table_new (g_int64_hash, g_int64_equal);
   g_autoptr (GHashTable) regions = g_hash_table_new (NULL, NULL);
 
-  collect_users (bridge, changes, users);
+  tn_peer_users_collect (bridge->users, changes, users);
   if (netmap->relays != bridge->relays)
     {
       collect_regions_beyond (netmap->relays, bridge->relays, regions);
@@ -531,15 +493,6 @@ tn_netmap_bridge_get_concerned (TnNetmapBridge *bridge)
   return bridge->concerned;
 }
 
-/* Profiles live as long as their stream, where a server names each of them once. */
-static gboolean
-is_unknown_cb (gpointer key,
-               gpointer value,
-               gpointer netmap)
-{
-  return tn_netmap_lookup_user (netmap, *(gint64 *) key) == NULL;
-}
-
 TnDataPathUpdate *
 tn_netmap_bridge_update (TnNetmapBridge        *bridge,
                          const TnNetmap        *netmap,
@@ -557,7 +510,8 @@ tn_netmap_bridge_update (TnNetmapBridge        *bridge,
     find_concerned (bridge, netmap, changes);
   keep_relays (bridge, netmap);
   if (changes == NULL || changes->all_peers)
-    g_hash_table_foreach_remove (bridge->users, is_unknown_cb, (gpointer) (guintptr) netmap);
+    tn_peer_users_renew (bridge->users, netmap);
+  tn_stable_ids_update (bridge->stable_ids, bridge->told, netmap, changes);
   if (changes == NULL || own_key_expired != bridge->own_key_expired)
     {
       bridge->own_key_expired = own_key_expired;

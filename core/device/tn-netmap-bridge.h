@@ -28,7 +28,8 @@ GArray           *tn_netmap_bridge_get_concerned (TnNetmapBridge *bridge);
 /* The MagicDNS suffix: what follows the own name's first label; "" while unknown. Free with g_free(). */
 char             *tn_netmap_bridge_dns_suffix (const TnNetmap *netmap);
 
-/* Nodes that peers stand for in the data path: a peer's stable id by its node id; NULL: none. */
+/* A peer as the last update told it, and what the application knows it by: its stable id, unless that is another peer's; NULL: none. */
+const TnNetmapNode *tn_netmap_bridge_lookup   (TnNetmapBridge *bridge, gint64 id);
 const char       *tn_netmap_bridge_stable_id  (TnNetmapBridge *bridge, gint64 id);
 
 /* From now on the data path wants to know where that peer is, or not any more: updates tell. What is known now, taken; NULL: nothing. */

@@ -72,13 +72,15 @@ borrow (TnNodeData         *data,
 
 TnNodeData *
 tn_node_data_new_from_netmap (const TnNetmapNode *node,
+                              const char         *stable_id,
                               const char         *region_code)
 {
   gsize n_fqdn = fqdn_len (node->name);
   gsize n_name = strcspn (node->name, ".");
+  gsize n_id = stable_id != node->stable_id ? strlen (stable_id) + 1 : 0;
   gsize n_code = region_code != NULL ? strlen (region_code) + 1 : 0;
   gsize n_addresses = node->n_addresses * sizeof (TnIpAddress);
-  TnNodeData *data = g_malloc (sizeof *data + n_addresses + n_fqdn + 1 + n_name + 1 + n_code);
+  TnNodeData *data = g_malloc (sizeof *data + n_addresses + n_fqdn + 1 + n_name + 1 + n_code + n_id);
   char *end = (char *) (data + 1);
 
   *data = (TnNodeData) { .source = tn_netmap_node_ref (node), .node_id = node->id, .public_key = node->key, .sharer_id = node->sharer };
@@ -94,6 +96,8 @@ tn_node_data_new_from_netmap (const TnNetmapNode *node,
   end = put_lower (data->name, node->name, MIN (n_name, n_fqdn));
   if (region_code != NULL)
     data->home_region_code = memcpy (end, region_code, n_code);
+  if (n_id > 0)
+    data->stable_id = memcpy (end + n_code, stable_id, n_id);
 
   data->created_us = node->created_us;
   data->last_seen_us = node->last_seen_us;

@@ -74,8 +74,8 @@ TnNodeData *tn_node_data_new   (const char *stable_id);
 TnNodeData *tn_node_data_ref   (const TnNodeData *data);
 void        tn_node_data_unref (const TnNodeData *data);
 
-/* One block beside @node, which it keeps. */
-TnNodeData *tn_node_data_new_from_netmap (const TnNetmapNode *node, const char *region_code);
+/* One block beside @node, which it keeps. @stable_id: that of the node, or what stands for it. */
+TnNodeData *tn_node_data_new_from_netmap (const TnNetmapNode *node, const char *stable_id, const char *region_code);
 
 /* From any thread: made when somebody first asks, unless whoever filled the data did. */
 const TnNodeDetails *tn_node_data_get_details (const TnNodeData *data);

@@ -45,11 +45,11 @@ collect_gone (TnRuntime      *runtime,
   for (guint i = 0; i < ids->len; i++)
     {
       gint64 id = g_array_index (ids, gint64, i);
-      const char *stable_id = tn_netmap_bridge_stable_id (runtime->bridge, id);
+      const TnNetmapNode *told = tn_netmap_bridge_lookup (runtime->bridge, id);
       const TnNetmapNode *node = tn_netmap_lookup (netmap, id);
 
-      if (stable_id != NULL && (node == NULL || !g_str_equal (node->stable_id, stable_id)))
-        g_ptr_array_add (gone, (gpointer) (guintptr) stable_id);
+      if (told != NULL && (node == NULL || !g_str_equal (node->stable_id, told->stable_id)))
+        g_ptr_array_add (gone, (gpointer) (guintptr) tn_netmap_bridge_stable_id (runtime->bridge, id));
     }
 }
 

@@ -199,6 +199,68 @@ test_concerned (Fixture       *f,
   assert_concerned (f, "{\"DERPMap\":{\"Regions\":{" REGION (1, "x") "," REGION (2, "c") "}}}", 2, 0);
 }
 
+/* However many users nodes tell of that have no profile, none of them is lost. */
+static void
+test_nameless (Fixture       *f,
+               gconstpointer  data)
+{
+  g_autoptr (TnDataPathUpdate) first = receive (f, "{" SELF ",\"Peers\":[" NODE (2, "02", ",\"User\":7") "," NODE (3, "03", ",\"User\":8") "]}");
+  g_autoptr (TnDataPathUpdate) again = NULL;
+
+  for (guint i = 0; i < 5000; i++)
+    {
+      g_autofree char *json = g_strdup_printf ("{\"PeersChanged\":[{\"ID\":3,\"StableID\":\"n3\",\"Name\":\"n3.test.\",\"User\":%u,"
+                                               "\"Key\":\"nodekey:" KEY ("03") "\"}]}", 1000 + i);
+      g_autoptr (TnDataPathUpdate) update = receive (f, json);
+
+      tn_node_data_unref (tn_netmap_bridge_node_data (f->bridge, f->netmap, tn_netmap_lookup (f->netmap, 2 + i % 2)));
+    }
+  assert_concerned (f, "{\"UserProfiles\":[" USER (7, "ann") "," USER (1000, "bob") "]}", 1, 2);
+  again = receive (f, "{" SELF ",\"Peers\":[" NODE (2, "02", ",\"User\":7") "," NODE (3, "03", ",\"User\":8") "]}");
+  assert_concerned (f, "{\"UserProfiles\":[" USER (8, "eve") "]}", 1, 3);
+}
+
+/* --- What the application knows peers by --- */
+
+#define TWIN(id, stable) \
+  "{\"ID\":" #id ",\"StableID\":\"" stable "\",\"Name\":\"n" #id ".test.\",\"Key\":\"nodekey:" KEY ("0" #id) "\"}"
+
+/* @expected: those of the peers from 2 on. */
+static void
+assert_stable_ids (Fixture    *f,
+                   const char *json,
+                   const char *expected)
+{
+  g_autoptr (TnDataPathUpdate) update = receive (f, json);
+  g_autoptr (GString) ids = g_string_new (NULL);
+
+  for (guint i = 0; i < f->netmap->peers->len; i++)
+    {
+      const TnNetmapNode *node = g_ptr_array_index (f->netmap->peers, i);
+      g_autoptr (TnNodeData) peer = tn_netmap_bridge_node_data (f->bridge, f->netmap, node);
+
+      g_string_append_printf (ids, "%s%s", i > 0 ? " " : "", peer->stable_id);
+      g_assert_cmpstr (tn_netmap_bridge_stable_id (f->bridge, node->id), ==, peer->stable_id);
+    }
+  g_assert_cmpstr (ids->str, ==, expected);
+}
+
+static void
+test_twins (Fixture       *f,
+            gconstpointer  data)
+{
+  assert_stable_ids (f, "{" SELF ",\"Peers\":[" TWIN (2, "a") "," TWIN (3, "a") "," TWIN (4, "") "," TWIN (5, "") "]}", "a a#3 #4 #5");
+  /* The name that was made for one is given to another. */
+  assert_stable_ids (f, "{\"PeersChanged\":[" TWIN (6, "a#3") "," TWIN (7, "a#8") "," TWIN (8, "a") "]}", "a a#3 #4 #5 a#3#6 a#8 a#8#");
+  /* Each keeps what it has, whoever goes. */
+  assert_stable_ids (f, "{\"PeersRemoved\":[2],\"PeersChangedPatch\":[{\"NodeID\":3,\"Online\":true}]}", "a#3 #4 #5 a#3#6 a#8 a#8#");
+  assert_stable_ids (f, "{\"PeersChanged\":[" TWIN (2, "a") "]}", "a a#3 #4 #5 a#3#6 a#8 a#8#");
+  /* A full list says them again; what two exchange they have. */
+  assert_stable_ids (f, "{\"Peers\":[" TWIN (2, "b") "," TWIN (3, "a") "," TWIN (4, "c") "]}", "b a#3 c");
+  assert_stable_ids (f, "{\"PeersChanged\":[" TWIN (2, "c") "," TWIN (4, "b") "]}", "c a#3 b");
+  assert_stable_ids (f, "{\"PeersChanged\":[" TWIN (3, "d") "," TWIN (5, "a#3") "]}", "c d b a#3");
+}
+
 /* --- Nodes outside of tailnet lock --- */
 
 static gboolean
@@ -455,6 +517,8 @@ main (int    argc,
   g_test_add ("/device/netmap-bridge/routes", Fixture, NULL, set_up, test_routes, tear_down);
   g_test_add ("/device/netmap-bridge/no-routes", Fixture, NULL, set_up, test_no_routes, tear_down);
   g_test_add ("/device/netmap-bridge/concerned", Fixture, NULL, set_up, test_concerned, tear_down);
+  g_test_add ("/device/netmap-bridge/nameless", Fixture, NULL, set_up, test_nameless, tear_down);
+  g_test_add ("/device/netmap-bridge/twins", Fixture, NULL, set_up, test_twins, tear_down);
   g_test_add ("/device/netmap-bridge/unlocked", Fixture, NULL, set_up, test_unlocked, tear_down);
   g_test_add ("/device/netmap-bridge/unlocked-apart", Fixture, NULL, set_up, test_unlocked_apart, tear_down);
   g_test_add ("/device/netmap-bridge/dropped", Fixture, NULL, set_up, test_dropped, tear_down);
