@@ -5,16 +5,16 @@
 
 #include <string.h>
 
-#include "tn-control-client.h"
 #include "tn-error.h"
+#include "tn-reader.h"
 
 /* Two lines, then the map, packed by gzip:
  *   tailnet-netmap 1 NODE-KEY CONTROL-URL
  *   TOLD-US HOME-REGION */
-#define TEXT_MAX   TN_CONTROL_MAP_FRAME_MAX
+#define TEXT_MAX   TN_NETMAP_CACHE_TEXT_MAX
+#define GZIP_MIN   18             /* header and trailer */
 #define FACTS_MAX  64
 #define PACK_LEVEL 1              /* more of it takes ten times as long for a few percent */
-#define PIECE_LEN  (64 << 10)
 
 /* --- The lines --- */
 
@@ -90,27 +90,45 @@ tn_netmap_cache_encode (const TnNetmapCacheInfo  *info,
   return g_memory_output_stream_steal_as_bytes (G_MEMORY_OUTPUT_STREAM (memory));
 }
 
-static GByteArray *
+/* RFC 1952, 2.3.1: ISIZE, the last four bytes, is the length of what was packed. FALSE: too short, or beyond what we write. */
+static gboolean
+get_text_len (GBytes  *packed,
+              gsize   *text_len,
+              GError **error)
+{
+  gsize len;
+  const guint8 *data = g_bytes_get_data (packed, &len);
+
+  *text_len = len >= GZIP_MIN ? tn_get_u32le (data + len - 4) : 0;
+  if (len >= GZIP_MIN && *text_len <= TEXT_MAX)
+    return TRUE;
+  g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "map of %" G_GSIZE_FORMAT " bytes, packed into %" G_GSIZE_FORMAT, *text_len, len);
+  return FALSE;
+}
+
+/* In one piece of its size: one that grows takes twice as much, and that of a big tailnet is a hundred megabytes. */
+static char *
 unpack (GBytes  *packed,
+        gsize   *text_len,
         GError **error)
 {
   g_autoptr (GInputStream) memory = g_memory_input_stream_new_from_bytes (packed);
   g_autoptr (GConverter) unpacker = G_CONVERTER (g_zlib_decompressor_new (G_ZLIB_COMPRESSOR_FORMAT_GZIP));
   g_autoptr (GInputStream) stream = g_converter_input_stream_new (memory, unpacker);
-  g_autoptr (GByteArray) text = g_byte_array_new ();
-  g_autofree guint8 *piece = g_malloc (PIECE_LEN);
-  gssize n;
+  g_autofree char *text = NULL;
+  gsize n;
 
-  while ((n = g_input_stream_read (stream, piece, PIECE_LEN, NULL, error)) > 0)
+  if (!get_text_len (packed, text_len, error))
+    return NULL;
+  text = g_malloc (*text_len + 1);
+  if (!g_input_stream_read_all (stream, text, *text_len + 1, &n, NULL, error))
+    return NULL;
+  if (n != *text_len)
     {
-      if (text->len + (gsize) n > TEXT_MAX)
-        {
-          g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "it is too big");
-          return NULL;
-        }
-      g_byte_array_append (text, piece, (guint) n);
+      g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, "map is not as long as it says");
+      return NULL;
     }
-  return n == 0 ? g_steal_pointer (&text) : NULL;
+  return g_steal_pointer (&text);
 }
 
 TnNetmap *
@@ -122,7 +140,8 @@ tn_netmap_cache_decode (GBytes             *value,
   const char *data = g_bytes_get_data (value, &len);
   gsize start = parse_lines (data, len, info, error);
   g_autoptr (GBytes) packed = start > 0 ? g_bytes_new_from_bytes (value, start, len - start) : NULL;
-  g_autoptr (GByteArray) text = packed != NULL ? unpack (packed, error) : NULL;
+  gsize text_len;
+  g_autofree char *text = packed != NULL ? unpack (packed, &text_len, error) : NULL;
 
-  return text != NULL ? tn_netmap_text_read ((const char *) text->data, text->len, error) : NULL;
+  return text != NULL ? tn_netmap_text_read (text, text_len, error) : NULL;
 }

@@ -6,9 +6,12 @@
 
 G_BEGIN_DECLS
 
-/* The last known map of a node as a value of its state store, packed: a tenth to a fifth of the text, which is 1.2 kB a peer. It is there
+/* The last known map of a node as a value of its state store, packed: a tenth to a third of the text, which is 1 kB a peer. It is there
  * for a start without the control server, and nothing is lost without it. */
 #define TN_NETMAP_CACHE_KEY "netmap"
+
+/* A map whose text is longer is not kept: the largest tailnets have some 100 000 nodes. */
+#define TN_NETMAP_CACHE_TEXT_MAX ((gsize) 128 << 20)
 
 typedef struct
 {
