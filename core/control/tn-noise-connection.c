@@ -342,23 +342,64 @@ read_cb (GObject      *object,
     start_read (self);
 }
 
-/* A map of megabytes, and then a change now and then: an operation for each read would cost more than what it reads. */
+/* A map of megabytes, and then a change now and then: an operation for each read would cost more than what it reads.
+ * @short_is_all: less than was asked for is all there is. Of TLS it may be the one record of several that it has taken from the socket. */
 static gboolean
-readable_cb (GObject  *stream,
-             gpointer  user_data)
+read_pollable (gpointer              user_data,
+               GPollableInputStream *stream,
+               gboolean              short_is_all)
 {
   g_autoptr (TnNoiseConnection) self = tn_noise_connection_ref (user_data);
 
   for (guint i = 0; i < READS_A_TURN && !self->closed; i++)
     {
       g_autoptr (GError) error = NULL;
-      gssize n = g_pollable_input_stream_read_nonblocking (G_POLLABLE_INPUT_STREAM (stream), self->buffer + self->read_len,
-                                                           READ_LEN - self->read_len, NULL, &error);
+      gsize len = READ_LEN - self->read_len;
+      gssize n = g_pollable_input_stream_read_nonblocking (stream, self->buffer + self->read_len, len, NULL, &error);
 
-      if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK) || !take_input (self, n, &error))
+      if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK) || !take_input (self, n, &error) || (short_is_all && (gsize) n < len))
         break;
     }
   return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+readable_cb (GObject  *stream,
+             gpointer  user_data)
+{
+  return read_pollable (user_data, G_POLLABLE_INPUT_STREAM (stream), FALSE);
+}
+
+static gboolean
+socket_readable_cb (GSocket      *socket,
+                    GIOCondition  condition,
+                    gpointer      user_data)
+{
+  TnNoiseConnection *self = user_data;
+
+  return read_pollable (self, G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (self->stream)), TRUE);
+}
+
+/* GLib takes a source out of the poll for as long as its callback runs, which takes two wake-ups of the context, for the one of the stream
+ * and the one of the socket inside: as much as a small message takes itself. One that may recurse stays; nothing here turns the context. */
+static GSource *
+new_readable_source (TnNoiseConnection    *self,
+                     GPollableInputStream *stream)
+{
+  GSource *source;
+
+  if (G_IS_SOCKET_CONNECTION (self->stream) && !G_IS_TCP_WRAPPER_CONNECTION (self->stream))
+    {
+      source = g_socket_create_source (g_socket_connection_get_socket (G_SOCKET_CONNECTION (self->stream)), G_IO_IN, NULL);
+      g_source_set_callback (source, G_SOURCE_FUNC (socket_readable_cb), self, NULL);
+    }
+  else
+    {
+      source = g_pollable_input_stream_create_source (stream, NULL);
+      g_source_set_callback (source, G_SOURCE_FUNC (readable_cb), self, NULL);
+    }
+  g_source_set_can_recurse (source, TRUE);
+  return source;
 }
 
 static gboolean
@@ -370,8 +411,7 @@ await_readable (TnNoiseConnection *self)
     return TRUE;
   if (!G_IS_POLLABLE_INPUT_STREAM (stream) || !g_pollable_input_stream_can_poll (G_POLLABLE_INPUT_STREAM (stream)))
     return FALSE;
-  self->readable = g_pollable_input_stream_create_source (G_POLLABLE_INPUT_STREAM (stream), NULL);
-  g_source_set_callback (self->readable, G_SOURCE_FUNC (readable_cb), self, NULL);
+  self->readable = new_readable_source (self, G_POLLABLE_INPUT_STREAM (stream));
   g_source_attach (self->readable, self->context);
   return TRUE;
 }

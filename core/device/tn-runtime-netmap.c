@@ -93,6 +93,16 @@ own_key_expired (const TnNetmap *netmap)
   return tn_netmap_own_key_expired (netmap, g_get_real_time (), tn_boot_time_us ());
 }
 
+static gboolean
+names_own_user (const TnNetmap        *netmap,
+                const TnNetmapChanges *changes)
+{
+  for (guint i = 0; i < changes->user_ids->len; i++)
+    if (g_array_index (changes->user_ids, gint64, i) == netmap->self->user)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 publish_self (TnRuntime      *runtime,
               const TnNetmap *netmap)
@@ -249,7 +259,7 @@ tn_runtime_apply_netmap (TnRuntime             *runtime,
     tn_runtime_heed_attributes (runtime, netmap);
 
   publish_peers (runtime, netmap, changes);
-  if (changes == NULL || changes->self || changes->users || changes->relays)
+  if (changes == NULL || changes->self || changes->relays || names_own_user (netmap, changes))
     publish_self (runtime, netmap);
   if (changes == NULL || changes->health)
     update_health (runtime, netmap);
