@@ -7,6 +7,7 @@
 
 #define SLAB_LEN   (64 * 1024)
 #define POOL_SPARE 4             /* slabs kept when nothing waits any more: 256 KiB */
+#define POOL_SLABS (TN_HOLD_POOL_MAX / SLAB_LEN)
 
 typedef struct
 {
@@ -18,6 +19,7 @@ struct _TnHoldPool
 {
   Slab *spare[POOL_SPARE];
   guint n_spare;
+  guint n_taken;
 };
 
 static Slab *
@@ -50,9 +52,13 @@ tn_hold_pool_free (TnHoldPool *pool)
   g_free (pool);
 }
 
+/* NULL: too much waits already. */
 static Slab *
 pool_take (TnHoldPool *pool)
 {
+  if (pool->n_taken == POOL_SLABS)
+    return NULL;
+  pool->n_taken++;
   return pool->n_spare > 0 ? pool->spare[--pool->n_spare] : slab_new ();
 }
 
@@ -60,6 +66,7 @@ static void
 pool_give (TnHoldPool *pool,
            Slab       *slab)
 {
+  pool->n_taken--;
   if (pool->n_spare == POOL_SPARE)
     {
       slab_free (slab);
@@ -103,6 +110,12 @@ append (Slab           *slab,
 }
 
 guint
+tn_hold_queue_get_room (const TnHoldQueue *queue)
+{
+  return queue->pool->n_taken < POOL_SLABS ? TN_HOLD_QUEUE_MAX - queue->n_packets : 0;
+}
+
+guint
 tn_hold_queue_push (TnHoldQueue    *queue,
                     const TnPacket *packets,
                     guint           n,
@@ -117,6 +130,8 @@ tn_hold_queue_push (TnHoldQueue    *queue,
       if (slab == NULL || !append (slab, &packets[i], now_us))
         {
           slab = pool_take (queue->pool);
+          if (slab == NULL)
+            break;
           if (!append (slab, &packets[i], now_us))      /* longer than any datagram may be */
             {
               pool_give (queue->pool, slab);
@@ -156,20 +171,33 @@ tn_hold_queue_pop (TnHoldQueue *queue,
     }
 }
 
+static gint64
+oldest_waited_us (TnHoldQueue *queue,
+                  gint64       now_us)
+{
+  const Slab *slab = g_queue_peek_head (&queue->slabs);
+
+  return now_us - slab->since_us[queue->first];
+}
+
+guint
+tn_hold_queue_expire (TnHoldQueue *queue,
+                      gint64       now_us)
+{
+  guint n = 0;
+
+  for (; queue->n_packets > 0 && oldest_waited_us (queue, now_us) > TN_HOLD_QUEUE_AGE_MAX_US; n++)
+    tn_hold_queue_pop (queue, 1);
+  return n;
+}
+
 guint
 tn_hold_queue_age (TnHoldQueue *queue,
                    gint64       now_us)
 {
-  guint n = 0;
+  guint n = tn_hold_queue_expire (queue, now_us);
 
-  for (; queue->n_packets > 0; n++)
-    {
-      const Slab *slab = g_queue_peek_head (&queue->slabs);
-      gint64 waited_us = now_us - slab->since_us[queue->first];
-
-      if (waited_us <= TN_HOLD_QUEUE_AGE_MAX_US && !tn_codel_drops (&queue->codel, waited_us, now_us))
-        break;
-      tn_hold_queue_pop (queue, 1);
-    }
+  for (; queue->n_packets > 0 && tn_codel_drops (&queue->codel, oldest_waited_us (queue, now_us), now_us); n++)
+    tn_hold_queue_pop (queue, 1);
   return n;
 }

@@ -25,17 +25,20 @@ void           tn_hold_pool_free  (TnHoldPool *pool);      /* after all its queu
 void           tn_hold_queue_init  (TnHoldQueue *queue, TnHoldPool *pool);
 void           tn_hold_queue_clear (TnHoldQueue *queue);
 
-/* Copies up to @n packets, returns how many there was room for: a queue holds TN_HOLD_QUEUE_MAX. */
+/* Copies up to @n packets, returns how many there was room for: a queue holds TN_HOLD_QUEUE_MAX, all queues of a pool TN_HOLD_POOL_MAX bytes. */
 #define TN_HOLD_QUEUE_MAX 1024
+#define TN_HOLD_POOL_MAX  (16 * 1024 * 1024)
+guint          tn_hold_queue_get_room (const TnHoldQueue *queue);
 guint          tn_hold_queue_push  (TnHoldQueue *queue, const TnPacket *packets, guint n, gint64 now_us);
 
 /* The oldest packets: send batch->packets[*first...] and tell how many left. NULL: empty. */
 TnPacketBatch *tn_hold_queue_peek  (TnHoldQueue *queue, guint *first);
 void           tn_hold_queue_pop   (TnHoldQueue *queue, guint n);
 
-/* Before packets leave, for sources that learn of a full path by losses alone: drops what TnCodel says, and what has waited for longer
- * than anybody wants it. How many. */
+/* For sources that learn of a full path by losses alone. Drops what has waited for longer than anybody wants it; before packets leave, what
+ * TnCodel says, too. How many. */
 #define TN_HOLD_QUEUE_AGE_MAX_US (500 * 1000)
-guint          tn_hold_queue_age   (TnHoldQueue *queue, gint64 now_us);
+guint          tn_hold_queue_expire (TnHoldQueue *queue, gint64 now_us);
+guint          tn_hold_queue_age    (TnHoldQueue *queue, gint64 now_us);
 
 G_END_DECLS

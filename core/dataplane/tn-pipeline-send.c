@@ -85,6 +85,26 @@ hold (TnPipeline     *pipeline,
   tn_pipeline_count (pipeline, TN_PIPELINE_DROP_QUEUE_FULL, n - held);
 }
 
+/* Drops of the packets to a peer, whose path may be full, those that cannot wait for it any more: they are not worth their encryption. */
+static void
+drop_excess (TnPipeline    *pipeline,
+             TnPeerState   *peer,
+             TnPacketBatch *batch)
+{
+  guint room;
+
+  if (!peer->blocked)
+    return;
+  if (pipeline->hooks.set_blocked == NULL)
+    tn_pipeline_count (pipeline, TN_PIPELINE_DROP_QUEUE_FULL, tn_hold_queue_expire (&peer->held, pipeline->now_us));
+  room = tn_hold_queue_get_room (&peer->held);
+  if (batch->n_packets > room)
+    {
+      tn_pipeline_count (pipeline, TN_PIPELINE_DROP_QUEUE_FULL, batch->n_packets - room);
+      batch->n_packets = room;
+    }
+}
+
 /* Same path: for a relay everything that goes through the region, for UDP all that goes through the socket of its family. */
 static gboolean
 shares_path (const TnPathAddress *a,
@@ -346,7 +366,9 @@ tn_pipeline_from_overlay (TnPipeline    *pipeline,
       for (guint j = i; j < batch->n_packets; j++)
         if (peers[j] == peer)
           pipeline->out->packets[pipeline->out->n_packets++] = batch->packets[j];
-      tn_pipeline_seal_and_send (pipeline, peer, pipeline->out);
+      drop_excess (pipeline, peer, pipeline->out);
+      if (pipeline->out->n_packets > 0)
+        tn_pipeline_seal_and_send (pipeline, peer, pipeline->out);
 
       for (guint j = i; j < batch->n_packets; j++)
         if (peers[j] == peer)

@@ -82,6 +82,7 @@ tunnel_event (gpointer      user_data,
     {
       set_tunnel_peer (pipeline, peer, NULL);
       tn_tunnel_remove_peer (pipeline->tunnel, tunnel_peer);
+      tn_hold_queue_clear (&peer->held);
       tn_pipeline_direct_leave (pipeline, peer);
     }
 }

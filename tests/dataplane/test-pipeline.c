@@ -176,19 +176,57 @@ test_slow_path (void)
   g_assert_cmpuint (a->n_block_calls, ==, 0);
 }
 
-/* What does not fit any more is counted, and a peer that goes away takes its queue along. */
+/* A path that stands still, and nobody says anything of it: what waits is never old. */
+static void
+test_standing_path (void)
+{
+  g_autoptr (World) world = world_new_without_back_pressure ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  TnPathAddress path = { .kind = TN_PATH_ADDRESS_RELAY, .relay = { REGION, b->node_key } };
+
+  send_udp (a, b, 1);
+  settle (world);
+  g_ptr_array_set_size (b->received, 0);
+  a->room = 0;
+  for (guint i = 0; i < 11; i++)
+    send_udp (a, b, 100);
+  g_assert_cmpuint (tn_pipeline_get_drops (a->pipeline, TN_PIPELINE_DROP_QUEUE_FULL), ==, 1100 - 1024);
+  world->now_us += TN_HOLD_QUEUE_AGE_MAX_US + 1;
+  send_udp (a, b, 10);
+  g_assert_cmpuint (tn_pipeline_get_drops (a->pipeline, TN_PIPELINE_DROP_QUEUE_FULL), ==, 1100);
+
+  a->room = G_MAXUINT;
+  tn_pipeline_path_writable (a->pipeline, &path, world->now_us);
+  settle (world);
+  g_assert_cmpuint (b->received->len, ==, 10);
+}
+
+static guint64
+count_sealed (Node *node)
+{
+  g_autoptr (GArray) infos = tn_pipeline_dup_infos (node->pipeline);
+
+  g_assert_cmpuint (infos->len, ==, 1);
+  return g_array_index (infos, TnPipelinePeerInfo, 0).stats.tx_packets;
+}
+
+/* What does not fit any more is counted, and nobody has sealed it before; and a peer that goes away takes its queue along. */
 static void
 test_back_pressure_bounded (void)
 {
   g_autoptr (World) world = world_new ();
   Node *a = &world->nodes[0];
   Node *b = &world->nodes[1];
+  guint64 n_sealed;
 
   send_udp (a, b, 1);
   settle (world);
+  n_sealed = count_sealed (a);
   a->room = 0;
   for (guint i = 0; i < 20; i++)
     send_udp (a, b, 100);
+  g_assert_cmpuint (count_sealed (a) - n_sealed, ==, 1024);
   g_assert_cmpuint (tn_pipeline_get_drops (a->pipeline, TN_PIPELINE_DROP_QUEUE_FULL), ==, 2000 - 1024);
 
   tn_pipeline_remove_peer (a->pipeline, b->id, world->now_us);
@@ -542,6 +580,7 @@ main (int   argc,
   g_test_add_func ("/dataplane/pipeline/filter", test_filter);
   g_test_add_func ("/dataplane/pipeline/back-pressure", test_back_pressure);
   g_test_add_func ("/dataplane/pipeline/slow-path", test_slow_path);
+  g_test_add_func ("/dataplane/pipeline/standing-path", test_standing_path);
   g_test_add_func ("/dataplane/pipeline/back-pressure-bounded", test_back_pressure_bounded);
   g_test_add_func ("/dataplane/pipeline/closed", test_closed);
   g_test_add_func ("/dataplane/pipeline/ping-tsmp", test_ping_tsmp);
