@@ -106,7 +106,7 @@ tn_control_client_check_alive (TnControlClient *self)
                                               "the address from which control server %s was reached is gone", self->url->authority);
 
       tn_control_client_drop_connection (self);
-      tn_control_client_show_error (self, error);
+      tn_control_client_show_error (self, TN_RETRY_CONNECT, error);
       return;
     }
   self->proof_serial = self->connection_serial;

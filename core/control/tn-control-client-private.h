@@ -59,6 +59,8 @@ struct _TnControlClient
   /* What it shows. */
   TnControlState          state;
   GError                 *error;
+  TnRetryKind             error_kind;          /* what has to succeed for it to be over */
+  gboolean                key_expired;         /* says the map, whatever else is wrong */
 
   TnRetry                 retries[TN_N_RETRIES];
 
@@ -78,6 +80,8 @@ struct _TnControlClient
 
   /* Registration. */
   TnLogin                 login;
+  TnNodePrivateKey       *next_key;            /* in the secret pool; nullable: to take the place of a node key that a server has taken, and
+                                                * which stays until it takes this one */
   gboolean                keys_saved;
   gboolean                key_unsaved;         /* the node key was made here, and is not in the store for all we know */
   gboolean                node_key_is_new;     /* it came without having been registered */
@@ -132,6 +136,7 @@ struct _TnControlClient
   guint64                 known_generation;    /* of which the server knows */
 
   /* The end. */
+  gboolean                logout_wanted;       /* as soon as there is a connection, until logout_timer says that it is too late */
   TnHttp2Stream          *logout_stream;
   GSource                *logout_timer;
   GSource                *done_source;
@@ -159,13 +164,15 @@ void tn_control_client_retry_when_told (TnControlClient *self, TnRetryKind kind,
 void tn_control_client_retry_now (TnControlClient *self, TnRetryKind kind);      /* once, whatever failed before */
 void tn_control_client_retry_reset (TnControlClient *self, TnRetryKind kind);
 void tn_control_client_announce  (TnControlClient *self);      /* that something it shows is not what it was */
-void tn_control_client_show_error (TnControlClient *self, const GError *error);      /* unless the server's refusal is shown */
+void tn_control_client_show_error (TnControlClient *self, TnRetryKind kind, const GError *error);      /* unless its refusal is shown */
 void tn_control_client_set_state (TnControlClient *self, TnControlState state, const GError *error);
 void tn_control_client_connect         (TnControlClient *self);
 void tn_control_client_stop_connecting (TnControlClient *self);
 void tn_control_client_dial_anew       (TnControlClient *self);      /* unless the dial under way is young: then later, if it is there still */
 void tn_control_client_drop_connection (TnControlClient *self);
 void tn_control_client_new_key (TnControlClient *self);
+void tn_control_client_keep_key (TnControlClient *self);       /* the server does not want the next one */
+void tn_control_client_adopt_key (TnControlClient *self);      /* the server has taken the next one */
 void tn_control_client_finish  (TnControlClient *self, const GError *error);
 
 TnHttp2Stream *tn_control_client_post (TnControlClient *self, const char *path, char *body, const TnHttp2StreamHandler *handler);

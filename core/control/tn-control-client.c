@@ -40,7 +40,7 @@ clear_source (GSource **source)
 void
 tn_control_client_announce (TnControlClient *self)
 {
-  if (self->running && self->handler->changed != NULL)
+  if (self->running && !self->logout_wanted && self->handler->changed != NULL)
     self->handler->changed (self, self->user_data);
 }
 
@@ -59,10 +59,13 @@ tn_control_client_set_state (TnControlClient *self,
 
 void
 tn_control_client_show_error (TnControlClient *self,
+                              TnRetryKind      kind,
                               const GError    *error)
 {
-  if (self->state != TN_CONTROL_REFUSED)
-    tn_control_client_set_state (self, self->state, error);
+  if (self->state == TN_CONTROL_REFUSED)
+    return;
+  self->error_kind = kind;
+  tn_control_client_set_state (self, self->state, error);
 }
 
 /* --- Trying again --- */
@@ -117,7 +120,7 @@ tn_control_client_retry_when_told (TnControlClient *self,
 
   tn_control_client_retry_in (self, kind, wait_us);
   self->retries[kind].told = TRUE;
-  tn_control_client_show_error (self, error);
+  tn_control_client_show_error (self, kind, error);
 }
 
 /* A stream that lasted makes up for what failed before it. One that ends as soon as it has begun does not: a server that goes on like
@@ -157,7 +160,7 @@ tn_control_client_retry (TnControlClient *self,
                          const GError    *error)
 {
   back_off (self, kind, error->message);
-  tn_control_client_show_error (self, error);
+  tn_control_client_show_error (self, kind, error);
 }
 
 void
@@ -188,7 +191,7 @@ may (TnControlClient *self,
 void
 tn_control_client_advance (TnControlClient *self)
 {
-  if (!self->running || self->logout_stream != NULL || self->state == TN_CONTROL_REFUSED)
+  if (!self->running || self->logout_stream != NULL || (self->state == TN_CONTROL_REFUSED && !self->logout_wanted))
     return;
 
   if (self->connection == NULL)
@@ -198,7 +201,14 @@ tn_control_client_advance (TnControlClient *self)
       return;
     }
   /* While it breaks off, its streams end one by one: a request of now would be one more of them. */
-  if (!self->keys_saved || !tn_noise_connection_is_open (self->connection))
+  if (!tn_noise_connection_is_open (self->connection))
+    return;
+  if (self->logout_wanted)
+    {
+      tn_control_client_send_logout (self);
+      return;
+    }
+  if (!self->keys_saved)
     return;
   if (!self->registered)
     {
@@ -234,16 +244,44 @@ have_node_key (TnControlClient *self)
   return memcmp (self->node_key, &none, sizeof none) != 0;
 }
 
+/* One that a server has taken stays in the store while the login with the next one waits: until then it may be good again, by an administrator
+ * who extends it or a program that thinks better of it and starts anew. */
 void
 tn_control_client_new_key (TnControlClient *self)
 {
-  if (have_node_key (self))
-    tn_node_private_key_get_public (self->node_key, &self->old_node_key);
-  tn_node_private_key_generate (self->node_key);
-  self->login.fresh_key = self->node_key_is_new = TRUE;
+  self->login.fresh_key = TRUE;
   self->key_known = FALSE;
+  self->key_expired = FALSE;
   self->registered = FALSE;
   g_clear_pointer (&self->session_handle, g_free);      /* it was the other key's */
+  if (have_node_key (self) && !self->node_key_is_new)
+    {
+      if (self->next_key == NULL)
+        self->next_key = tn_secret_alloc (sizeof *self->next_key);
+      tn_node_private_key_generate (self->next_key);
+      return;
+    }
+  tn_node_private_key_generate (self->node_key);
+  self->node_key_is_new = TRUE;
+  save_keys (self);
+}
+
+void
+tn_control_client_keep_key (TnControlClient *self)
+{
+  if (self->next_key == NULL)
+    return;
+  g_clear_pointer (&self->next_key, tn_secret_free);
+  self->key_known = TRUE;
+  self->login.fresh_key = FALSE;
+}
+
+void
+tn_control_client_adopt_key (TnControlClient *self)
+{
+  tn_node_private_key_get_public (self->node_key, &self->old_node_key);
+  memcpy (self->node_key, self->next_key, sizeof *self->node_key);
+  g_clear_pointer (&self->next_key, tn_secret_free);
   save_keys (self);
 }
 
@@ -332,6 +370,7 @@ tear_down (TnControlClient *self)
       self->retries[i].failures = 0;
     }
   clear_source (&self->logout_timer);
+  self->logout_wanted = FALSE;
   tn_control_client_forget_timers (self);
   tn_control_client_stop_connecting (self);
   tn_control_client_stop_map (self);
@@ -345,6 +384,8 @@ tear_down (TnControlClient *self)
     soup_session_abort (self->soup);
   g_clear_object (&self->soup);
   tn_login_clear (&self->login);
+  g_clear_pointer (&self->next_key, tn_secret_free);
+  self->key_expired = FALSE;
   self->registered = FALSE;
   self->keys_saved = FALSE;
   self->last_dial_us = 0;
@@ -424,7 +465,8 @@ void
 tn_control_client_login (TnControlClient *self,
                          const char      *auth_key)
 {
-  gboolean expired = g_error_matches (self->error, TN_ERROR, TN_ERROR_KEY_EXPIRED);
+  /* A server that knows a key asks nobody to log in with it, and leaves its expiry as it is. */
+  gboolean known = self->registered || self->key_expired || self->next_key != NULL;
   gboolean unsaved = self->state == TN_CONTROL_REFUSED && !self->keys_saved;
 
   g_return_if_fail (self->running);
@@ -446,10 +488,11 @@ tn_control_client_login (TnControlClient *self,
   for (guint i = 0; i < TN_N_RETRIES; i++)
     tn_control_client_retry_reset (self, i);
   self->registered = FALSE;
+  self->key_expired = FALSE;
   tn_control_client_set_state (self, TN_CONTROL_CONNECTING, NULL);
   if (!self->running)      /* somebody heard of it, and had enough */
     return;
-  if (expired)
+  if (known)
     tn_control_client_new_key (self);
   else if (unsaved)
     save_keys (self);
@@ -475,6 +518,9 @@ tn_control_client_network_changed (TnControlClient *self)
 }
 
 /* --- The end --- */
+
+#define FORGOTTEN "the key is forgotten, but the control server "
+#define UNREACHED "could not be told: there is no connection to it"
 
 /* Who asks for a logout of a client that is just being stopped comes too late. */
 static void
@@ -522,11 +568,17 @@ static gboolean
 logout_timeout_cb (gpointer user_data)
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
-  g_autoptr (GError) error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                                                   "the key is forgotten, but the control server did not answer");
+  g_autoptr (GError) error = self->logout_stream != NULL ? g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, FORGOTTEN "did not answer")
+                                                         : g_error_new_literal (TN_ERROR, TN_ERROR_FAILED, FORGOTTEN UNREACHED);
 
   tn_control_client_finish (self, error);
   return G_SOURCE_REMOVE;
+}
+
+static gboolean
+server_may_know (TnControlClient *self)
+{
+  return self->accepted || (self->key_known && have_node_key (self)) || (self->register_stream != NULL && self->login.auth_url == NULL);
 }
 
 /* Whoever asks while there is an end already waits for that one. */
@@ -542,21 +594,22 @@ begin_end (TnControlClient   *self,
   g_array_append_val (self->waiters, waiter);
   if (self->waiters->len > 1)
     return;
-  if (!logout || self->connection == NULL || !self->registered)
+  if (!logout || !server_may_know (self))
     {
       if (logout)
-        error = g_error_new_literal (TN_ERROR, TN_ERROR_FAILED,
-                                     "the key is forgotten, but the control server could not be told: there is no connection to it");
+        error = g_error_new_literal (TN_ERROR, TN_ERROR_FAILED, FORGOTTEN "was not told: it has not taken this node yet");
       tn_control_client_finish (self, error);
       return;
     }
 
+  self->logout_wanted = TRUE;
   tn_control_client_stop_map (self);
   tn_control_client_stop_update (self);
+  tn_control_client_retry_reset (self, TN_RETRY_CONNECT);
   self->logout_timer = g_timeout_source_new_seconds (5);
   g_source_set_callback (self->logout_timer, logout_timeout_cb, self, NULL);
   g_source_attach (self->logout_timer, self->context);
-  tn_control_client_send_logout (self);
+  tn_control_client_advance (self);
 }
 
 void
@@ -572,5 +625,5 @@ tn_control_client_stop (TnControlClient   *self,
                         TnControlDoneFunc  done,
                         gpointer           user_data)
 {
-  begin_end (self, self->ephemeral && self->registered && self->connection != NULL, done, user_data);
+  begin_end (self, self->ephemeral && server_may_know (self) && self->connection != NULL, done, user_data);
 }

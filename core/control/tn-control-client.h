@@ -33,8 +33,8 @@ typedef enum
 
 typedef struct
 {
-  /* A node key has to be in the store before it goes onto the wire: answer with tn_control_client_keys_saved(), in here or later.
-   * @old: the one before, to be kept as well; nullable. */
+  /* A node key has to be in the store before it is used: answer with tn_control_client_keys_saved(), in here or later. The first one has not
+   * been on the wire then; one with an @old one before it (nullable, to be kept as well) the server has taken, so it must not be lost. */
   void (*save_keys) (TnControlClient *client, const TnNodePrivateKey *key, const TnNodePublicKey *old, gpointer user_data);
 
   /* State, URL or error are not what they were. */
@@ -92,13 +92,13 @@ void             tn_control_client_take_old_netmap (TnControlClient *client, TnN
 /* @error: nullable; the key could not be saved, and is not used. */
 void             tn_control_client_keys_saved   (TnControlClient *client, const GError *error);
 
-/* Logs in anew, with a new node key where the present one is no good; @auth_key nullable: with the one there is, or by URL; "": with none.
- * Nothing happens on the way to an end. */
+/* Logs in anew: with a new node key, where a server knows the present one, which stays until it has taken the new one. @auth_key nullable:
+ * with the one there is, or by URL; "": with none. Nothing happens on the way to an end. */
 void             tn_control_client_login        (TnControlClient *client, const char *auth_key);
 
 typedef void (*TnControlDoneFunc) (TnControlClient *client, const GError *error, gpointer user_data);
 
-/* Tells the server that this node is gone for good, which takes up to 5 s, then stops. */
+/* Tells the server that this node is gone for good, for which it connects if need be, and which takes up to 5 s; then stops. */
 void             tn_control_client_logout       (TnControlClient *client, TnControlDoneFunc done, gpointer user_data);
 
 /* Ends everything; an ephemeral node logs out first. @done (nullable) comes from the main loop, once. No other callback comes after
@@ -119,6 +119,7 @@ void             tn_control_client_fetch_id_token (TnControlClient *client, cons
 TnControlState   tn_control_client_get_state    (TnControlClient *client);
 const char      *tn_control_client_get_auth_url (TnControlClient *client);      /* nullable */
 const GError    *tn_control_client_get_error    (TnControlClient *client);      /* nullable: what is wrong at present */
+gboolean         tn_control_client_is_key_expired (TnControlClient *client);    /* the state is NEEDS_LOGIN then */
 gboolean         tn_control_client_may_show    (TnControlClient *client, const char *page);      /* to people, on behalf of the server */
 const char      *tn_control_client_get_open_url (TnControlClient *client);      /* nullable: a page that the server wants to be opened */
 const char      *tn_control_client_get_login_name (TnControlClient *client);    /* nullable */

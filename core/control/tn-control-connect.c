@@ -332,6 +332,11 @@ dial_cb (TnControlDialed *dialed,
   self->connection_serial++;
   self->connection = tn_noise_connection_new_client (result->stream, &result->session, result->early->data, result->early->len,
                                                      &connection_handler, self);
+  /* A login may wait for a person for ever, and no map comes that would say that all is well. */
+  if (self->state == TN_CONTROL_NEEDS_LOGIN && self->error != NULL && self->error_kind == TN_RETRY_CONNECT)
+    tn_control_client_set_state (self, TN_CONTROL_NEEDS_LOGIN, NULL);
+  if (self->connection == NULL)      /* somebody heard of it, and had enough */
+    return;
   move (self);
   tn_control_client_advance (self);
 }

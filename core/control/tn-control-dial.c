@@ -3,6 +3,7 @@
 
 #include "tn-control-dial-private.h"
 
+#include "tn-error.h"
 #include "tn-secret.h"
 
 /* Which ways to the server are tried, and when. */
@@ -47,11 +48,22 @@ finish (TnControlDial   *dial,
   dial->func (dialed, kept, dial->user_data);
 }
 
+/* What says most: that somebody was there, who did not understand us (or has another key), before that nobody was. */
+static guint
+weigh (const GError *error)
+{
+  if (error == NULL)
+    return 0;
+  if (error->domain == TN_ERROR || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED))
+    return 3;
+  return g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED) ? 1 : 2;
+}
+
 static void
 keep_error (TnControlDial *dial,
             GError        *error)      /* taken */
 {
-  if (dial->error == NULL || g_error_matches (dial->error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED))
+  if (weigh (error) > weigh (dial->error) || weigh (dial->error) == 1)
     {
       g_clear_error (&dial->error);
       dial->error = g_error_copy (error);

@@ -30,6 +30,12 @@ tn_control_client_get_open_url (TnControlClient *self)
 }
 
 gboolean
+tn_control_client_is_key_expired (TnControlClient *self)
+{
+  return self->key_expired;
+}
+
+gboolean
 tn_control_client_may_show (TnControlClient *self,
                             const char      *page)
 {

@@ -65,8 +65,8 @@ tn_control_client_lose_connection (TnControlClient *self,
   g_autoptr (GError) error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "control server %s silent for %d s", self->url->authority,
                                           (int) (silence_us / G_USEC_PER_SEC));
 
+  tn_control_client_retry (self, TN_RETRY_CONNECT, error);      /* first: what ends with the connection would make another at once */
   tn_control_client_drop_connection (self);
-  tn_control_client_retry (self, TN_RETRY_CONNECT, error);
   tn_control_client_advance (self);
 }
 
@@ -94,13 +94,21 @@ tn_control_client_stop_watchdog (TnControlClient *self)
 
 /* --- Messages --- */
 
-static void show_state (TnControlClient *self);
+static void show_state (TnControlClient *self, const GError *error);
+
+static gboolean
+has_state (TnControlClient *self)
+{
+  return self->running && self->registered && self->netmap != NULL && self->netmap->self != NULL && self->state != TN_CONTROL_REFUSED;
+}
 
 void
 tn_control_client_clock_changed (TnControlClient *self)
 {
-  if (self->running && self->registered && self->netmap != NULL && self->netmap->self != NULL && self->state != TN_CONTROL_REFUSED)
-    show_state (self);
+  g_autoptr (GError) error = self->error != NULL ? g_error_copy (self->error) : NULL;
+
+  if (has_state (self))
+    show_state (self, error);
 }
 
 /* No message says so when the time has come. */
@@ -114,26 +122,24 @@ expiry_cb (gpointer user_data)
 }
 
 static void
-show_state (TnControlClient *self)
+show_state (TnControlClient *self,
+            const GError    *error)      /* nullable: what is wrong besides */
 {
   const TnNetmapNode *node = self->netmap->self;
   gint64 boot_us = tn_boot_time_us ();
   gint64 now_us = tn_netmap_control_now (self->netmap, g_get_real_time (), boot_us);
+  gboolean was_expired = self->key_expired;
 
   if (node->key_expiry_us > now_us)
     tn_control_client_set_timer (self, &self->expiry_timer, expiry_cb, boot_us + (node->key_expiry_us - now_us));
   else if (self->expiry_timer != NULL)
     tn_boot_timer_set (self->expiry_timer, G_MAXINT64);
 
-  if (node->key_expiry_us != 0 && node->key_expiry_us <= now_us)
-    {
-      g_autoptr (GError) error = g_error_new_literal (TN_ERROR, TN_ERROR_KEY_EXPIRED, "the node key has expired");
-
-      if (self->state != TN_CONTROL_NEEDS_LOGIN || self->error == NULL)
-        tn_control_client_set_state (self, TN_CONTROL_NEEDS_LOGIN, error);
-    }
-  else
-    tn_control_client_set_state (self, node->machine_authorized ? TN_CONTROL_RUNNING : TN_CONTROL_NEEDS_APPROVAL, NULL);
+  self->key_expired = node->key_expiry_us != 0 && node->key_expiry_us <= now_us;
+  if (!self->key_expired)
+    tn_control_client_set_state (self, node->machine_authorized ? TN_CONTROL_RUNNING : TN_CONTROL_NEEDS_APPROVAL, error);
+  else if (!was_expired || self->error != NULL || self->state != TN_CONTROL_NEEDS_LOGIN)
+    tn_control_client_set_state (self, TN_CONTROL_NEEDS_LOGIN, error);
 }
 
 /* The map of the stream before stays in use until this one has its first message. */
@@ -228,7 +234,7 @@ handle_message (TnControlClient     *self,
   if (self->map_serial == serial)
     heed (self, message);
   if (self->map_serial == serial && !message->keep_alive)
-    show_state (self);
+    show_state (self, NULL);
   return TRUE;
 }
 
@@ -494,8 +500,8 @@ update_closed (TnHttp2Stream *stream,
       self->known_generation = self->sent_generation;
       self->map_doubted = FALSE;
       tn_control_client_retry_reset (self, TN_RETRY_UPDATE);
-      if (self->map_stream != NULL && self->map_good_us != 0)      /* else it is the stream that something is wrong with */
-        tn_control_client_clock_changed (self);
+      if (self->map_stream != NULL && self->map_good_us != 0 && has_state (self))      /* else something is wrong with the stream */
+        show_state (self, NULL);
     }
   else if (error == NULL && status == 429)
     tn_control_client_retry_when_told (self, TN_RETRY_UPDATE, tn_http2_stream_get_header (stream, "retry-after"));

@@ -44,6 +44,9 @@ apply_verdict (TnControlClient *self,
       tn_control_client_retry_reset (self, TN_RETRY_REGISTER);
       tn_control_client_retry_now (self, TN_RETRY_MAP);      /* where it fails for ever it does so ever more rarely */
       self->wanted_generation++;
+      g_clear_pointer (&self->session_handle, g_free);      /* what was said to another registration is not gone on with */
+      if (self->next_key != NULL)
+        tn_control_client_adopt_key (self);
       if (self->state == TN_CONTROL_NEEDS_LOGIN)
         tn_control_client_set_state (self, TN_CONTROL_CONNECTING, NULL);
       break;
@@ -63,13 +66,14 @@ apply_verdict (TnControlClient *self,
     case TN_LOGIN_WAIT:
       tn_control_client_retry_in (self, TN_RETRY_REGISTER, self->login.wait_us);
       self->retries[TN_RETRY_REGISTER].told = TRUE;
-      tn_control_client_show_error (self, error);
+      tn_control_client_show_error (self, TN_RETRY_REGISTER, error);
       break;
     case TN_LOGIN_RETRY:
       tn_control_client_retry (self, TN_RETRY_REGISTER, error);
       break;
     case TN_LOGIN_REFUSED:
-      if (self->accepted)      /* the server's trouble, for all we know; the node goes on meanwhile */
+      tn_control_client_keep_key (self);
+      if (self->accepted || (self->key_known && self->auth_key == NULL))      /* the server's trouble, for all we know */
         tn_control_client_retry (self, TN_RETRY_REGISTER, error);
       else
         tn_control_client_set_state (self, TN_CONTROL_REFUSED, error);
@@ -192,6 +196,7 @@ static char *
 write_request (TnControlClient *self,
                gint64           expiry_us)
 {
+  gboolean replaces = self->next_key != NULL && expiry_us == 0;
   TnRegisterRequest request = {
     .old_node_key = self->old_node_key,
     .lock_key = self->lock_key,
@@ -202,7 +207,9 @@ write_request (TnControlClient *self,
     .ephemeral = self->ephemeral,
   };
 
-  tn_node_private_key_get_public (self->node_key, &request.node_key);
+  tn_node_private_key_get_public (replaces ? self->next_key : self->node_key, &request.node_key);
+  if (replaces)
+    tn_node_private_key_get_public (self->node_key, &request.old_node_key);
   return tn_wire_register_request_write (&request);
 }
 

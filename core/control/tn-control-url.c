@@ -8,6 +8,7 @@
 #include "tn-error.h"
 #include "tn-shown.h"
 
+#define PAGE_MAX_LEN   2048     /* of a URL that people are shown */
 #define HTTPS_DELAY_MS 500      /* tailscale control/controlhttp: how long plain HTTP may try alone */
 
 static gboolean
@@ -115,7 +116,8 @@ gboolean
 tn_control_url_may_show (const TnControlUrl *url,
                          const char         *page)
 {
-  g_autoptr (GUri) uri = has_harmful_char (page) ? NULL : g_uri_parse (page, G_URI_FLAGS_PARSE_RELAXED | G_URI_FLAGS_ENCODED, NULL);
+  gboolean harmful = strlen (page) > PAGE_MAX_LEN || has_harmful_char (page);
+  g_autoptr (GUri) uri = harmful ? NULL : g_uri_parse (page, G_URI_FLAGS_PARSE_RELAXED | G_URI_FLAGS_ENCODED, NULL);
   const char *host = uri != NULL ? g_uri_get_host (uri) : NULL;
 
   if (host == NULL || *host == '\0' || (is_official (url->host) && !is_of_official (host)))

@@ -21,7 +21,7 @@ is_cut_off (TnRuntime *runtime)
 {
   TnControlState state = runtime->client != NULL ? tn_control_client_get_state (runtime->client) : TN_CONTROL_STOPPED;
 
-  return !runtime->closing && (state == TN_CONTROL_CONNECTING || state == TN_CONTROL_RUNNING) &&
+  return !runtime->closing && state != TN_CONTROL_STOPPED && state != TN_CONTROL_REFUSED &&
          tn_control_client_get_error (runtime->client) != NULL && g_hash_table_size (runtime->relays_up) == 0;
 }
 
@@ -60,8 +60,12 @@ probed_cb (GObject      *object,
   g_autoptr (GCancellable) probing = g_steal_pointer (&runtime->captive_probe);
 
   if (g_cancellable_is_cancelled (probing))
-    return;
-  show (runtime, verdict == TN_CAPTIVE_YES, portal);
+    {
+      tn_runtime_suspect_captive (runtime);      /* perhaps it was, and is again, in doubt meanwhile */
+      return;
+    }
+  if (verdict != TN_CAPTIVE_UNKNOWN)      /* where a portal drops our questions it is there still */
+    show (runtime, verdict == TN_CAPTIVE_YES, portal);
   probe_in (runtime, AGAIN_S);
 }
 

@@ -92,7 +92,7 @@ client_changed (TnControlClient *client,
   TnRuntime *runtime = user_data;
   const GError *error = tn_control_client_get_error (client);
   TnControlState state = tn_control_client_get_state (client);
-  gboolean expired = g_error_matches (error, TN_ERROR, TN_ERROR_KEY_EXPIRED);
+  gboolean expired = tn_control_client_is_key_expired (client);
   gboolean refused = g_error_matches (error, TN_ERROR, TN_ERROR_AUTH_REJECTED);
 
   if (runtime->closing)
@@ -103,10 +103,11 @@ client_changed (TnControlClient *client,
   set_auth_url (runtime, state == TN_CONTROL_NEEDS_LOGIN ? tn_control_client_get_auth_url (client) : NULL);
   tn_runtime_set_health (runtime, "control-connection", TN_HEALTH_SEVERITY_MEDIUM,
                          refused ? "Control server refuses this node" : "Control server not reachable",
-                         error != NULL && !expired ? error->message : NULL);
+                         error != NULL ? error->message : NULL);
   tn_runtime_set_health (runtime, "open-url", TN_HEALTH_SEVERITY_LOW, "The control server asks you to open a page",
                          tn_control_client_get_open_url (client));
-  tn_runtime_set_health (runtime, "key-expired", TN_HEALTH_SEVERITY_HIGH, "Key of this node expired", expired ? error->message : NULL);
+  tn_runtime_set_health (runtime, "key-expired", TN_HEALTH_SEVERITY_HIGH, "Key of this node expired",
+                         expired ? "the node key has expired" : NULL);
   tn_health_book_release (runtime->health);
   tn_runtime_suspect_captive (runtime);
   if (refused)      /* who asked for a login hears of it, though the node may try again */
@@ -126,7 +127,6 @@ client_changed (TnControlClient *client,
       break;      /* the map says what the node may do */
     case TN_CONTROL_REFUSED:
       end_logins (runtime, error);
-      tn_runtime_forget_cache (runtime);
       tn_runtime_fail (runtime, error);
       break;
     case TN_CONTROL_CONNECTING:
@@ -190,8 +190,8 @@ make_hostinfo (TnRuntime *runtime)
   g_free (hostinfo->ipn_version);
   hostinfo->ipn_version = g_strdup (TN_VERSION);
   hostinfo->tags = sort_tags (runtime->tags);
-  hostinfo->userspace = TN_TRISTATE_YES;
-  hostinfo->userspace_router = TN_TRISTATE_YES;
+  hostinfo->userspace = runtime->has_router ? TN_TRISTATE_NO : TN_TRISTATE_YES;
+  hostinfo->userspace_router = hostinfo->userspace;
   return hostinfo;
 }
 

@@ -68,14 +68,15 @@ tn_runtime_save_keys (TnRuntime              *runtime,
                       const TnNodePrivateKey *key,
                       const TnNodePublicKey  *old_key)
 {
-  /* When the node stops, no server has seen them. */
-  static const TnStoreCallKind kind = { .start = start_saving, .conclude = conclude_saving, .clear = saving_clear, .needless = TRUE };
+  /* When the node stops, no server has seen the first key; another one it has taken already. */
+  static const TnStoreCallKind first = { .start = start_saving, .conclude = conclude_saving, .clear = saving_clear, .needless = TRUE };
+  static const TnStoreCallKind other = { .start = start_saving, .conclude = conclude_saving, .clear = saving_clear };
   Saving *saving;
 
   if (runtime->logging_out)      /* it would be there when all others are forgotten */
     return;
   saving = g_new0 (Saving, 1);
-  saving->call.kind = &kind;
+  saving->call.kind = old_key != NULL ? &other : &first;
   saving->key = tn_secret_dup (key, TN_KEY_LEN);
   saving->has_old_key = old_key != NULL;
   if (old_key != NULL)

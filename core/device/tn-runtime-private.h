@@ -33,6 +33,7 @@ struct _TnRuntime
   char              **tags;
   GTlsDatabase       *tls_database;
   guint32             mark;                /* of sockets; 0: none */
+  gboolean            has_router;          /* packets end in the kernel */
   gboolean            ephemeral;
   gboolean            keeps_netmap;        /* in the store */
   gboolean            allow_plain_http;

@@ -558,6 +558,7 @@ tn_runtime_new (const TnRuntimeConfig    *config,
   runtime->auth_key = tn_secret_strdup (config->auth_key);
   runtime->tags = dup_strv (config->tags);
   runtime->app_name = g_strdup (config->app_name);
+  runtime->has_router = config->router != NULL;
   runtime->mark = config->router != NULL ? TN_ROUTER_GET_IFACE (config->router)->mark : 0;
   runtime->ephemeral = config->ephemeral;
   /* A node that is gone when it stops needs no map, and a store in memory is empty when it would be of use. */

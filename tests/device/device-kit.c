@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PATIENCE_S 50      /* more than any event here may take, under a sanitizer on a busy machine */
+#define PATIENCE_S 50      /* more than any event here may take, under a sanitizer on a busy machine; TAILNET_TEST_PATIENCE_S is another */
 #define CHUNK (64 << 10)
 
 TnTestkitTailnet *
@@ -57,10 +57,21 @@ kit_result_cb (GObject      *object,
   *(GAsyncResult **) place = g_object_ref (result);
 }
 
+static guint
+get_patience_s (void)
+{
+  const char *text = g_getenv ("TAILNET_TEST_PATIENCE_S");
+  guint64 seconds = PATIENCE_S;
+
+  if (text != NULL)
+    g_assert_true (g_ascii_string_to_unsigned (text, 10, 1, 3600, &seconds, NULL));
+  return (guint) seconds;
+}
+
 static gboolean
 impatient_cb (gpointer data)
 {
-  g_error ("gave up after %d s: %s", PATIENCE_S, *(const char **) data);
+  g_error ("gave up after %u s: %s", get_patience_s (), *(const char **) data);
   return G_SOURCE_REMOVE;
 }
 
@@ -70,7 +81,7 @@ kit_wait_for (const char *what,
               gpointer    data)
 {
   GMainContext *context = g_main_context_get_thread_default ();
-  g_autoptr (GSource) limit = g_timeout_source_new_seconds (PATIENCE_S);
+  g_autoptr (GSource) limit = g_timeout_source_new_seconds (get_patience_s ());
 
   g_source_set_callback (limit, impatient_cb, &what, NULL);
   g_source_attach (limit, context);
