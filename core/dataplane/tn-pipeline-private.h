@@ -78,6 +78,8 @@ struct _TnPipeline
   guint             n_shadowed;             /* peers behind another with the same key: not in peers_by_key */
   TnHoldPool       *hold_pool;
   GPtrArray        *blocked;                /* of TnPeerState, in turn */
+  gint64            open_us;                /* when something of the host's last went to a path that was not full */
+  gboolean          stalled;
   TnIpAddress       address4;
   TnIpAddress       address6;
   TnNodePublicKey   node_key;

@@ -7,6 +7,8 @@
 
 #include "tn-masquerade.h"
 
+#define ACTIVE_US (100 * 1000)      /* a path that something went to within that time is in use */
+
 /* --- Path --- */
 
 /* Straight, if that is proven. Else by relay: the peer's home, or, while that is unknown, where it was last heard (tailscale
@@ -69,6 +71,11 @@ tn_pipeline_unblock (TnPipeline  *pipeline,
 
   peer->blocked = FALSE;
   g_ptr_array_remove (pipeline->blocked, peer);
+  if (pipeline->stalled)
+    {
+      pipeline->stalled = FALSE;
+      pipeline->hooks.set_stalled (pipeline->user_data, FALSE);
+    }
   for (guint i = 0; i < peer->n_blocked_destinations; i++)
     pipeline->hooks.set_blocked (pipeline->user_data, &peer->blocked_destinations[i], FALSE);
   peer->n_blocked_destinations = 0;
@@ -83,6 +90,21 @@ hold (TnPipeline     *pipeline,
   guint held = tn_hold_queue_push (&peer->held, packets, n, pipeline->now_us);
 
   tn_pipeline_count (pipeline, TN_PIPELINE_DROP_QUEUE_FULL, n - held);
+}
+
+/* The kernel's queue in front of an interface costs nothing, while what is read has to wait here, and be sealed. A path that is not full,
+ * and in use, must not wait for the others, though. */
+static void
+tell_stalled (TnPipeline *pipeline,
+              gboolean    open,
+              gboolean    full)
+{
+  if (open)
+    pipeline->open_us = pipeline->now_us;
+  if (open || !full || pipeline->hooks.set_stalled == NULL || pipeline->now_us - pipeline->open_us < ACTIVE_US)
+    return;
+  pipeline->stalled = TRUE;
+  pipeline->hooks.set_stalled (pipeline->user_data, TRUE);
 }
 
 /* Drops of the packets to a peer, whose path may be full, those that cannot wait for it any more: they are not worth their encryption. */
@@ -345,6 +367,7 @@ tn_pipeline_from_overlay (TnPipeline    *pipeline,
 {
   TnPeerState *peers[TN_PACKET_BATCH_MAX];
   TnIpAddress destinations[TN_PACKET_BATCH_MAX];
+  gboolean open = FALSE, full = FALSE;
 
   pipeline->now_us = now_us;
   if (G_UNLIKELY (pipeline->closed))
@@ -369,6 +392,8 @@ tn_pipeline_from_overlay (TnPipeline    *pipeline,
       drop_excess (pipeline, peer, pipeline->out);
       if (pipeline->out->n_packets > 0)
         tn_pipeline_seal_and_send (pipeline, peer, pipeline->out);
+      open |= !peer->blocked;
+      full |= peer->blocked;
 
       for (guint j = i; j < batch->n_packets; j++)
         if (peers[j] == peer)
@@ -378,4 +403,5 @@ tn_pipeline_from_overlay (TnPipeline    *pipeline,
             peers[j] = NULL;
           }
     }
+  tell_stalled (pipeline, open, full);
 }

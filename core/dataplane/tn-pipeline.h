@@ -58,6 +58,10 @@ typedef struct
    * is lost, and gets to lose some in time (TnCodel). */
   void   (*set_blocked)   (gpointer user_data, const TnIpAddress *destination, gboolean blocked);
 
+  /* All that the host has sent lately goes to paths that are full: it may as well keep what it has for a while; or not any more. Said
+   * again with each further batch of that kind. Nullable. */
+  void   (*set_stalled)   (gpointer user_data, gboolean stalled);
+
   void   (*pong)          (gpointer user_data, const TnPipelinePong *pong);
 
   /* A peer tells that it refused a flow of ours, and why. Nullable. */

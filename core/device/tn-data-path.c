@@ -92,6 +92,16 @@ pipeline_set_blocked (gpointer           user_data,
   TN_OVERLAY_TRANSPORT_GET_IFACE (path->overlay)->set_blocked (path->overlay, destination, blocked);
 }
 
+static void
+pipeline_set_stalled (gpointer user_data,
+                      gboolean stalled)
+{
+  TnDataPath *path = user_data;
+
+  if (path->overlay_started)
+    TN_OVERLAY_TRANSPORT_GET_IFACE (path->overlay)->set_stalled (path->overlay, stalled);
+}
+
 static const char *
 reason_get_text (guint8 reason)
 {
@@ -210,6 +220,7 @@ start_cb (gpointer data)
     .to_overlay = pipeline_to_overlay,
     .to_underlay = tn_data_path_to_underlay,
     .set_blocked = TN_OVERLAY_TRANSPORT_GET_IFACE (path->overlay)->set_blocked != NULL ? pipeline_set_blocked : NULL,
+    .set_stalled = TN_OVERLAY_TRANSPORT_GET_IFACE (path->overlay)->set_stalled != NULL ? pipeline_set_stalled : NULL,
     .pong = tn_data_path_pong,
     .rejected = pipeline_rejected,
     .capture = path->capture != NULL ? pipeline_capture : NULL,

@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 
 /* --- Descriptor: every plugin exports one, the loader reads it before anything else runs --- */
 
-#define TN_PLUGIN_ABI 5
+#define TN_PLUGIN_ABI 6
 #define TN_PLUGIN_DESCRIPTOR_SYMBOL "tn_plugin_descriptor"
 #define TN_PLUGIN_EXPORT __attribute__ ((visibility ("default"))) extern
 
@@ -115,7 +115,7 @@ struct _TnUnderlayTransportInterface
 
 /* --- Overlay: packets to and from this host ---
  *
- * start(), stop(), write() and set_blocked() are called on the data thread, and receive() comes there; an implementation with a
+ * start(), stop(), write(), set_blocked() and set_stalled() are called on the data thread, and receive() comes there; an implementation with a
  * thread of its own crosses over by whole batches. */
 
 typedef struct
@@ -153,6 +153,10 @@ struct _TnOverlayTransportInterface
   /* Back-pressure: while @destination is blocked its path is full; a netstack holds its connections to it back, without loss. Nullable:
    * the senders are not its own, and learn by losses. */
   void     (*set_blocked) (TnOverlayTransport *self, const TnIpAddress *destination, gboolean blocked);
+
+  /* All that the host sends just now goes to full paths, or not any more: what it has may stay where it is, for some milliseconds at
+   * most, since what comes next may be for another path. Comes from inside receive(), too. Nullable. */
+  void     (*set_stalled) (TnOverlayTransport *self, gboolean stalled);
 };
 
 /* --- Router: addresses and routes. A netstack implements it on itself, and is called on the data thread; one for an interface of the

@@ -4,7 +4,6 @@
 #include "tn-tun-transport.h"
 
 #include <errno.h>
-#include <glib-unix.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@ enum
   FRAME_MAX_LEN = TN_VIRTIO_HEADER_LEN + 65535,
   SLAB_LEN = 256 << 10,      /* a full batch of common packets, or the segments of one frame */
   TURN_MAX = 8,              /* frames in one turn of the loop: some 400 packets */
+  STALL_US = 10 * 1000,      /* how long frames stay unread when all paths are full: one for another path is among them, perhaps */
 };
 
 /* The host behind an interface of the kernel. Of the data thread, but for the name. */
@@ -31,7 +31,9 @@ struct _TnTunTransport
   gboolean                  started;
   TnTunDevice               device;
   GSource                  *source;         /* NULL: the interface is gone */
+  gpointer                  source_tag;
   gboolean                  busy;           /* the last turn had several frames */
+  gboolean                  stalled;        /* frames stay where they are */
   guint8                   *frame;
   TnPacketBatch            *batch;          /* out of the host */
   TnMerger                 *merger;         /* into it */
@@ -48,6 +50,32 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (TnTunTransport, tn_tun_transport, G_TYPE_OBJECT,
                                G_IMPLEMENT_INTERFACE (TN_TYPE_NETSTACK, tn_tun_sockets_init))
 
 /* --- Out of the host --- */
+
+/* A descriptor, and the time from which on it is looked at again. */
+static gboolean
+frames_dispatch (GSource     *source,
+                 GSourceFunc  callback,
+                 gpointer     user_data)
+{
+  return callback (user_data);
+}
+
+static GSourceFuncs frames_funcs = {
+  .dispatch = frames_dispatch,
+};
+
+static void
+tn_tun_transport_set_stalled (TnOverlayTransport *overlay,
+                              gboolean            stalled)
+{
+  TnTunTransport *self = TN_TUN_TRANSPORT (overlay);
+
+  if (self->source == NULL || stalled == self->stalled)
+    return;
+  self->stalled = stalled;
+  g_source_modify_unix_fd (self->source, self->source_tag, stalled ? 0 : G_IO_IN);
+  g_source_set_ready_time (self->source, stalled ? g_source_get_time (self->source) + STALL_US : -1);
+}
 
 static void
 deliver (TnTunTransport *self)
@@ -83,17 +111,16 @@ lose_interface (TnTunTransport *self,
 
 /* A frame that comes alone does not wait until the interface has said that there is no other. */
 static gboolean
-readable_cb (int          fd,
-             GIOCondition condition,
-             gpointer     user_data)
+readable_cb (gpointer user_data)
 {
   TnTunTransport *self = user_data;
   gboolean busy = self->busy;
 
+  tn_tun_transport_set_stalled (TN_OVERLAY_TRANSPORT (self), FALSE);
   self->busy = FALSE;
-  for (guint i = 0; i < TURN_MAX; i++)
+  for (guint i = 0; i < TURN_MAX && !self->stalled; i++)
     {
-      gssize n = read (fd, self->frame, FRAME_MAX_LEN);
+      gssize n = read (self->device.fd, self->frame, FRAME_MAX_LEN);
       int number = errno;
 
       if (n >= 0)
@@ -224,11 +251,13 @@ tn_tun_transport_start (TnOverlayTransport        *overlay,
   self->user_data = user_data;
   self->n_drops = 0;
   self->busy = FALSE;
+  self->stalled = FALSE;
   self->frame = g_malloc (FRAME_MAX_LEN);
   self->batch = tn_packet_batch_new (SLAB_LEN);
   self->merger = tn_merger_new ();
-  self->source = g_unix_fd_source_new (self->device.fd, G_IO_IN);
-  g_source_set_callback (self->source, G_SOURCE_FUNC (readable_cb), self, NULL);
+  self->source = g_source_new (&frames_funcs, sizeof (GSource));
+  self->source_tag = g_source_add_unix_fd (self->source, self->device.fd, G_IO_IN);
+  g_source_set_callback (self->source, readable_cb, self, NULL);
   g_source_set_can_recurse (self->source, TRUE);      /* it does not, and GLib need not take it out of the set and wake itself for that */
   g_source_attach (self->source, config->context);
   set_interface (self, self->device.name);
@@ -268,6 +297,7 @@ tn_tun_transport_overlay_init (TnOverlayTransportInterface *iface)
   iface->stop = tn_tun_transport_stop;
   iface->write = tn_tun_transport_write;
   iface->get_interface = tn_tun_transport_get_interface;
+  iface->set_stalled = tn_tun_transport_set_stalled;
 }
 
 char *

@@ -100,6 +100,16 @@ node_set_blocked (gpointer           data,
 }
 
 static void
+node_set_stalled (gpointer data,
+                  gboolean stalled)
+{
+  Node *node = data;
+
+  node->stalled = stalled;
+  node->n_stalls += stalled ? 1 : 0;
+}
+
+static void
 node_pong (gpointer              data,
            const TnPipelinePong *pong)
 {
@@ -221,6 +231,7 @@ make_world (gboolean back_pressure)
     .to_overlay = node_to_overlay,
     .to_underlay = node_to_underlay,
     .set_blocked = back_pressure ? node_set_blocked : NULL,
+    .set_stalled = node_set_stalled,
     .pong = node_pong,
     .rejected = node_rejected,
     .capture = node_capture,

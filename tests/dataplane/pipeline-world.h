@@ -30,6 +30,8 @@ typedef struct
   guint              room;               /* datagrams the relay takes from this node without urgency */
   guint              n_blocked;          /* destinations held back */
   guint              n_block_calls;
+  gboolean           stalled;
+  guint              n_stalls;
   gint64             wants_endpoints_of; /* peer; 0: of none */
   guint              n_udp;              /* datagrams sent straight */
   gboolean           udp_broken;         /* they are lost */

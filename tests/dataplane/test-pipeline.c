@@ -202,6 +202,52 @@ test_standing_path (void)
   g_assert_cmpuint (b->received->len, ==, 10);
 }
 
+/* The host keeps what it has only while nothing that it sends finds a path that is not full. */
+static void
+test_stalled (void)
+{
+  g_autoptr (World) world = world_new_without_back_pressure ();
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  Node *c = &world->nodes[2];
+  TnPathAddress path = { .kind = TN_PATH_ADDRESS_RELAY, .relay = { REGION, b->node_key } };
+
+  send_udp (a, b, 1);
+  send_udp (a, c, 1);
+  settle (world);
+  a->room = 0;
+  send_udp (a, b, 1);
+  g_assert_false (a->stalled);
+  a->room = G_MAXUINT;
+  for (guint i = 0; i < 50; i++)
+    {
+      world->now_us += 10 * 1000;
+      send_udp (a, b, 1);
+      send_udp (a, c, 1);
+      g_assert_false (a->stalled);
+    }
+  settle (world);
+  for (guint i = 0; i < 50; i++)
+    {
+      world->now_us += 10 * 1000;
+      send_udp (a, b, 1);
+    }
+  g_assert_true (a->stalled);
+  g_assert_cmpuint (a->n_stalls, >, 20);
+  tn_pipeline_path_writable (a->pipeline, &path, world->now_us);
+  g_assert_false (a->stalled);
+  send_udp (a, b, 1);
+  g_assert_false (a->stalled);
+
+  a->room = 0;
+  send_udp (a, b, 1);
+  world->now_us += 200 * 1000;
+  send_udp (a, b, 1);
+  g_assert_true (a->stalled);
+  tn_pipeline_remove_peer (a->pipeline, b->id, world->now_us);
+  g_assert_false (a->stalled);
+}
+
 static guint64
 count_sealed (Node *node)
 {
@@ -581,6 +627,7 @@ main (int   argc,
   g_test_add_func ("/dataplane/pipeline/back-pressure", test_back_pressure);
   g_test_add_func ("/dataplane/pipeline/slow-path", test_slow_path);
   g_test_add_func ("/dataplane/pipeline/standing-path", test_standing_path);
+  g_test_add_func ("/dataplane/pipeline/stalled", test_stalled);
   g_test_add_func ("/dataplane/pipeline/back-pressure-bounded", test_back_pressure_bounded);
   g_test_add_func ("/dataplane/pipeline/closed", test_closed);
   g_test_add_func ("/dataplane/pipeline/ping-tsmp", test_ping_tsmp);

@@ -23,6 +23,7 @@ typedef struct
   guint               n_packets;
   guint               n_batches;
   guint               batches[TURNS_MAX];      /* packets in each */
+  gboolean            stalls;                  /* all of it goes nowhere */
   GError             *failed;
 } Host;
 
@@ -34,6 +35,8 @@ receive (gpointer user_data, TnOverlayTransport *transport, TnPacketBatch *batch
   g_assert_cmpuint (host->n_batches, <, TURNS_MAX);
   host->batches[host->n_batches++] = batch->n_packets;
   host->n_packets += batch->n_packets;
+  if (host->stalls)
+    TN_OVERLAY_TRANSPORT_GET_IFACE (transport)->set_stalled (transport, TRUE);
 }
 
 static void
@@ -121,6 +124,50 @@ test_alone (void)
   host_stop (&host);
 }
 
+static guint n_listening;
+
+static int
+listening_poll (GPollFD *fds, guint n_fds, int timeout)
+{
+  n_listening = 0;
+  for (guint i = 0; i < n_fds; i++)
+    n_listening += (fds[i].events & G_IO_IN) != 0 ? 1 : 0;
+  return g_poll (fds, n_fds, timeout);
+}
+
+static guint
+count_listening (void)
+{
+  g_main_context_iteration (NULL, FALSE);
+  return n_listening;
+}
+
+/* Frames stay in the kernel while all paths are full: for a while, or until one is not. */
+static void
+test_stalled (void)
+{
+  guint n;
+  Host host;
+
+  host_start (&host);
+  g_main_context_set_poll_func (NULL, listening_poll);
+  n = count_listening ();
+  for (guint i = 0; i < 2; i++)
+    {
+      host.stalls = TRUE;
+      host_send (&host, 1);
+      host_await (&host, 1);
+      host_send (&host, 2);
+      if (i == 1)
+        TN_OVERLAY_TRANSPORT_GET_IFACE (host.overlay)->set_stalled (host.overlay, FALSE);
+      g_assert_cmpuint (count_listening (), ==, i == 0 ? n - 1 : n);
+      host.stalls = FALSE;
+      host_await (&host, 2);
+    }
+  g_main_context_set_poll_func (NULL, NULL);
+  host_stop (&host);
+}
+
 static guint n_woken;
 
 static int
@@ -154,6 +201,7 @@ test_one_wait (void)
 
 static const struct { const char *path; void (*func) (void); } tests[] = {
   { "/tun/frames/alone", test_alone },
+  { "/tun/frames/stalled", test_stalled },
   { "/tun/frames/one-wait", test_one_wait },
 };
 
