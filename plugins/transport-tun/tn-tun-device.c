@@ -13,6 +13,7 @@
 
 #include "tn-error.h"
 #include "tn-shown.h"
+#include "tn-virtio.h"
 
 #define CLONE_DEVICE "/dev/net/tun"
 #define WANTED_FLAGS (IFF_TUN | IFF_NO_PI | IFF_VNET_HDR)
@@ -43,6 +44,20 @@ fail (GError     **error,
   va_end (args);
   g_set_error (error, G_IO_ERROR, g_io_error_from_errno (number), "%s: %s", what, g_strerror (number));
   return FALSE;
+}
+
+/* What stands before each frame, and in the order of bytes of this machine. An interface keeps what whoever had it before has set. */
+static gboolean
+set_header (TnTunDevice  *device,
+            GError      **error)
+{
+  const int len = TN_VIRTIO_HEADER_LEN, off = 0;
+
+  if (ioctl (device->fd, TUNSETVNETHDRSZ, &len) < 0 || ioctl (device->fd, TUNSETVNETLE, &off) < 0)
+    return fail (error, errno, "cannot set up interface %s for virtio headers", device->name);
+  if (ioctl (device->fd, TUNSETVNETBE, &off) < 0 && errno != EINVAL)      /* that is a kernel without it */
+    return fail (error, errno, "cannot set up interface %s for virtio headers", device->name);
+  return TRUE;
 }
 
 /* With checksums and segments left to us in both directions; UDP since Linux 6.2. */
@@ -94,7 +109,7 @@ tn_tun_device_open (TnTunDevice  *device,
       return FALSE;
     }
   g_strlcpy (device->name, request.ifr_name, sizeof device->name);
-  if (set_offloads (device, error))
+  if (set_header (device, error) && set_offloads (device, error))
     return TRUE;
   tn_tun_device_close (device);
   return FALSE;
@@ -118,7 +133,7 @@ tn_tun_device_take (TnTunDevice  *device,
                    taken.name);
       return FALSE;
     }
-  if (!set_offloads (&taken, error))
+  if (!set_header (&taken, error) || !set_offloads (&taken, error))
     return FALSE;
   if (fcntl (fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl (fd, F_SETFD, FD_CLOEXEC) < 0)
     return fail (error, errno, "interface %s", taken.name);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tn-merger.h"
+#include "tn-parse.h"
 #include "tn-segmenter.h"
 #include "tn-tun-device.h"
 #include "tn-tun-sockets.h"
@@ -18,6 +19,7 @@ enum
   FRAME_MAX_LEN = TN_VIRTIO_HEADER_LEN + 65535,
   SLAB_LEN = 256 << 10,      /* a full batch of common packets, or the segments of one frame */
   TURN_MAX = 8,              /* frames in one turn of the loop: some 400 packets */
+  FAILURES_MAX = 64,         /* reads in a row, and then it is not the packets */
   STALL_US = 10 * 1000,      /* how long frames stay unread when all paths are full: one for another path is among them, perhaps */
 };
 
@@ -37,7 +39,8 @@ struct _TnTunTransport
   guint8                   *frame;
   TnPacketBatch            *batch;          /* out of the host */
   TnMerger                 *merger;         /* into it */
-  guint64                   n_drops;        /* packets that the interface did not take */
+  guint64                   n_drops;        /* packets that the interface did not take, or could not give */
+  guint                     n_failures;     /* of reads in a row */
 
   GMutex                    lock;           /* guards what follows */
   char                     *interface;      /* nullable */
@@ -48,6 +51,18 @@ static void tn_tun_transport_overlay_init (TnOverlayTransportInterface *iface);
 G_DEFINE_FINAL_TYPE_WITH_CODE (TnTunTransport, tn_tun_transport, G_TYPE_OBJECT,
                                G_IMPLEMENT_INTERFACE (TN_TYPE_OVERLAY_TRANSPORT, tn_tun_transport_overlay_init)
                                G_IMPLEMENT_INTERFACE (TN_TYPE_NETSTACK, tn_tun_sockets_init))
+
+/* --- Losses --- */
+
+static void
+drop (TnTunTransport *self,
+      guint           n_packets,
+      int             number)
+{
+  self->n_drops += n_packets;
+  if (self->n_drops == n_packets)      /* the first ones */
+    g_debug ("interface %s loses packets: %s", self->device.name, g_strerror (number));
+}
 
 /* --- Out of the host --- */
 
@@ -109,6 +124,17 @@ lose_interface (TnTunTransport *self,
   self->callbacks->failed (self->user_data, TN_OVERLAY_TRANSPORT (self), error);
 }
 
+/* A packet that the kernel cannot express as a frame (EINVAL), or has no memory for, is lost alone. */
+static gboolean
+is_gone (TnTunTransport *self,
+         int             number)
+{
+  if (number == EBADFD || number == EBADF || ++self->n_failures == FAILURES_MAX)
+    return TRUE;
+  drop (self, 1, number);
+  return FALSE;
+}
+
 /* A frame that comes alone does not wait until the interface has said that there is no other. */
 static gboolean
 readable_cb (gpointer user_data)
@@ -126,15 +152,20 @@ readable_cb (gpointer user_data)
       if (n >= 0)
         {
           take_frame (self, (gsize) n);
+          self->n_failures = 0;
           self->busy = i > 0;
           if (!busy && i == 0)
             deliver (self);
           continue;
         }
-      deliver (self);
-      if (number != EAGAIN && number != EINTR)
-        lose_interface (self, number);
-      return self->source != NULL;
+      if (number == EAGAIN || number == EINTR)
+        break;
+      if (is_gone (self, number))
+        {
+          deliver (self);
+          lose_interface (self, number);
+          return G_SOURCE_REMOVE;
+        }
     }
   deliver (self);
   return G_SOURCE_CONTINUE;
@@ -143,13 +174,42 @@ readable_cb (gpointer user_data)
 /* --- Into the host --- */
 
 static void
-drop (TnTunTransport *self,
-      guint           n_packets,
-      int             number)
+write_alone (TnTunTransport *self,
+             const TnPacket *packet)
 {
-  self->n_drops += n_packets;
-  if (self->n_drops == n_packets)      /* the first ones */
-    g_debug ("interface %s does not take packets: %s", self->device.name, g_strerror (number));
+  guint8 header[TN_VIRTIO_HEADER_LEN] = { 0 };
+  const struct iovec pieces[] = { { header, sizeof header }, { packet->data, packet->len } };
+
+  if (writev (self->device.fd, pieces, G_N_ELEMENTS (pieces)) < 0)
+    drop (self, 1, errno);
+}
+
+/* Some kernels take no merged packets of a kind although they say so: these go as they were, and so do all from now on. */
+static void
+write_split (TnTunTransport      *self,
+             const TnMergedFrame *frame)
+{
+  g_autofree guint8 *bytes = g_malloc (FRAME_MAX_LEN);
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (SLAB_LEN);
+  TnSegmenter segmenter;
+  gboolean more = TRUE;
+  gsize len = 0;
+
+  for (guint i = 0; i < frame->n_pieces; len += frame->pieces[i++].iov_len)
+    memcpy (bytes + len, frame->pieces[i].iov_base, frame->pieces[i].iov_len);
+  if (!tn_segmenter_init (&segmenter, bytes, len))
+    {
+      drop (self, frame->n_packets, EINVAL);
+      return;
+    }
+  self->device.merges &= ~(guint) (segmenter.proto == TN_PROTO_UDP ? TN_MERGE_UDP : TN_MERGE_TCP);
+  while (more)
+    {
+      tn_packet_batch_reset (batch);
+      more = tn_segmenter_next (&segmenter, batch);
+      for (guint i = 0; i < batch->n_packets; i++)
+        write_alone (self, &batch->packets[i]);
+    }
 }
 
 static void
@@ -162,22 +222,11 @@ write_frames (TnTunTransport *self,
     {
       if (writev (self->device.fd, frames[i].pieces, (int) frames[i].n_pieces) >= 0)
         continue;
-      /* Some kernels take no merged datagrams although they say so: whoever sent them sends them again, as they are from now on. */
       if (errno == EINVAL && frames[i].n_packets > 1)
-        self->device.merges &= ~(guint) TN_MERGE_UDP;
-      drop (self, frames[i].n_packets, errno);
+        write_split (self, &frames[i]);
+      else
+        drop (self, frames[i].n_packets, errno);
     }
-}
-
-static void
-write_alone (TnTunTransport *self,
-             const TnPacket *packet)
-{
-  guint8 header[TN_VIRTIO_HEADER_LEN] = { 0 };
-  const struct iovec pieces[] = { { header, sizeof header }, { packet->data, packet->len } };
-
-  if (writev (self->device.fd, pieces, G_N_ELEMENTS (pieces)) < 0)
-    drop (self, 1, errno);
 }
 
 static gboolean
@@ -252,6 +301,7 @@ tn_tun_transport_start (TnOverlayTransport        *overlay,
   self->n_drops = 0;
   self->busy = FALSE;
   self->stalled = FALSE;
+  self->n_failures = 0;
   self->frame = g_malloc (FRAME_MAX_LEN);
   self->batch = tn_packet_batch_new (SLAB_LEN);
   self->merger = tn_merger_new ();
