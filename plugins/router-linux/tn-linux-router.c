@@ -3,6 +3,8 @@
 
 #include "tn-linux-router.h"
 
+#include <errno.h>
+
 #include "tn-linux-kernel.h"
 
 /* Addresses and routes of an interface of the kernel. What is ours is read from the kernel each time, where it bears our number, so
@@ -79,11 +81,19 @@ check_other (TnLinuxRouter     *self,
              guint32            index,
              GError           **error)
 {
+  g_autoptr (GError) problem = NULL;
   TnLinuxLink other;
 
   if (index == 0 || index == link->index || is_our_link (self, index))
     return TRUE;
-  if (!tn_linux_kernel_find_link (&self->kernel, NULL, index, &other, NULL) || !other.running)
+  if (!tn_linux_kernel_find_link (&self->kernel, NULL, index, &other, &problem))
+    {
+      if (g_error_matches (problem, G_IO_ERROR, g_io_error_from_errno (ENODEV)))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&problem));      /* for all we know it is there */
+      return FALSE;
+    }
+  if (!other.running)
     return TRUE;
   g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY,
                "another node of a tailnet uses routing table %u, with interface %s", TN_LINUX_TABLE, other.name);

@@ -85,13 +85,14 @@ tn_linux_link_parse (const TnNlMessage *message,
   if (message->type != RTM_NEWLINK || !tn_reader_copy (&r, &header, sizeof header) || header.ifi_index <= 0)
     return FALSE;
   *out = (TnLinuxLink) { .index = (guint32) header.ifi_index };
-  out->running = (header.ifi_flags & IFF_UP) && (header.ifi_flags & (1U << 16) /* IFF_LOWER_UP */);
   while (tn_nl_attribute_next (&r, &attribute))
     {
       if (attribute.type == IFLA_IFNAME && attribute.data.left <= sizeof out->name)
         memcpy (out->name, attribute.data.pos, attribute.data.left);
       else if (attribute.type == IFLA_AF_SPEC)
         out->ipv6 = has_ipv6 (attribute.data);
+      else if (attribute.type == IFLA_CARRIER && attribute.data.left > 0)
+        out->running = attribute.data.pos[0] != 0;
     }
   out->name[sizeof out->name - 1] = '\0';
   return TRUE;

@@ -16,7 +16,7 @@ typedef struct
 {
   guint32  index;
   char     name[IF_NAMESIZE];
-  gboolean running;       /* it is up, and somebody is at its other end */
+  gboolean running;       /* somebody is at its other end, be it up or down */
   gboolean ipv6;
 } TnLinuxLink;
 

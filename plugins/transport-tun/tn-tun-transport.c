@@ -264,7 +264,10 @@ open_device (TnTunTransport         *self,
     return FALSE;
   if (tn_tun_device_set_up (&self->device, config->mtu, error))
     return TRUE;
-  tn_tun_device_close (&self->device);
+  if (config->fd > 0)
+    self->device.fd = -1;      /* the caller's still */
+  else
+    tn_tun_device_close (&self->device);
   return FALSE;
 }
 

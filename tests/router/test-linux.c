@@ -228,6 +228,15 @@ test_other_runs (void)
   test_router_reset (second);
   test_router_assert_dump (before);
 
+  /* Put down it runs all the same. */
+  test_host_set_up ("tn0", FALSE);
+  g_free (before);
+  before = test_host_dump ();
+  test_router_assert_refused (second, "tn1", TEST_ADDRESSES, TEST_ROUTES, G_IO_ERROR_BUSY,
+                              "another node of a tailnet uses routing table 52, with interface tn0");
+  test_router_reset (second);
+  test_router_assert_dump (before);
+
   /* The first one's interface goes, and so the second one may: the first does not take its rules away. */
   g_close (tun, NULL);
   test_router_configure (second, "tn1", TEST_ADDRESSES, TEST_ROUTES);

@@ -185,6 +185,7 @@ test_refused (void)
       g_autoptr (GError) error = NULL;
       struct rlimit limit = { 3, 3 };
       struct rlimit before;
+      int fd;
 
       g_assert_true (try_start (NULL, 0, &error));
       g_assert_no_errno (getrlimit (RLIMIT_NOFILE, &before));
@@ -196,7 +197,14 @@ test_refused (void)
       g_clear_error (&error);
       g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &before));
 
+      fd = open_fd ("tn9", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);      /* which is down, and has another MTU */
       g_assert_no_errno ((int) syscall (SYS_capset, &header, data));
+      g_assert_false (try_start (NULL, fd, &error));
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED);
+      g_assert_nonnull (strstr (error->message, "tn9"));
+      g_clear_error (&error);
+      g_assert_cmpint (fcntl (fd, F_GETFD), !=, -1);      /* the caller's still */
+      close (fd);
       g_assert_false (try_start (NULL, 0, &error));
       g_assert_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED);
       g_assert_nonnull (strstr (error->message, "CAP_NET_ADMIN"));
