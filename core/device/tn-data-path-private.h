@@ -44,8 +44,11 @@ struct _TnDataPath
   GArray              *routes;
   char                *interface;        /* nullable */
   TnThread            *router_thread;    /* nullable: there is no router, or not yet, or no more */
-  int                  links_fd;
-  GSource             *links;            /* nullable: hears of changes of interfaces */
+  guint                interface_index;
+  int                  kernel_fd;
+  GSource             *kernel;           /* nullable: hears of changes by others of what the router makes */
+  GSource             *route_soon;       /* nullable: after such a change */
+  gint64               routed_us;        /* monotonic: when the router was called last */
   GSource             *route_again;      /* nullable: after a refusal */
   gboolean             routing;          /* the router is at work */
   gboolean             route_outdated;   /* on what has changed meanwhile */

@@ -176,6 +176,7 @@ struct _TnRouterInterface
   GTypeInterface g_iface;
 
   guint32 mark;      /* sockets that bear it (SO_MARK) pass by what it routes; 0: there is no such thing */
+  guint8  protocol;  /* of the kernel's routes and rules that it makes (rtm_protocol): when one goes, configure() is called again; 0: none */
 
   gboolean (*configure) (TnRouter *self, const TnRouterConfig *config, GError **error);     /* replaces what was there */
   void     (*reset)     (TnRouter *self);

@@ -351,6 +351,7 @@ static void
 tn_linux_router_router_init (TnRouterInterface *iface)
 {
   iface->mark = TN_LINUX_MARK;
+  iface->protocol = TN_LINUX_PROTOCOL;
   iface->configure = tn_linux_router_configure;
   iface->reset = tn_linux_router_reset;
 }

@@ -419,6 +419,45 @@ test_down_and_up (void)
   kit_free (guest);
 }
 
+static gboolean
+has_rule (gpointer priority)
+{
+  g_autofree char *text = kernel_show ("rule show");
+  g_autofree char *begin = g_strdup_printf ("%s:", (const char *) priority);
+
+  return strstr (text, begin) != NULL;
+}
+
+/* Other programs that take all routing of the machine for theirs remove what a node has made. It is there again soon. */
+static void
+test_removed (void)
+{
+  static const char *const rules[] = { "5210", "5270" };
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  TnDevice *host = device_with (tailnet, "tn0", -1);
+  TnDevice *guest = join (tailnet, "guest", "lwip");
+  g_autoptr (GSource) watch = NULL;
+  g_autoptr (TnNode) peer = NULL;
+  g_autoptr (GError) error = NULL;
+
+  kit_start (host, &error);
+  g_assert_no_error (error);
+  peer = kit_wait_peer (host, "guest");
+  wait_routes (peer);
+  watch = kernel_watch ();
+  for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
+    {
+      kernel_ip ("rule del pref %s", rules[i]);
+      g_assert_false (has_rule ((gpointer) (guintptr) rules[i]));
+      kit_wait_for ("the rule", has_rule, (gpointer) (guintptr) rules[i]);
+    }
+  g_source_destroy (watch);
+  kernel_ip ("route flush table 52");
+  wait_routes (peer);
+  kit_free (host);
+  kit_free (guest);
+}
+
 /* A stack that has no interface cannot give one. */
 static void
 test_other_stack (void)
@@ -452,6 +491,7 @@ main (int    argc,
     { "/tun/device/two-networks", test_two_networks },
     { "/tun/device/name", test_name },
     { "/tun/device/refused", test_refused },
+    { "/tun/device/removed", test_removed },
     { "/tun/device/other-stack", test_other_stack },
     { "/tun/device/unprivileged", test_unprivileged },
     { "/tun/device/deleted", test_deleted },
