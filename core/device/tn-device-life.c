@@ -122,6 +122,9 @@ tn_device_stop_finish (TnDevice      *self,
  * Logs in again: to renew a key that expires, or as somebody else. Ends when the control server has accepted the node; the URL to log in
  * at comes as [signal@Tailnet.Device::login-required], unless an auth key will do.
  *
+ * The node gets another node key, and stays the same node. Until the server has taken the key nothing is exchanged with peers; the one before
+ * stays in the state store, so a stop gives the login up, and the next start is with the key that was.
+ *
  * A refusal of the server ends it with %TN_ERROR_AUTH_REJECTED; a node that was in before tries again by itself then, and health tells
  * of it. When the device stops or logs out meanwhile it ends with %G_IO_ERROR_CLOSED.
  *
