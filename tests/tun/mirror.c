@@ -51,6 +51,23 @@ failed (gpointer user_data, TnOverlayTransport *transport, const GError *error)
   mirror->failed = g_error_copy (error);
 }
 
+/* The kernel does the last of it later: until then what comes for an IPv6 address is not for this host. */
+static void
+wait_address (Mirror *mirror)
+{
+  g_autoptr (GSource) watch = kernel_watch ();
+  g_autofree char *route = g_strdup_printf ("local " MIRROR_OWN6 " dev %s ", mirror->interface);
+  g_autofree char *routes = kernel_show ("-6 route show table local");
+
+  while (strstr (routes, route) == NULL)
+    {
+      g_main_context_iteration (NULL, TRUE);
+      g_free (routes);
+      routes = kernel_show ("-6 route show table local");
+    }
+  g_source_destroy (watch);
+}
+
 void
 mirror_start (Mirror *mirror, const char *interface)
 {
@@ -64,6 +81,7 @@ mirror_start (Mirror *mirror, const char *interface)
   mirror->interface = g_strdup (TN_OVERLAY_TRANSPORT_GET_IFACE (mirror->overlay)->get_interface (mirror->overlay));
   kernel_ip ("addr add " MIRROR_OWN4 "/24 dev %s", mirror->interface);
   kernel_ip ("addr add " MIRROR_OWN6 "/64 dev %s nodad", mirror->interface);
+  wait_address (mirror);
 }
 
 void
