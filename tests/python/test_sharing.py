@@ -167,11 +167,19 @@ class Sharing(tap.TailnetCase):
             here, there = await device.bind_datagram(0), await peer.bind_datagram(5353)
             payload = GLib.Bytes.new(bytes(1000))
 
-            async def receive():      # at once: what waits too long in front of a socket that nobody reads is dropped
+            received = asyncio.Event()
+
+            async def receive():
                 for _ in range(600):
                     await there.receive_from()
+                received.set()
 
-            await asyncio.gather(receive(), *(here.send_to_host("peer", 5353, payload) for _ in range(600)))
+            async def send():
+                await asyncio.gather(*(here.send_to_host("peer", 5353, payload) for _ in range(600)))
+                while not received.is_set():      # what waited too long in front of its reader, on a busy machine, was dropped
+                    await here.send_to_host("peer", 5353, payload)
+
+            await asyncio.gather(receive(), send())
 
         self.shared(body)
 
