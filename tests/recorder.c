@@ -108,6 +108,21 @@ add_tls (Link *link)
          g_tls_connection_handshake (G_TLS_CONNECTION (server), recorder->cancellable, NULL);
 }
 
+/* Counted where it is accepted: until a thread has taken it up, nothing else shows that one will. */
+static gboolean
+incoming_cb (GSocketService    *service,
+             GSocketConnection *connection,
+             GObject           *source,
+             gpointer           data)
+{
+  Recorder *recorder = data;
+
+  g_mutex_lock (&recorder->lock);
+  recorder->n_open++;
+  g_mutex_unlock (&recorder->lock);
+  return FALSE;
+}
+
 static gboolean
 run_cb (GThreadedSocketService *service,
         GSocketConnection      *connection,
@@ -121,7 +136,6 @@ run_cb (GThreadedSocketService *service,
 
   g_mutex_lock (&recorder->lock);
   g_ptr_array_add (recorder->records, link.record);
-  recorder->n_open++;
   g_mutex_unlock (&recorder->lock);
 
   server = g_socket_client_connect_to_host (dialer, "127.0.0.1", recorder->server_port, recorder->cancellable, NULL);
@@ -173,6 +187,7 @@ recorder_new (guint16          server_port,
                                  &bound, &error);
   g_assert_no_error (error);
   recorder->port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (bound));
+  g_signal_connect (recorder->service, "incoming", G_CALLBACK (incoming_cb), recorder);
   g_signal_connect (recorder->service, "run", G_CALLBACK (run_cb), recorder);
   g_mutex_unlock (&recorder->lock);
   g_socket_service_start (recorder->service);
