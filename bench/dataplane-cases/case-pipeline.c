@@ -35,6 +35,7 @@ typedef struct
   TnPacketBatch *batch;
   gint64         now_us;
   TnAead        *aead;
+  TnCryptoPool  *pool;
   guint8         bytes[LEN + TN_AEAD_TAG_LEN];
 } World;
 
@@ -183,6 +184,42 @@ time_pipeline (gpointer data)
   return (double) (g_get_monotonic_time () - begin_us) * 1000 / (double) (to->n_received - before);
 }
 
+/* Packets of the host until they are datagrams, which nobody takes. */
+static double
+time_sealing (World        *world,
+              TnCryptoPool *pool)
+{
+  Side *from = &world->sides[0];
+  TnPacketBatch *arriving = from->other->arriving;
+  gint64 begin_us, spent_us = 0;
+  guint64 n = 0;
+
+  tn_tunnel_set_pool (tn_pipeline_get_tunnel (from->pipeline), pool);
+  while (spent_us < 100 * G_TIME_SPAN_MILLISECOND)
+    {
+      fill (world);
+      begin_us = g_get_monotonic_time ();
+      tn_pipeline_from_overlay (from->pipeline, world->batch, world->now_us);
+      spent_us += g_get_monotonic_time () - begin_us;
+      n += arriving->n_packets;
+      tn_packet_batch_reset (arriving);
+    }
+  tn_tunnel_set_pool (tn_pipeline_get_tunnel (from->pipeline), NULL);
+  return (double) spent_us * 1000 / (double) n;
+}
+
+static double
+time_shared (gpointer data)
+{
+  return time_sealing (data, ((World *) data)->pool);
+}
+
+static double
+time_alone (gpointer data)
+{
+  return time_sealing (data, NULL);
+}
+
 static void
 seal_and_open (gpointer data)
 {
@@ -204,6 +241,7 @@ void
 cases_pipeline (void)
 {
   static const Case c = { "pipeline/1280", "ns", FALSE, "libcrypto alone" };
+  static const Case shared = { "seal/two-threads", "ns", FALSE, "one thread" };
   static const TnPipelineHooks hooks = {
     .to_overlay = to_overlay,
     .to_underlay = to_underlay,
@@ -242,6 +280,9 @@ cases_pipeline (void)
     }
 
   cases_measure (&c, time_pipeline, time_bare, -1, world);
+  world->pool = tn_crypto_pool_new (1, 0);
+  cases_measure (&shared, time_shared, time_alone, -1, world);
+  tn_crypto_pool_unref (world->pool);
 
   for (guint i = 0; i < 2; i++)
     {

@@ -146,6 +146,7 @@ hand_over (TnPipeline *pipeline)
 static void
 receive_one (TnPipeline          *pipeline,
              TnPacket            *packet,
+             TnTunnelOpened       opened,
              const TnPathAddress *from)
 {
   TnTunnelPeer *tunnel_peer = NULL;
@@ -153,7 +154,7 @@ receive_one (TnPipeline          *pipeline,
   TnTunnelSource source;
   TnPeerState *peer;
 
-  if (tn_disco_is_packet (packet->data, packet->len))
+  if (opened == TN_TUNNEL_UNOPENED && tn_disco_is_packet (packet->data, packet->len))
     {
       tn_pipeline_disco_receive (pipeline, packet, from);
       return;
@@ -166,7 +167,7 @@ receive_one (TnPipeline          *pipeline,
     }
 
   set_source (&source, from);
-  verdict = tn_tunnel_receive (pipeline->tunnel, packet, &source, pipeline->now_us, &tunnel_peer);
+  verdict = tn_tunnel_receive_opened (pipeline->tunnel, packet, opened, &source, pipeline->now_us, &tunnel_peer);
   if (tunnel_peer == NULL)
     return;
 
@@ -184,7 +185,28 @@ tn_pipeline_receive_again (TnPipeline          *pipeline,
                            TnPacket            *packet,
                            const TnPathAddress *from)
 {
-  receive_one (pipeline, packet, from);
+  receive_one (pipeline, packet, TN_TUNNEL_UNOPENED, from);
+}
+
+/* The first @n of @packets are of one train. */
+static void
+receive_some (TnPipeline          *pipeline,
+              TnPacket            *packets,
+              guint                n,
+              const TnPathAddress *from)
+{
+  TnTunnelOpened opened[TN_TUNNEL_OPEN_MAX];
+
+  for (guint i = 0; i < n;)
+    {
+      guint n_opened = tn_tunnel_open (pipeline->tunnel, packets + i, n - i, opened, pipeline->now_us);
+
+      for (guint k = 0; k < n_opened; k++)
+        receive_one (pipeline, &packets[i + k], opened[k], from);
+      i += n_opened;
+      if (n_opened == 0)
+        receive_one (pipeline, &packets[i++], TN_TUNNEL_UNOPENED, from);
+    }
 }
 
 /* Several datagrams of one size in one piece; the last may be shorter. */
@@ -193,15 +215,20 @@ receive_train (TnPipeline          *pipeline,
                const TnPacket      *train,
                const TnPathAddress *from)
 {
+  TnPacket packets[TN_TUNNEL_OPEN_MAX];
+  guint n = 0;
+
   for (guint32 offset = 0; offset < train->len; offset += train->segment_size)
     {
-      TnPacket packet = {
+      packets[n++] = (TnPacket) {
         .data = train->data + offset,
         .len = MIN (train->segment_size, train->len - offset),
         .headroom = offset == 0 ? train->headroom : 0,      /* before it lies another, which may still be on its way to the host */
       };
-
-      receive_one (pipeline, &packet, from);
+      if (n < TN_TUNNEL_OPEN_MAX && offset + train->segment_size < train->len)
+        continue;
+      receive_some (pipeline, packets, n, from);
+      n = 0;
     }
 }
 
@@ -222,6 +249,6 @@ tn_pipeline_from_underlay (TnPipeline          *pipeline,
     if (batch->packets[i].segment_size != 0)
       receive_train (pipeline, &batch->packets[i], &from[i]);
     else
-      receive_one (pipeline, &batch->packets[i], &from[i]);
+      receive_one (pipeline, &batch->packets[i], TN_TUNNEL_UNOPENED, &from[i]);
   hand_over (pipeline);
 }

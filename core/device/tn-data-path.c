@@ -228,11 +228,13 @@ start_cb (gpointer data)
     .wall_time_ns = pipeline_wall_time,
     .random = pipeline_random,
   };
+  g_autoptr (TnCryptoPool) pool = tn_crypto_pool_ref_default ();
   g_autoptr (GError) error = NULL;
 
   path->pipeline = tn_pipeline_new (path->node_key, path->disco_key, &hooks, path);
   tn_pipeline_set_open (path->pipeline, FALSE);
   tn_tunnel_set_mtu (tn_pipeline_get_tunnel (path->pipeline), path->mtu);
+  tn_tunnel_set_pool (tn_pipeline_get_tunnel (path->pipeline), pool);
   path->timer = tn_boot_timer_source_new ();
   g_source_set_callback (path->timer, timer_cb, path, NULL);
   g_source_attach (path->timer, tn_thread_get_context (path->thread));

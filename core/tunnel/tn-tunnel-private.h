@@ -66,6 +66,7 @@ struct _TnTunnelPeer
 struct _TnTunnel
 {
   TnAead               *aead;
+  TnCryptoPool         *pool;                        /* nullable */
   gint64                now_us;
   guint                 mtu;
   TnIndexTable          indices;
@@ -96,6 +97,7 @@ struct _TnTunnel
 /* tn-tunnel.c */
 gint64          tn_tunnel_advance            (TnTunnel *tunnel, gint64 now_us);
 void            tn_tunnel_emit               (TnTunnel *tunnel, TnTunnelPeer *peer, TnTunnelEvent event);
+void            tn_tunnel_run                (TnTunnel *tunnel, TnCryptoFunc func, gpointer data, guint n);
 TnTunnelVerdict tn_tunnel_drop               (TnTunnel *tunnel, TnTunnelDrop reason);
 gint64          tn_tunnel_wall_time          (TnTunnel *tunnel);
 

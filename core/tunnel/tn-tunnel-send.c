@@ -18,13 +18,13 @@ tn_tunnel_padding (gsize len,
   return (guint) (padded - last);
 }
 
+/* Everything but the encryption. */
 static void
-seal_packet (TnTunnel  *tunnel,
-             TnKeypair *keypair,
-             TnPacket  *packet)
+frame_packet (TnTunnel  *tunnel,
+              TnKeypair *keypair,
+              TnPacket  *packet)
 {
   guint padding = tn_tunnel_padding (packet->len, tunnel->mtu);
-  guint8 nonce[TN_AEAD_NONCE_LEN] = { 0 };
   TnMessageData *header;
 
   g_assert (packet->headroom >= TN_TUNNEL_HEADER_LEN && packet->tailroom >= padding + TN_AEAD_TAG_LEN);
@@ -32,16 +32,38 @@ seal_packet (TnTunnel  *tunnel,
   header = (TnMessageData *) (packet->data - sizeof *header);
   tn_put_u32le (header->type, TN_MESSAGE_TYPE_DATA);
   tn_put_u32le (header->receiver, keypair->remote_index);
-  tn_put_u64le (header->counter, keypair->send_counter);
-  tn_put_u64le (nonce + 4, keypair->send_counter++);
-
+  tn_put_u64le (header->counter, keypair->send_counter++);
   memset (packet->data + packet->len, 0, padding);
-  tn_aead_seal (tunnel->aead, keypair->keys.send, nonce, NULL, 0, packet->data, packet->len + padding, packet->data);
 
   packet->data -= sizeof *header;
   packet->headroom -= (guint16) sizeof *header;
   packet->tailroom -= padding + TN_AEAD_TAG_LEN;
   packet->len += (guint32) sizeof *header + padding + TN_AEAD_TAG_LEN;
+}
+
+typedef struct
+{
+  const guint8 *key;
+  TnPacket     *packets;
+} Sealing;
+
+static void
+seal_some (gpointer  data,
+           guint     first,
+           guint     end,
+           TnAead   *aead)
+{
+  const Sealing *sealing = data;
+
+  for (guint i = first; i < end; i++)
+    {
+      TnMessageData *header = (TnMessageData *) sealing->packets[i].data;
+      guint8 *inner = sealing->packets[i].data + sizeof *header;
+      guint8 nonce[TN_AEAD_NONCE_LEN] = { 0 };
+
+      memcpy (nonce + 4, header->counter, sizeof header->counter);
+      tn_aead_seal (aead, sealing->key, nonce, NULL, 0, inner, sealing->packets[i].len - TN_MESSAGE_DATA_MIN, inner);
+    }
 }
 
 /* New keys in time: the initiator of a session sees to it, unless the counter runs out. */
@@ -63,15 +85,18 @@ seal_batch (TnTunnel     *tunnel,
             guint         n_packets)
 {
   TnKeypair *keypair = tn_keypairs_get_usable (&peer->keypairs, tunnel->now_us);
+  Sealing sealing = { .packets = packets };
 
   if (keypair == NULL || TN_REJECT_AFTER_MESSAGES - keypair->send_counter < n_packets)
     return FALSE;
 
   for (guint i = 0; i < n_packets; i++)
     {
-      seal_packet (tunnel, keypair, &packets[i]);
+      frame_packet (tunnel, keypair, &packets[i]);
       peer->stats.tx_bytes += packets[i].len;
     }
+  sealing.key = keypair->keys.send;
+  tn_tunnel_run (tunnel, seal_some, &sealing, n_packets);
   return TRUE;
 }
 

@@ -46,6 +46,7 @@ tn_tunnel_free (TnTunnel *tunnel)
   g_clear_pointer (&tunnel->limiter, tn_rate_limiter_free);
   tn_index_table_clear (&tunnel->indices);
   tn_aead_free (tunnel->aead);
+  g_clear_pointer (&tunnel->pool, tn_crypto_pool_unref);
   g_free (tunnel->heap);
   tn_secret_free (tunnel->identity);
   explicit_bzero (tunnel, sizeof *tunnel);
@@ -89,6 +90,29 @@ tn_tunnel_set_mtu (TnTunnel *tunnel,
                    guint     mtu)
 {
   tunnel->mtu = mtu;
+}
+
+void
+tn_tunnel_set_pool (TnTunnel     *tunnel,
+                    TnCryptoPool *pool)
+{
+  if (pool != NULL)
+    tn_crypto_pool_ref (pool);
+  g_clear_pointer (&tunnel->pool, tn_crypto_pool_unref);
+  tunnel->pool = pool;
+}
+
+/* Each element once, in whichever threads; all are through when this returns. */
+void
+tn_tunnel_run (TnTunnel     *tunnel,
+               TnCryptoFunc  func,
+               gpointer      data,
+               guint         n)
+{
+  if (tunnel->pool != NULL)
+    tn_crypto_pool_run (tunnel->pool, func, data, n, tunnel->aead);
+  else
+    func (data, 0, n, tunnel->aead);
 }
 
 void

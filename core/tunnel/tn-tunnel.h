@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "tn-crypto-pool.h"
 #include "tn-ip.h"
 #include "tn-keys.h"
 #include "tn-packet-batch.h"
@@ -84,6 +85,9 @@ void          tn_tunnel_set_private_key (TnTunnel *tunnel, const TnNodePrivateKe
 void          tn_tunnel_set_mtu         (TnTunnel *tunnel, guint mtu);      /* padding stops there; 0: no limit. Default: 1280 */
 void          tn_tunnel_reset           (TnTunnel *tunnel);                 /* erases all sessions */
 
+/* Threads that help to seal and to open; NULL: none, as at first. */
+void          tn_tunnel_set_pool        (TnTunnel *tunnel, TnCryptoPool *pool);
+
 /* From how many handshakes a second on senders have to prove their address first (by a cookie), and get a ration each; from
  * twice as many on they are dropped. A handshake takes about 150 us. 0: always. Default: TN_TUNNEL_LOAD_DEFAULT. */
 void          tn_tunnel_set_load_limit  (TnTunnel *tunnel, guint handshakes_per_second);
@@ -133,6 +137,22 @@ typedef enum
  * TN_TUNNEL_COOKIE, which proves only that somebody saw our last handshake message. Whether the inner source address may
  * come from that peer is up to the caller. @source is only looked at for handshakes. */
 TnTunnelVerdict tn_tunnel_receive (TnTunnel *tunnel, TnPacket *packet, const TnTunnelSource *source, gint64 now_us, TnTunnelPeer **peer);
+
+#define TN_TUNNEL_OPEN_MAX 64
+
+typedef enum
+{
+  TN_TUNNEL_UNOPENED,
+  TN_TUNNEL_OPENED,                 /* decrypted and authentic; nothing else is known of it */
+  TN_TUNNEL_FORGED,
+} TnTunnelOpened;
+
+/* Decrypts the first of several datagrams in place, as far as they are data, up to TN_TUNNEL_OPEN_MAX: by the helpers, too. Returns how
+ * many these are, and in @opened what became of each. They go to tn_tunnel_receive_opened() next, in order, before the tunnel receives
+ * anything else. */
+guint           tn_tunnel_open           (TnTunnel *tunnel, TnPacket *packets, guint n_packets, TnTunnelOpened *opened, gint64 now_us);
+TnTunnelVerdict tn_tunnel_receive_opened (TnTunnel *tunnel, TnPacket *packet, TnTunnelOpened opened, const TnTunnelSource *source,
+                                          gint64 now_us, TnTunnelPeer **peer);
 
 typedef enum
 {

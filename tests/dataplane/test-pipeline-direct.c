@@ -267,9 +267,39 @@ test_full (void)
   g_assert_cmpuint (b->received->len - n_received, ==, 100);
 }
 
-/* What the kernel gathered is taken apart, however much it is. */
 static void
-test_train (void)
+set_helpers (Node *node,
+             guint n)
+{
+  g_autoptr (TnCryptoPool) pool = tn_crypto_pool_new (n, 0);
+
+  tn_tunnel_set_pool (tn_pipeline_get_tunnel (node->pipeline), pool);
+}
+
+/* All that is in flight, in one piece. */
+static void
+gather (World    *world,
+        TnPacket *train)
+{
+  InFlight *flight;
+
+  train->len = 0;
+  while ((flight = g_queue_pop_head (&world->wire)) != NULL)
+    {
+      gsize len;
+      const guint8 *data = g_bytes_get_data (flight->bytes, &len);
+
+      if (train->len == 0)
+        train->segment_size = (guint16) len;
+      memcpy (train->data + train->len, data, len);
+      train->len += (guint32) len;
+      flight_free (flight);
+    }
+}
+
+/* What the kernel gathered is taken apart, however much it is, and whoever helps. */
+static void
+test_train (gconstpointer data)
 {
   g_autoptr (World) world = proven_world_new ();
   g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (256 << 10);
@@ -278,30 +308,57 @@ test_train (void)
   Node *b = &world->nodes[1];
   guint n_received = b->received->len;
 
+  set_helpers (a, GPOINTER_TO_UINT (data) & 1);
+  set_helpers (b, GPOINTER_TO_UINT (data) & 2);
   for (guint t = 0; t < 4; t++)      /* more than one batch for the host */
     {
       TnPacket *train = tn_packet_batch_append (batch, 60000);
-      InFlight *flight;
 
-      train->len = 0;
       from[t] = udp_address (a);
       send_same (a, b, 60, 300, t == 3 ? 200 : 300);      /* the last one of the last train is shorter */
-      while ((flight = g_queue_pop_head (&world->wire)) != NULL)
-        {
-          gsize len;
-          const guint8 *data = g_bytes_get_data (flight->bytes, &len);
-
-          if (train->len == 0)
-            train->segment_size = (guint16) len;
-          memcpy (train->data + train->len, data, len);
-          train->len += (guint32) len;
-          flight_free (flight);
-        }
+      gather (world, train);
     }
   tn_pipeline_from_underlay (b->pipeline, batch, from, world->now_us);
   g_assert_cmpuint (b->received->len - n_received, ==, 4 * 60);
   for (guint i = 0; i < 4 * 60; i++)
     g_assert_cmpuint (g_bytes_get_size (g_ptr_array_index (b->received, n_received + i)), ==, i == 4 * 60 - 1 ? 200 : 300);
+}
+
+/* What is opened ahead is not trusted for it: each verdict is that of a datagram that comes alone. */
+static void
+test_odd_train (gconstpointer data)
+{
+  g_autoptr (World) world = proven_world_new ();
+  g_autoptr (TnPacketBatch) batch = tn_packet_batch_new (64 << 10);
+  TnPacket *train = tn_packet_batch_append (batch, 60000);
+  Node *a = &world->nodes[0];
+  Node *b = &world->nodes[1];
+  TnTunnel *tunnel = tn_pipeline_get_tunnel (b->pipeline);
+  TnPathAddress from = udp_address (a);
+  guint n_received = b->received->len;
+  guint8 *segments;
+  gsize size;
+
+  set_helpers (b, GPOINTER_TO_UINT (data));
+  send_same (a, b, 60, 300, 300);
+  gather (world, train);
+  segments = train->data;
+  size = train->segment_size;
+  segments[7 * size + 40] ^= 1;                                   /* altered */
+  memcpy (segments + 20 * size, segments + 19 * size, size);      /* twice */
+  segments[30 * size + 4] ^= 1;                                   /* of no session */
+  memset (segments + 40 * size, 0, size);                         /* nothing at all */
+  memset (segments + 50 * size, 0, size);
+  segments[50 * size] = 1;                                        /* a broken initiation */
+  tn_pipeline_from_underlay (b->pipeline, batch, &from, world->now_us);
+
+  g_assert_cmpuint (b->received->len - n_received, ==, 55);
+  g_assert_cmpuint (tn_tunnel_get_drops (tunnel, TN_TUNNEL_DROP_AUTHENTICATION), ==, 1);
+  g_assert_cmpuint (tn_tunnel_get_drops (tunnel, TN_TUNNEL_DROP_REPLAY), ==, 1);
+  g_assert_cmpuint (tn_tunnel_get_drops (tunnel, TN_TUNNEL_DROP_UNKNOWN_INDEX), ==, 1);
+  g_assert_cmpuint (tn_tunnel_get_drops (tunnel, TN_TUNNEL_DROP_MALFORMED), ==, 2);
+  for (guint i = 0; i < 55; i++)
+    g_assert_cmpuint (g_bytes_get_size (g_ptr_array_index (b->received, n_received + i)), ==, 300);
 }
 
 int
@@ -318,6 +375,11 @@ main (int    argc,
   g_test_add_func ("/dataplane/pipeline-direct/closed", test_closed);
   g_test_add_func ("/dataplane/pipeline-direct/reset", test_reset);
   g_test_add_func ("/dataplane/pipeline-direct/full", test_full);
-  g_test_add_func ("/dataplane/pipeline-direct/train", test_train);
+  g_test_add_data_func ("/dataplane/pipeline-direct/train/alone", GUINT_TO_POINTER (0), test_train);
+  g_test_add_data_func ("/dataplane/pipeline-direct/train/sealed-by-two", GUINT_TO_POINTER (1), test_train);
+  g_test_add_data_func ("/dataplane/pipeline-direct/train/opened-by-three", GUINT_TO_POINTER (2), test_train);
+  g_test_add_data_func ("/dataplane/pipeline-direct/train/both", GUINT_TO_POINTER (3), test_train);
+  g_test_add_data_func ("/dataplane/pipeline-direct/train/odd", GUINT_TO_POINTER (0), test_odd_train);
+  g_test_add_data_func ("/dataplane/pipeline-direct/train/odd-and-helped", GUINT_TO_POINTER (2), test_odd_train);
   return g_test_run ();
 }
