@@ -107,6 +107,9 @@ void           tn_testkit_id_token_init        (TnTestkitServer *server);
 void           tn_testkit_id_token             (TnTestkitRequest *request);
 char          *tn_testkit_id_token_dup_key_set (TnTestkitServer *server);
 char          *tn_testkit_id_token_dup_configuration (TnTestkitServer *server);
+
+/* tn-testkit-set-dns.c */
+void           tn_testkit_set_dns              (TnTestkitRequest *request);
 void           tn_testkit_register_resume      (TnTestkitServer *server, const char *login);
 
 /* tn-testkit-map.c */

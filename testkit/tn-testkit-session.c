@@ -63,7 +63,7 @@ static gboolean
 is_known_but_missing (const char *path)
 {
   static const char * const paths[] =
-    { "/machine/update-health", "/machine/set-dns", "/machine/feature/query",
+    { "/machine/update-health", "/machine/feature/query",
       "/machine/set-device-attr", "/machine/audit-log", "/machine/whoami" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
@@ -108,6 +108,12 @@ route (TnTestkitRequest *request)
   if (strcmp (path, "/machine/id-token") == 0)
     {
       tn_testkit_id_token (request);
+      return;
+    }
+
+  if (strcmp (path, "/machine/set-dns") == 0)
+    {
+      tn_testkit_set_dns (request);
       return;
     }
 

@@ -78,6 +78,26 @@ print_status (TnCli       *cli,
   return TN_CLI_DONE;
 }
 
+/* --- What the server is to tell all the world --- */
+
+static int
+publish (TnCli      *cli,
+         const char *name,
+         const char *value)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  int code = tn_cli_start (cli);
+
+  if (code != TN_CLI_DONE)
+    return code;
+  tn_cli_begin (cli, TN_CLI_TIMEOUT_S);
+  tn_device_publish_txt_async (cli->device, name, value, cli->cancellable, tn_cli_done_cb, &result);
+  tn_cli_wait (&result);
+  tn_cli_end (cli);
+  return tn_device_publish_txt_finish (cli->device, result, &error) ? TN_CLI_DONE : tn_cli_fail (cli, error);
+}
+
 /* --- The command --- */
 
 static int
@@ -96,9 +116,11 @@ run_dns (TnCli  *cli,
   if (!tn_cli_parse (cli, &tn_cli_dns, entries, &argc, &argv, &code))
     return code;
   if (argc < 2)
-    return tn_cli_usage (_("“dns” takes “status”"));
+    return tn_cli_usage (_("“dns” takes “status” or “publish”"));
+  if (strcmp (argv[1], "publish") == 0)
+    return argc == 4 ? publish (cli, argv[2], argv[3]) : tn_cli_usage (_("“dns publish” takes a name and a value, got %d"), argc - 2);
   if (strcmp (argv[1], "status") != 0)
-    return tn_cli_usage (_("“dns” takes “status”, got “%s”"), argv[1]);
+    return tn_cli_usage (_("“dns” takes “status” or “publish”, got “%s”"), argv[1]);
   if (argc > 2)
     return tn_cli_usage (_("“%s” takes no argument, got “%s”"), "dns status", argv[2]);
   if ((code = tn_cli_start (cli)) != TN_CLI_DONE)
@@ -117,4 +139,6 @@ run_dns (TnCli  *cli,
   return TN_CLI_DONE;
 }
 
-const TnCliCommand tn_cli_dns = { "dns", "status", N_("Show what the tailnet wants of the DNS"), NULL, run_dns };
+const TnCliCommand tn_cli_dns = {
+  "dns", "status | publish NAME VALUE", N_("Show what the tailnet wants of the DNS, or publish a record"), NULL, run_dns,
+};

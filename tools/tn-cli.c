@@ -148,6 +148,20 @@ parse (TnCli              *cli,
   return tn_cli_options_settle (cli, error);
 }
 
+/* GOptionContext leaves them where a word follows that begins with a dash. */
+static void
+drop_dashes (int   *argc,
+             char **argv)
+{
+  for (int i = 1; i < *argc; i++)
+    if (strcmp (argv[i], "--") == 0)
+      {
+        memmove (&argv[i], &argv[i + 1], (size_t) (*argc - i) * sizeof *argv);      /* with the NULL at the end */
+        (*argc)--;
+        return;
+      }
+}
+
 gboolean
 tn_cli_parse (TnCli                *cli,
               const TnCliCommand   *command,
@@ -165,12 +179,7 @@ tn_cli_parse (TnCli                *cli,
       *code = tn_cli_usage ("%s", error->message);
       return FALSE;
     }
-  if (*argc > 1 && strcmp ((*argv)[1], "--") == 0)
-    {
-      (*argv)[1] = (*argv)[0];
-      (*argv)++;
-      (*argc)--;
-    }
+  drop_dashes (argc, *argv);
   return TRUE;
 }
 

@@ -116,6 +116,9 @@ void             tn_control_client_clock_changed (TnControlClient *client);
  * (G_IO_ERROR_NOT_CONNECTED); what a server says that has no such tokens is a TN_ERROR_CONTROL. Its cancellable counts. */
 void             tn_control_client_fetch_id_token (TnControlClient *client, const char *audience, GTask *task);
 
+/* Has the server put a TXT record into the DNS that is there for all; @task gives TRUE. */
+void             tn_control_client_publish_txt    (TnControlClient *client, const char *name, const char *value, GTask *task);
+
 TnControlState   tn_control_client_get_state    (TnControlClient *client);
 const char      *tn_control_client_get_auth_url (TnControlClient *client);      /* nullable */
 const GError    *tn_control_client_get_error    (TnControlClient *client);      /* nullable: what is wrong at present */

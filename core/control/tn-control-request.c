@@ -22,7 +22,8 @@ typedef struct
 {
   const char *path;
   const char *failure;                                                     /* "cannot …": in front of every error */
-  char     *(*parse) (const char *body, gsize len, GError **error);        /* what came with status 200, into what the task returns */
+  /* What came with status 200, into what the task returns. NULL: TRUE, whatever came. */
+  char     *(*parse) (const char *body, gsize len, GError **error);
 } Endpoint;
 
 typedef struct
@@ -146,9 +147,18 @@ refusal (Request *request,
 static void
 succeed (Request *request)
 {
+  const Endpoint *endpoint = request->endpoint;
   GError *error = NULL;
-  char *value = request->endpoint->parse ((const char *) request->answer->data, request->answer->len, &error);
+  char *value = NULL;
 
+  if (endpoint->parse == NULL)
+    {
+      g_autoptr (GTask) task = end_request (request);
+
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+  value = endpoint->parse ((const char *) request->answer->data, request->answer->len, &error);
   if (value != NULL)
     {
       g_autoptr (GTask) task = end_request (request);
@@ -261,4 +271,19 @@ tn_control_client_fetch_id_token (TnControlClient *self,
 
   tn_node_private_key_get_public (self->node_key, &node_key);
   post (self, &endpoint, tn_wire_id_token_request_write (&node_key, audience), task);
+}
+
+/* --- Names --- */
+
+void
+tn_control_client_publish_txt (TnControlClient *self,
+                               const char      *name,
+                               const char      *value,
+                               GTask           *task)
+{
+  static const Endpoint endpoint = { "/machine/set-dns", "cannot publish a TXT record", NULL };
+  TnNodePublicKey node_key;
+
+  tn_node_private_key_get_public (self->node_key, &node_key);
+  post (self, &endpoint, tn_wire_set_dns_request_write (&node_key, name, value), task);
 }

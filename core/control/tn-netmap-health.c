@@ -3,8 +3,30 @@
 
 #include "tn-netmap-private.h"
 
+#include <string.h>
+
 /* What the server says of the health of this node: plain sentences, and messages with titles that replace each other by their ids. None of
  * it can be refused. */
+
+enum
+{
+  ID_MAX = 256,              /* bytes. One that is longer cannot be cut: it would be another */
+  TITLE_MAX = 500,
+  TEXT_MAX = 4000,
+  URL_MAX = 2000,
+};
+
+/* People read it: what is longer than any of them would is cut. NULL: no text. */
+static char *
+dup_words (TnJsonText value,
+           gsize      max)
+{
+  g_autofree char *text = tn_json_text_dup_string (value);
+
+  if (text == NULL || strlen (text) <= max)
+    return g_steal_pointer (&text);
+  return g_strdup_printf ("%.*s…", (int) (g_utf8_find_prev_char (text, text + max + 1) - text), text);
+}
 
 /* --- Messages --- */
 
@@ -23,11 +45,15 @@ parse_display_message (const char *id,
   gboolean impacts = FALSE;
 
   message->id = g_strdup (id);
-  message->title = tn_json_text_dup_string (tn_json_text_member (object, "Title"));
-  message->text = tn_json_text_dup_string (tn_json_text_member (object, "Text"));
-  message->severity = tn_json_text_dup_string (tn_json_text_member (object, "Severity"));
+  message->title = dup_words (tn_json_text_member (object, "Title"), TITLE_MAX);
+  message->text = dup_words (tn_json_text_member (object, "Text"), TEXT_MAX);
+  message->severity = dup_words (tn_json_text_member (object, "Severity"), TITLE_MAX);
   message->action_url = tn_netmap_dup_text (tn_json_text_member (action, "URL"));
+  if (message->action_url != NULL && strlen (message->action_url) > URL_MAX)
+    g_clear_pointer (&message->action_url, g_free);
   message->action_label = tn_netmap_dup_text (tn_json_text_member (action, "Label"));
+  if (message->action_label != NULL && strlen (message->action_label) > TITLE_MAX)
+    g_clear_pointer (&message->action_label, g_free);
   message->impacts_connectivity = tn_json_text_get_bool (tn_json_text_member (object, "ImpactsConnectivity"), &impacts) && impacts;
   if (message->title == NULL)
     message->title = g_strdup ("");
@@ -102,13 +128,37 @@ update_messages (TnNetmap   *netmap,
     {
       g_autofree char *id = tn_json_text_dup_string (key);
 
-      if (!g_str_equal (id, "*") && set_display_message (netmap, id, value))
+      if (!g_str_equal (id, "*") && strlen (id) <= ID_MAX && set_display_message (netmap, id, value))
         changed = TRUE;
     }
   return before != NULL ? !messages_equal (before, netmap->messages) : changed;
 }
 
 /* --- Sentences --- */
+
+/* NULL: not an array. */
+static GStrv
+dup_sentences (TnJsonText array)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  TnJsonIter iter = TN_JSON_ITER_INIT (array);
+  TnJsonText item;
+  guint n = 0;
+
+  if (tn_json_text_kind (array) != TN_JSON_ARRAY)
+    return NULL;
+  while (n < TN_NETMAP_MESSAGES_MAX && tn_json_array_next (&iter, &item))
+    {
+      g_autofree char *sentence = dup_words (item, TEXT_MAX);
+
+      if (sentence != NULL)
+        {
+          g_strv_builder_add (builder, sentence);
+          n++;
+        }
+    }
+  return g_strv_builder_end (builder);
+}
 
 static gboolean
 health_equal (const char *const *a,
@@ -130,7 +180,7 @@ tn_netmap_update_health (TnNetmap          *netmap,
     {
       g_auto (GStrv) before = g_steal_pointer (&netmap->health);
 
-      netmap->health = tn_json_text_dup_strv (fields->text[MAP_HEALTH]);
+      netmap->health = dup_sentences (fields->text[MAP_HEALTH]);
       if (!health_equal ((const char *const *) before, (const char *const *) netmap->health))
         changes->health = TRUE;
     }

@@ -47,6 +47,10 @@ struct _TnDeviceInterface
   void (*fetch_id_token_async) (TnDevice *self, const char *audience, GCancellable *cancellable, GAsyncReadyCallback callback,
                                 gpointer user_data);
 
+  /* A boolean. */
+  void (*publish_txt_async) (TnDevice *self, const char *name, const char *value, GCancellable *cancellable, GAsyncReadyCallback callback,
+                             gpointer user_data);
+
   /* At once, from what is known; in the device's own context. */
   TnNode    *(*lookup_peer)      (TnDevice *self, const char *name_or_address);                       /* own node too */
   GPtrArray *(*peers_with_route) (TnDevice *self, GInetAddress *address);

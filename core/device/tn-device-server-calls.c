@@ -221,6 +221,29 @@ fetch_id_token_cb (TnDeviceServer        *self,
   return TRUE;
 }
 
+static void
+published_cb (GObject      *object,
+              GAsyncResult *result,
+              gpointer      user_data)
+{
+  GError *error = NULL;
+
+  if (tn_device_publish_txt_finish (TN_DEVICE (object), result, &error))
+    g_dbus_method_invocation_return_value (user_data, NULL);
+  else
+    tn_device_server_fail (user_data, error);
+}
+
+static gboolean
+publish_txt_cb (TnDeviceServer        *self,
+                GDBusMethodInvocation *invocation,
+                const char            *name,
+                const char            *value)
+{
+  tn_device_publish_txt_async (self->device, name, value, tn_device_server_watch (self, invocation), published_cb, invocation);
+  return TRUE;
+}
+
 static gboolean
 cancel_cb (TnDeviceServer        *self,
            GDBusMethodInvocation *invocation,
@@ -250,6 +273,7 @@ tn_device_server_serve_calls (TnDeviceServer *self)
     { "handle-whois", G_CALLBACK (whois_cb) },
     { "handle-status-to-json", G_CALLBACK (status_to_json_cb) },
     { "handle-fetch-id-token", G_CALLBACK (fetch_id_token_cb) },
+    { "handle-publish-txt", G_CALLBACK (publish_txt_cb) },
     { "handle-cancel", G_CALLBACK (cancel_cb) },
   };
 

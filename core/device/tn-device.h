@@ -220,5 +220,16 @@ TN_AVAILABLE_IN_ALL
 char             *tn_device_fetch_id_token_finish         (TnDevice             *self,
                                                            GAsyncResult         *result,
                                                            GError              **error);
+TN_AVAILABLE_IN_ALL
+void              tn_device_publish_txt_async             (TnDevice             *self,
+                                                           const char           *name,
+                                                           const char           *value,
+                                                           GCancellable         *cancellable,
+                                                           GAsyncReadyCallback   callback,
+                                                           gpointer              user_data);
+TN_AVAILABLE_IN_ALL
+gboolean          tn_device_publish_txt_finish            (TnDevice             *self,
+                                                           GAsyncResult         *result,
+                                                           GError              **error);
 
 G_END_DECLS

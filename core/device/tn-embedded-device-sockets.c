@@ -508,7 +508,7 @@ ping_async (TnDevice            *device,
   tn_data_path_ping (tn_runtime_get_data_path (self->runtime), kind, tn_node_get_data (target->node)->node_id, &address, size, pong);
 }
 
-/* --- Identity --- */
+/* --- What else the server can do --- */
 
 static void
 fetch_id_token_async (TnDevice            *device,
@@ -529,10 +529,40 @@ fetch_id_token_async (TnDevice            *device,
     g_task_return_error (task, error);
 }
 
+static void
+free_strv (gpointer strv)
+{
+  g_strfreev (strv);
+}
+
+static void
+publish_txt_async (TnDevice            *device,
+                   const char          *name,
+                   const char          *value,
+                   GCancellable        *cancellable,
+                   GAsyncReadyCallback  callback,
+                   gpointer             user_data)
+{
+  TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  char **record = g_new0 (char *, 3);
+  GError *error = NULL;
+
+  record[0] = g_strdup (name);
+  record[1] = g_strdup (value);
+  g_task_set_source_tag (task, tn_device_publish_txt_async);
+  g_task_set_task_data (task, record, free_strv);
+  if (check_running (self, &error))
+    tn_runtime_publish_txt (self->runtime, task);
+  else
+    g_task_return_error (task, error);
+}
+
 void
 tn_embedded_device_implement_sockets (TnDeviceInterface *iface)
 {
   iface->fetch_id_token_async = fetch_id_token_async;
+  iface->publish_txt_async = publish_txt_async;
   iface->connect_to_host_async = connect_to_host_async;
   iface->listen_async = listen_async;
   iface->bind_datagram_async = bind_datagram_async;

@@ -393,7 +393,18 @@ tn_runtime_logout (TnRuntime *runtime,
   tn_runtime_call (runtime, logout_cb, g_object_ref (task));
 }
 
-/* --- Identity --- */
+/* --- What else the server can do --- */
+
+/* FALSE: the task is at its end. */
+static gboolean
+can_ask (TnRuntime *runtime,
+         GTask     *task)
+{
+  if (runtime->client != NULL && !runtime->closing)
+    return TRUE;
+  g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
+  return FALSE;
+}
 
 static gboolean
 fetch_id_token_cb (gpointer data)
@@ -401,9 +412,7 @@ fetch_id_token_cb (gpointer data)
   TnRuntimeCall *call = data;
   g_autoptr (GTask) task = call->data;
 
-  if (call->runtime->client == NULL || call->runtime->closing)
-    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CLOSED, "device stopped");
-  else
+  if (can_ask (call->runtime, task))
     tn_control_client_fetch_id_token (call->runtime->client, g_task_get_task_data (task), task);
   return G_SOURCE_REMOVE;
 }
@@ -413,4 +422,23 @@ tn_runtime_fetch_id_token (TnRuntime *runtime,
                            GTask     *task)
 {
   tn_runtime_call (runtime, fetch_id_token_cb, g_object_ref (task));
+}
+
+static gboolean
+publish_txt_cb (gpointer data)
+{
+  TnRuntimeCall *call = data;
+  g_autoptr (GTask) task = call->data;
+  const char *const *record = g_task_get_task_data (task);
+
+  if (can_ask (call->runtime, task))
+    tn_control_client_publish_txt (call->runtime->client, record[0], record[1], task);
+  return G_SOURCE_REMOVE;
+}
+
+void
+tn_runtime_publish_txt (TnRuntime *runtime,
+                        GTask     *task)
+{
+  tn_runtime_call (runtime, publish_txt_cb, g_object_ref (task));
 }

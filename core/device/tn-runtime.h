@@ -68,6 +68,7 @@ void        tn_runtime_logout   (TnRuntime *runtime, GTask *task);
 
 /* @task returns a string; its task data is the audience. */
 void        tn_runtime_fetch_id_token (TnRuntime *runtime, GTask *task);
+void        tn_runtime_publish_txt    (TnRuntime *runtime, GTask *task);      /* its data: name and value, as a GStrv */
 
 TnDataPath *tn_runtime_get_data_path (TnRuntime *runtime);
 

@@ -276,6 +276,34 @@ fetch_id_token_async (TnDevice            *device,
   tn_system_device_call (task, "FetchIdToken", g_variant_new ("(s)", audience), id_token_cb);
 }
 
+static void
+published_cb (GObject      *object,
+              GAsyncResult *result,
+              gpointer      user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+
+  if (tn_bus_tailnet1_call_publish_txt_finish (TN_BUS_TAILNET1 (object), result, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    tn_system_device_return_error (task, error);
+}
+
+static void
+publish_txt_async (TnDevice            *device,
+                   const char          *name,
+                   const char          *value,
+                   GCancellable        *cancellable,
+                   GAsyncReadyCallback  callback,
+                   gpointer             user_data)
+{
+  g_autoptr (GTask) task = g_task_new (device, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, tn_device_publish_txt_async);
+  tn_system_device_call (task, "PublishTxt", g_variant_new ("(ss)", name, value), published_cb);
+}
+
 void
 tn_system_device_implement_calls (TnDeviceInterface *iface)
 {
@@ -287,4 +315,5 @@ tn_system_device_implement_calls (TnDeviceInterface *iface)
   iface->whois_async = whois_async;
   iface->status_to_json_async = status_to_json_async;
   iface->fetch_id_token_async = fetch_id_token_async;
+  iface->publish_txt_async = publish_txt_async;
 }

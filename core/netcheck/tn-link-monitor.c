@@ -98,13 +98,17 @@ learn (TnLinkMonitor *self)
     g_debug ("links, addresses and routes: %s", error->message);
 }
 
-/* Messages were lost: whatever it is now, it may be another one. */
+/* Messages were lost: there are too many of them on a host with many interfaces, and few are about the way into the network. */
 static void
 relearn (TnLinkMonitor *self)
 {
-  g_clear_pointer (&self->state, tn_link_state_free);
+  g_autoptr (TnLinkState) before = g_steal_pointer (&self->state);
+
   self->state = tn_link_state_new ();
   learn (self);
+  if (tn_link_state_equal (before, self->state))
+    return;
+  g_debug ("the way into the network is another one, after messages of rtnetlink that were lost");
   gather (self);
 }
 

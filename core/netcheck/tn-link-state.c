@@ -313,6 +313,50 @@ take_link (TnLinkState       *self,
 
 /* --- All --- */
 
+static gboolean
+has_members (GArray *set,
+             GArray *members)
+{
+  guint size = g_array_get_element_size (members);
+  guint pos;
+
+  for (guint i = 0; i < members->len; i++)
+    if (!find (set, members->data + (gsize) i * size, &pos))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+is_running (const TnLinkState *self,
+            guint32            interface)
+{
+  for (guint i = 0; i < self->links->len; i++)
+    {
+      const Link *link = &g_array_index (self->links, Link, i);
+
+      if (link->interface == interface)
+        return link->running != 0;
+    }
+  return FALSE;
+}
+
+gboolean
+tn_link_state_equal (const TnLinkState *a,
+                     const TnLinkState *b)
+{
+  if (a->routes->len != b->routes->len || a->addresses->len != b->addresses->len || !has_members (a->routes, b->routes) ||
+      !has_members (a->addresses, b->addresses))
+    return FALSE;
+  for (guint i = 0; i < a->routes->len; i++)
+    {
+      guint32 interface = g_array_index (a->routes, Route, i).interface;
+
+      if (is_running (a, interface) != is_running (b, interface))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 gboolean
 tn_link_state_take (TnLinkState       *self,
                     const TnNlMessage *message)

@@ -15,6 +15,9 @@ void         tn_link_state_free (TnLinkState *state);
 /* TRUE: it is another one than before. What is said once more, or gone that was not there, makes none. */
 gboolean     tn_link_state_take (TnLinkState *state, const TnNlMessage *message);
 
+/* Would connections notice a difference between the two? */
+gboolean     tn_link_state_equal (const TnLinkState *a, const TnLinkState *b);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnLinkState, tn_link_state_free)
 
 G_END_DECLS

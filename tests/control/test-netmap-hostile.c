@@ -82,6 +82,50 @@ test_messages (void)
   g_assert_cmpuint (netmap->messages->len, ==, 0);
 }
 
+static char *
+repeat (const char *text, guint n)
+{
+  GString *out = g_string_new (NULL);
+
+  while (n-- > 0)
+    g_string_append (out, text);
+  return g_string_free (out, FALSE);
+}
+
+/* Nobody reads a book: cut, and between two characters. */
+static void
+test_long_messages (void)
+{
+  g_autoptr (TnNetmapChanges) changes = tn_netmap_changes_new ();
+  g_autoptr (TnNetmap) netmap = tn_netmap_new ();
+  g_autofree char *letters = repeat ("ä€", 10000);
+  g_autofree char *book = g_strconcat ("x", letters, NULL);      /* no cut falls between two of them by itself */
+  g_autofree char *sentences = repeat ("\"s\",", N_MANY);
+  g_autofree char *json = g_strdup_printf ("{" SELF ",\"Health\":[\"%s\"],\"DisplayMessages\":{\"%s\":{\"Title\":\"t\"},\"a\":{"
+                                           "\"Title\":\"%s\",\"Text\":\"%s\",\"Severity\":\"%s\","
+                                           "\"PrimaryAction\":{\"URL\":\"https://%s\",\"Label\":\"%s\"}}}}",
+                                           book, book, book, book, book, book, book);
+  g_autofree char *many = g_strdup_printf ("{\"Health\":[%s\"s\"]}", sentences);
+  g_autoptr (GError) error = NULL;
+  const TnNetmapMessage *message;
+
+  update (netmap, changes, json, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (netmap->messages->len, ==, 1);
+  message = g_ptr_array_index (netmap->messages, 0);
+  g_assert_cmpuint (strlen (message->title), ==, 498 + strlen ("…"));
+  g_assert_cmpuint (strlen (message->text), ==, 3998 + strlen ("…"));
+  g_assert_cmpuint (strlen (netmap->health[0]), ==, 3998 + strlen ("…"));
+  g_assert_true (g_utf8_validate (message->title, -1, NULL) && g_utf8_validate (message->text, -1, NULL));
+  g_assert_true (g_utf8_validate (message->severity, -1, NULL) && g_utf8_validate (netmap->health[0], -1, NULL));
+  g_assert_null (message->action_url);
+  g_assert_null (message->action_label);
+
+  update (netmap, changes, many, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_strv_length (netmap->health), ==, TN_NETMAP_MESSAGES_MAX);
+}
+
 /* What says nothing new is no news to anybody. */
 static void
 test_same_health (void)
@@ -319,6 +363,7 @@ main (int   argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/control/netmap/self-node-without-id", test_self);
   g_test_add_func ("/control/netmap/many-messages", test_messages);
+  g_test_add_func ("/control/netmap/long-messages", test_long_messages);
   g_test_add_func ("/control/netmap/same-health", test_same_health);
   g_test_add_func ("/control/netmap/many-filters", test_filters);
   g_test_add_func ("/control/netmap/many-peers", test_peers);

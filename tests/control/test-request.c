@@ -321,6 +321,61 @@ test_ends_client (Fixture *fixture, gconstpointer data)
     }
 }
 
+static void
+body_received_cb (TnTestkitControl *control, const char *machine, const char *path, const char *body, gpointer user_data)
+{
+  char **seen = user_data;
+
+  if (!g_str_equal (path, "/machine/set-dns"))
+    return;
+  g_free (*seen);
+  *seen = g_strdup (body);
+}
+
+static gboolean
+publish (Fixture *fixture, const char *name, const char *value, GError **error)
+{
+  GAsyncResult *result = NULL;
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, result_cb, &result);
+  g_autoptr (GAsyncResult) done = NULL;
+
+  tn_control_client_publish_txt (fixture->client, name, value, task);
+  while (result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  done = result;
+  return g_task_propagate_boolean (G_TASK (done), error);
+}
+
+/* As the stock client's SetDNSRequest has it (tailscale tailcfg/tailcfg.go). */
+static void
+test_publish (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *seen = NULL;
+  g_autofree char *expected = NULL;
+  g_autofree char *suffix = NULL;
+  g_autofree char *name = NULL;
+  g_autoptr (GError) error = NULL;
+  TnNodePublicKey node_key;
+  char key_text[TN_KEY_TEXT_MAX];
+
+  join (fixture);
+  g_signal_connect (fixture->control, "request-received", G_CALLBACK (body_received_cb), &seen);
+  g_object_get (fixture->control, "dns-suffix", &suffix, NULL);
+  name = g_strconcat ("_acme-challenge.node.", suffix, NULL);
+  g_assert_true (publish (fixture, name, "gfj9Xq...Rg85nM", &error));
+  g_assert_no_error (error);
+  tn_node_private_key_get_public (fixture->client->node_key, &node_key);
+  tn_node_public_key_print (&node_key, key_text);
+  expected = g_strdup_printf ("{\"Version\":%d,\"NodeKey\":\"%s\",\"Name\":\"%s\",\"Type\":\"TXT\",\"Value\":\"gfj9Xq...Rg85nM\"}",
+                              TN_CAPABILITY_VERSION, key_text, name);
+  g_assert_cmpstr (seen, ==, expected);
+
+  g_assert_false (publish (fixture, "_acme-challenge.other.tail.test", "x", &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_CONTROL);
+  g_assert_cmpstr (error->message, ==,
+                   "cannot publish a TXT record: control server answered with status 403: not a name of this node");
+}
+
 int
 main (int   argc,
       char *argv[])
@@ -335,6 +390,7 @@ main (int   argc,
   g_test_add ("/control/request/cancelled", Fixture, NULL, set_up, test_cancelled, tear_down);
   g_test_add ("/control/request/too-long", Fixture, NULL, set_up, test_too_long, tear_down);
   g_test_add ("/control/request/stopped", Fixture, NULL, set_up, test_stopped, NULL);
+  g_test_add ("/control/request/publish", Fixture, NULL, set_up, test_publish, tear_down);
   g_test_add ("/control/request/ends-client", Fixture, NULL, set_up, test_ends_client, tear_down);
   return g_test_run ();
 }

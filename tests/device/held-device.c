@@ -6,6 +6,7 @@
 #include "tn-cancel-source.h"
 #include "tn-connection-private.h"
 #include "tn-datagram-socket-private.h"
+#include "tn-error.h"
 #include "tn-listener-private.h"
 #include "tn-ping-result-private.h"
 
@@ -237,6 +238,24 @@ held_device_fetch_id_token_async (TnDevice            *device,
     g_task_return_pointer (task, g_strdup_printf ("token.for.%s", audience), g_free);
 }
 
+static void
+held_device_publish_txt_async (TnDevice            *device,
+                               const char          *name,
+                               const char          *value,
+                               GCancellable        *cancellable,
+                               GAsyncReadyCallback  callback,
+                               gpointer             user_data)
+{
+  g_autoptr (GTask) task = begin (device, "publish", tn_device_publish_txt_async, cancellable, callback, user_data);
+
+  if (task == NULL)
+    return;
+  if (g_str_equal (name, "_acme-challenge.own.tail.test"))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_new_error (task, TN_ERROR, TN_ERROR_CONTROL, "%s: not yours", name);
+}
+
 static TnNode *
 held_device_lookup_peer (TnDevice   *device,
                          const char *name_or_address)
@@ -268,6 +287,7 @@ held_device_iface_init (TnDeviceInterface *iface)
   iface->whois_async = held_device_whois_async;
   iface->status_to_json_async = held_device_status_to_json_async;
   iface->fetch_id_token_async = held_device_fetch_id_token_async;
+  iface->publish_txt_async = held_device_publish_txt_async;
   iface->lookup_peer = held_device_lookup_peer;
   iface->identify = held_device_identify;
 }

@@ -176,6 +176,9 @@ END (status) { return tn_device_status_to_json_finish (f->device, result, error)
 BEGIN (id_token) { tn_device_fetch_id_token_async (f->device, "x", cancellable, callback, place); }
 END (id_token) { return tn_device_fetch_id_token_finish (f->device, result, error); }
 
+BEGIN (publish) { tn_device_publish_txt_async (f->device, "_acme-challenge.alice", "v", cancellable, callback, place); }
+END (publish) { return FLAG (tn_device_publish_txt_finish (f->device, result, error)); }
+
 BEGIN (accept) { tn_listener_accept_async (f->listener, cancellable, callback, place); }
 END (accept) { return tn_listener_accept_finish (f->listener, result, error); }
 
@@ -247,8 +250,8 @@ typedef struct
 
 static const Case cases[] = {
   CASE (wait_for_peer), CASE (connect_to_host), CASE (connect_to_connectable), CASE (listen), CASE (bind_datagram), CASE (ping_disco),
-  CASE (ping_tsmp), CASE (ping_icmp), CASE (whois), CASE (resolve), CASE (status), CASE (id_token), CASE (accept), CASE (receive),
-  CASE_AT_ONCE (send_to), CASE_AT_ONCE (send_to_host), CASE (read), CASE_AT_ONCE (load),
+  CASE (ping_tsmp), CASE (ping_icmp), CASE (whois), CASE (resolve), CASE (status), CASE (id_token), CASE (publish), CASE (accept),
+  CASE (receive), CASE_AT_ONCE (send_to), CASE_AT_ONCE (send_to_host), CASE (read), CASE_AT_ONCE (load),
   CASE_AT_ONCE (save), CASE (write),
 };
 

@@ -135,6 +135,8 @@ test_questions (Pair          *pair,
   g_autoptr (GAsyncResult) known = NULL;
   g_autoptr (GAsyncResult) fetched = NULL;
   g_autoptr (GAsyncResult) shown = NULL;
+  g_autoptr (GAsyncResult) published = NULL;
+  g_autoptr (GAsyncResult) refused = NULL;
   g_autofree char *token = NULL;
   g_autoptr (GVariant) capabilities = NULL;
   g_autoptr (TnPingResult) pong = NULL;
@@ -158,6 +160,15 @@ test_questions (Pair          *pair,
   token = tn_device_fetch_id_token_finish (pair->device, wait_result (&fetched), &error);
   g_assert_no_error (error);
   g_assert_cmpstr (token, ==, "token.for.x");
+
+  tn_device_publish_txt_async (pair->device, "_acme-challenge.own.tail.test", "v", NULL, result_cb, &published);
+  g_assert_true (tn_device_publish_txt_finish (pair->device, wait_result (&published), &error));
+  g_assert_no_error (error);
+  tn_device_publish_txt_async (pair->device, "_acme-challenge.db.tail.test", "v", NULL, result_cb, &refused);
+  g_assert_false (tn_device_publish_txt_finish (pair->device, wait_result (&refused), &error));
+  g_assert_error (error, TN_ERROR, TN_ERROR_CONTROL);
+  g_assert_nonnull (strstr (error->message, "not yours"));
+  g_clear_error (&error);
 
   tn_device_status_to_json_async (pair->device, NULL, result_cb, &shown);
   status = tn_device_status_to_json_finish (pair->device, wait_result (&shown), &error);
@@ -305,6 +316,14 @@ static void begin_login (TnDevice *device, GCancellable *c, GAsyncResult **r) { 
 static void begin_logout (TnDevice *device, GCancellable *c, GAsyncResult **r) { tn_device_logout_async (device, c, result_cb, r); }
 static void begin_status (TnDevice *device, GCancellable *c, GAsyncResult **r) { tn_device_status_to_json_async (device, c, result_cb, r); }
 
+static void
+begin_publish (TnDevice      *device,
+               GCancellable  *cancellable,
+               GAsyncResult **result)
+{
+  tn_device_publish_txt_async (device, "_acme-challenge.own.tail.test", "v", cancellable, result_cb, result);
+}
+
 static void begin_id_token (TnDevice *device, GCancellable *c, GAsyncResult **r) { tn_device_fetch_id_token_async (device, "x", c, result_cb, r); }
 
 static void
@@ -358,6 +377,7 @@ static const struct
   { "Whois", begin_whois },
   { "StatusToJson", begin_status },
   { "FetchIdToken", begin_id_token },
+  { "PublishTxt", begin_publish },
   { "Connect", begin_connect },
   { "Listen", begin_listen },
   { "BindDatagram", begin_bind },
@@ -521,6 +541,7 @@ static const Answer answers[] = {
   { "StatusToJson", "('no JSON',)", 0, TRUE },
   { "FetchIdToken", "()" },
   { "FetchIdToken", "(@ay [],)" },
+  { "PublishTxt", "('x',)" },
   { "Connect", "('x',)" },
   { "Connect", "(handle 0, 'a', 'b', 'c', @a{sas} {})" },
   { "Connect", "(handle 1, '', '', '', @a{sas} {})", 1 },

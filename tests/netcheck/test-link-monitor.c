@@ -61,6 +61,16 @@ test_host (void)
   test_host_set_up ("wan", TRUE);
   test_host_add_route ("0.0.0.0/0", "wan", 254);
   expect_change (&n, "a default route again");
+
+  /* More than the socket has room for, while nobody reads it: the one that matters is lost, and found. */
+  for (guint i = 0; i < 4000; i++)
+    {
+      g_autofree char *route = g_strdup_printf ("10.%u.%u.0/24", i >> 8, i & 0xff);
+
+      test_host_add_route (route, "wan", 77);
+    }
+  test_host_add_address ("192.0.2.4/24", "wan");
+  expect_change (&n, "an address after a flood");
   close (fd);
   expect_change (&n, "the interface to be gone");
   tn_link_monitor_free (monitor);

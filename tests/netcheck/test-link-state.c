@@ -193,6 +193,46 @@ test_links (void)
   tear_down ();
 }
 
+static TnLinkState *
+describe (gboolean reversed, const char *gateway, const char *own, guint link_flags)
+{
+  TnLinkState *described = tn_link_state_new ();
+
+  state = described;
+  batch = (TnNlBatch) { .bytes = g_byte_array_new () };
+  for (guint i = 0; i < 5; i++)
+    switch (reversed ? 4 - i : i)
+      {
+      case 0: link_message (RTM_NEWLINK, 2, link_flags, AF_UNSPEC); break;
+      case 1: link_message (RTM_NEWLINK, 3, reversed ? IFF_UP : IFF_UP | IFF_LOWER_UP, AF_UNSPEC); break;      /* no way of ours */
+      case 2: NEW (gateway, 2, 100); break;
+      case 3: NEW ("2001:db8::1", 2, 100); break;
+      default: address (RTM_NEWADDR, own, 0, RT_SCOPE_UNIVERSE);
+      }
+  g_byte_array_unref (batch.bytes);
+  return described;
+}
+
+/* After lost messages all is learned anew, in whatever order. */
+static void
+test_equal (void)
+{
+  const guint up = IFF_UP | IFF_LOWER_UP;
+  g_autoptr (TnLinkState) a = describe (FALSE, "192.0.2.1", "192.0.2.7", up);
+  g_autoptr (TnLinkState) same = describe (TRUE, "192.0.2.1", "192.0.2.7", up);
+  g_autoptr (TnLinkState) rerouted = describe (FALSE, "192.0.2.2", "192.0.2.7", up);
+  g_autoptr (TnLinkState) renumbered = describe (FALSE, "192.0.2.1", "192.0.2.8", up);
+  g_autoptr (TnLinkState) pulled = describe (FALSE, "192.0.2.1", "192.0.2.7", IFF_UP);
+  g_autoptr (TnLinkState) nothing = tn_link_state_new ();
+
+  g_assert_true (tn_link_state_equal (a, same) && tn_link_state_equal (same, a) && tn_link_state_equal (nothing, nothing));
+  g_assert_false (tn_link_state_equal (a, rerouted));
+  g_assert_false (tn_link_state_equal (a, renumbered));
+  g_assert_false (tn_link_state_equal (a, pulled));
+  g_assert_false (tn_link_state_equal (a, nothing));
+  g_assert_false (tn_link_state_equal (nothing, a));
+}
+
 /* Cut anywhere, or with lengths that make no sense: no change, and no read beyond the end. */
 static void
 test_malformed (void)
@@ -226,6 +266,7 @@ main (int    argc,
   g_test_add_func ("/netcheck/link-state/flap", test_flap);
   g_test_add_func ("/netcheck/link-state/addresses", test_addresses);
   g_test_add_func ("/netcheck/link-state/links", test_links);
+  g_test_add_func ("/netcheck/link-state/equal", test_equal);
   g_test_add_func ("/netcheck/link-state/malformed", test_malformed);
   return g_test_run ();
 }

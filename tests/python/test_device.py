@@ -144,6 +144,15 @@ class Talk(tap.TailnetCase):
 
         self.pair(body)
 
+    def test_publish_txt(self):
+        async def body(alice, bob):
+            self.assertTrue(await alice.publish_txt("_acme-challenge." + alice.self_node.fqdn.rstrip("."), "challenge"))
+            with self.assertRaises(GLib.Error) as caught:
+                await alice.publish_txt("_acme-challenge." + bob.self_node.fqdn.rstrip("."), "challenge")
+            self.assertTrue(caught.exception.matches(Tailnet.error_quark(), Tailnet.Error.CONTROL), caught.exception.message)
+
+        self.pair(body)
+
     def test_unknown_peer_is_an_error(self):
         async def body(alice, bob):
             with self.assertRaises(GLib.Error) as caught:

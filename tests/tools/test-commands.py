@@ -107,6 +107,16 @@ class Commands(TailnetCase):
         self.refuse(1, '2000 bytes', *own, 'id-token', 'a' * 2000)
         self.refuse(1, 'control characters', *own, 'id-token', 'a\nb')
 
+    def test_dns_publish(self):
+        self.up('own')
+        own = self.node('own')
+        name = '_acme-challenge.own.tail.test'
+        self.assertEqual(run(*own, 'dns', 'publish', name, 'challenge').returncode, 0)
+        self.assertEqual(run(*own, 'dns', 'publish', '--', name, '-challenge').returncode, 0)      # base64 may begin like an option
+        self.refuse(1, 'not a name of this node', *own, 'dns', 'publish', '_acme-challenge.other.tail.test', 'challenge')
+        self.refuse(1, '“no name”', *own, 'dns', 'publish', 'no name', 'challenge')
+        self.refuse(1, '“two words”', *own, 'dns', 'publish', name, 'two words')
+
     def test_ping(self):
         other = self.up('other')      # first: who joins later has it on the first map
         self.up('own')

@@ -36,7 +36,7 @@ class Usage(Case):
         for command, arguments, shown in [
             ('up', ['more'], 'more'), ('down', ['more'], 'more'), ('logout', ['more'], 'more'), ('status', ['more'], 'more'), ('whoami', ['more'], 'more'),
             ('version', ['more'], 'more'), ('demo', ['more'], 'more'), ('ip', ['a', 'more'], 'more'),
-            ('whois', [], 'got 0'), ('whois', ['a', 'b'], 'got 2'), ('dns', [], '“status”'), ('dns', ['query'], 'query'), ('dns', ['status', 'more'], 'more'), ('id-token', [], 'got 0'), ('id-token', ['a', 'b'], 'got 2'), ('ping', [], 'got 0'), ('ping', ['-c', 'few', 'host'], 'few'),
+            ('whois', [], 'got 0'), ('whois', ['a', 'b'], 'got 2'), ('dns', [], '“status”'), ('dns', ['query'], 'query'), ('dns', ['status', 'more'], 'more'), ('dns', ['publish', 'name'], 'got 1'), ('id-token', [], 'got 0'), ('id-token', ['a', 'b'], 'got 2'), ('ping', [], 'got 0'), ('ping', ['-c', 'few', 'host'], 'few'),
             ('ping', ['-c', '-1', 'host'], '-1'), ('ping', ['--size', '1201', 'host'], '1201'), ('ping', ['--tsmp', '--icmp', 'host'], '--icmp'),
             ('nc', [], 'got 0'), ('nc', ['host'], 'got 1'), ('nc', ['host', '99999'], '99999'), ('nc', ['host', 'http'], 'http'),
             ('nc', ['-l'], 'got 0'), ('nc', ['-l', '0'], '“0”'), ('nc', ['-w', '-3', 'host', '80'], '-3'),

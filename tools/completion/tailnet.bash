@@ -53,7 +53,7 @@ _tailnet ()
     return
   fi
   case $command in
-    dns) COMPREPLY=($(compgen -W status -- "$cur")) ;;
+    dns) COMPREPLY=($(compgen -W 'status publish' -- "$cur")) ;;
     ip | whois | ping | nc | perf) COMPREPLY=($(compgen -W "$(_tailnet_peers "$state")" -- "$cur")) ;;
   esac
 }

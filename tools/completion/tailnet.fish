@@ -38,7 +38,7 @@ complete -c tailnet -n $none -l version -d 'Print the version'
 complete -c tailnet -s h -l help -d 'Show help'
 complete -c tailnet -n "$none; or __fish_seen_subcommand_from status whoami whois dns ping perf version" -s j -l json -d 'Print JSON'
 
-complete -c tailnet -n '__fish_seen_subcommand_from dns' -a status
+complete -c tailnet -n '__fish_seen_subcommand_from dns' -a 'status publish'
 complete -c tailnet -n '__fish_seen_subcommand_from ip whois ping nc perf' -a '(__tailnet_peers)'
 complete -c tailnet -n '__fish_seen_subcommand_from up' -l tun
 complete -c tailnet -n '__fish_seen_subcommand_from ip' -s 4 -l ipv4

@@ -43,7 +43,7 @@ _tailnet ()
     up) own=('--tun=-[make an interface of the kernel]::name:') ;;
     status | whoami | version) own=($json) ;;
     ip) own=({-4,--ipv4} {-6,--ipv6} {-1,--first} $peer) ;;
-    dns) own=($json '1:command:(status)') ;;
+    dns) own=($json '1:command:(status publish)') ;;
     whois) own=($json $peer) ;;
     ping) own=($json {-c,--count=}':pings:' --tsmp --icmp --until-direct '--size=:bytes:' {-i,--interval=}':milliseconds:' $peer) ;;
     nc) own=({-l,--listen} {-u,--udp} {-w,--wait=}':seconds:' $peer '2:port:') ;;

@@ -109,6 +109,9 @@ char    *tn_wire_ping_response_write (TnControlPing kind, const TnIpAddress *add
 char    *tn_wire_id_token_request_write (const TnNodePublicKey *node_key, const char *audience);
 char    *tn_wire_id_token_parse         (const char *body, gsize len, GError **error);
 
+/* --- POST /machine/set-dns --- */
+char    *tn_wire_set_dns_request_write  (const TnNodePublicKey *node_key, const char *name, const char *value);
+
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TnRegisterResponse, tn_wire_register_response_clear)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TnPong, tn_pong_free)
 

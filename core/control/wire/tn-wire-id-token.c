@@ -22,6 +22,24 @@ tn_wire_id_token_request_write (const TnNodePublicKey *node_key,
   return g_string_free (out, FALSE);
 }
 
+char *
+tn_wire_set_dns_request_write (const TnNodePublicKey *node_key,
+                               const char            *name,
+                               const char            *value)
+{
+  GString *out = g_string_new ("{");
+  char text[TN_KEY_TEXT_MAX];
+
+  tn_json_put_member_int (out, "Version", TN_CAPABILITY_VERSION);
+  tn_node_public_key_print (node_key, text);
+  tn_json_put_member_string (out, "NodeKey", text);
+  tn_json_put_member_string (out, "Name", name);
+  tn_json_put_member_string (out, "Type", "TXT");
+  tn_json_put_member_string (out, "Value", value);
+  g_string_append_c (out, '}');
+  return g_string_free (out, FALSE);
+}
+
 /* Programs put it into the head of an HTTP request. */
 static gboolean
 is_token (const char *text)
