@@ -35,15 +35,12 @@ tn_testkit_set_dns (TnTestkitRequest *request)
   TnTestkitRecord *record = NULL;
   TnNodePublicKey node_key;
 
-  if (object == NULL || !g_str_equal (tn_testkit_json_get_string (object, "Type"), "TXT"))
-    {
-      tn_testkit_request_answer_text (request, 400, "no TXT record\n");
-      return;
-    }
-  if (tn_node_public_key_parse (&node_key, tn_testkit_json_get_string (object, "NodeKey")))
+  if (object != NULL && tn_node_public_key_parse (&node_key, tn_testkit_json_get_string (object, "NodeKey")))
     record = tn_testkit_registry_lookup_key (server->registry, &node_key);
   if (record == NULL || !tn_machine_public_key_equal (&record->machine_key, &request->session->machine_key))
-    tn_testkit_request_answer_text (request, 404, "node not found\n");
+    tn_testkit_request_answer_text (request, 501, "not implemented\n");      /* as Headscale has it for all */
+  else if (!g_str_equal (tn_testkit_json_get_string (object, "Type"), "TXT"))
+    tn_testkit_request_answer_text (request, 400, "no TXT record\n");
   else if (!is_of_node (tn_testkit_json_get_string (object, "Name"), record, server->registry))
     tn_testkit_request_answer_text (request, 403, "not a name of this node\n");
   else

@@ -126,7 +126,19 @@ check_others (TnLinuxRouter      *self,
   return TRUE;
 }
 
-/* --- Changes: what is missing is added before what is too much goes, so that no packet takes another way in between --- */
+/* --- Changes: what is missing is added before what is too much goes, so that no packet takes another way in between. One thing that is
+ * refused keeps away only what cannot do without it --- */
+
+/* The first of several is told. */
+static void
+note_problem (GError **first,
+              GError  *problem)      /* taken; nullable */
+{
+  if (*first == NULL)
+    *first = problem;
+  else
+    g_clear_error (&problem);
+}
 
 /* Of those that were missing, what is there now is ours: one that was refused may be somebody else's before we look again. */
 static void
@@ -141,86 +153,126 @@ note_made (TnLinuxRouter *self,
         g_array_append_vals (self->made, &g_array_index (missing, TnLinuxAddress, j), 1);
 }
 
-static gboolean
+static void
 change_addresses (TnLinuxRouter      *self,
                   const TnLinuxLink  *link,
                   const TnLinuxState *have,
                   const TnLinuxState *want,
                   gboolean           *removed,
-                  GError            **error)
+                  GError            **first)
 {
   g_autoptr (GArray) ours = dup_our_addresses (self, have);
   g_autoptr (GArray) there = dup_addresses_on (have, link->index);
   g_autoptr (GArray) missing = g_array_new (FALSE, TRUE, sizeof (TnLinuxAddress));
   g_autoptr (GArray) extra = g_array_new (FALSE, TRUE, sizeof (TnLinuxAddress));
   g_autoptr (GArray) ignored = g_array_new (FALSE, TRUE, sizeof (TnLinuxAddress));
+  GError *problem = NULL;
 
   tn_linux_diff (there, want->addresses, tn_linux_address_compare, missing, ignored);
   tn_linux_diff (ours, want->addresses, tn_linux_address_compare, ignored, extra);
   *removed = extra->len > 0;
-  if (!tn_linux_kernel_addresses (&self->kernel, TRUE, missing, link, error))
-    {
-      note_made (self, missing);
-      return FALSE;
-    }
-  g_array_append_vals (self->made, missing->data, missing->len);
-  return tn_linux_kernel_addresses (&self->kernel, FALSE, extra, link, error);
+  if (tn_linux_kernel_addresses (&self->kernel, TRUE, missing, link, &problem))
+    g_array_append_vals (self->made, missing->data, missing->len);
+  else
+    note_made (self, missing);
+  note_problem (first, g_steal_pointer (&problem));
+  (void) tn_linux_kernel_addresses (&self->kernel, FALSE, extra, link, &problem);
+  note_problem (first, problem);
 }
 
-static gboolean
+static void
 change_rules (TnLinuxRouter      *self,
               const TnLinuxState *have,
               const TnLinuxState *want,
               gboolean            add,
-              GError            **error)
+              GError            **first)
 {
   g_autoptr (GArray) missing = g_array_new (FALSE, TRUE, sizeof (TnLinuxRule));
   g_autoptr (GArray) extra = g_array_new (FALSE, TRUE, sizeof (TnLinuxRule));
+  GError *problem = NULL;
 
   tn_linux_diff (have->rules, want->rules, tn_linux_rule_compare, missing, extra);
-  return tn_linux_kernel_rules (&self->kernel, add, add ? missing : extra, error);
+  (void) tn_linux_kernel_rules (&self->kernel, add, add ? missing : extra, &problem);
+  note_problem (first, problem);
 }
 
-static gboolean
+/* Where a rule is missing, routes would catch what carries the tailnet: of such a family there are none. */
+static void
+keep_safe_routes (const TnLinuxState *have,
+                  TnLinuxState       *want)
+{
+  g_autoptr (GArray) missing = g_array_new (FALSE, TRUE, sizeof (TnLinuxRule));
+  g_autoptr (GArray) ignored = g_array_new (FALSE, TRUE, sizeof (TnLinuxRule));
+
+  tn_linux_diff (have->rules, want->rules, tn_linux_rule_compare, missing, ignored);
+  for (guint i = 0; i < missing->len; i++)
+    for (guint j = want->routes->len; j-- > 0;)
+      if (g_array_index (want->routes, TnLinuxRoute, j).prefix.address.version == g_array_index (missing, TnLinuxRule, i).version)
+        g_array_remove_index (want->routes, j);
+}
+
+static void
 change_routes (TnLinuxRouter      *self,
                const TnLinuxLink  *link,
                const TnLinuxState *have,
                const TnLinuxState *want,
-               GError            **error)
+               GError            **first)
 {
   g_autoptr (GArray) missing = g_array_new (FALSE, TRUE, sizeof (TnLinuxRoute));
   g_autoptr (GArray) extra = g_array_new (FALSE, TRUE, sizeof (TnLinuxRoute));
+  GError *problem = NULL;
 
   tn_linux_diff (have->routes, want->routes, tn_linux_route_compare, missing, extra);
-  return tn_linux_kernel_routes (&self->kernel, TRUE, missing, link, error)
-      && tn_linux_kernel_routes (&self->kernel, FALSE, extra, link, error);
+  (void) tn_linux_kernel_routes (&self->kernel, TRUE, missing, link, &problem);
+  note_problem (first, g_steal_pointer (&problem));
+  (void) tn_linux_kernel_routes (&self->kernel, FALSE, extra, link, &problem);
+  note_problem (first, problem);
 }
 
+/* What is there now, and ours; NULL: it cannot be told. */
+static TnLinuxState *
+read_own (TnLinuxRouter  *self,
+          GError        **first)
+{
+  GError *problem = NULL;
+  TnLinuxState *now = tn_linux_kernel_read (&self->kernel, &problem);
+
+  note_problem (first, problem);
+  if (now != NULL)
+    tn_linux_state_drop_foreign (now);
+  return now;
+}
+
+/* Before a default route is there, our own packets have to have their way past it; and as long as it is. */
 static gboolean
-change (TnLinuxRouter      *self,
-        const TnLinuxLink  *link,
-        TnLinuxState       *have,
-        const TnLinuxState *want,
-        GError            **error)
+change (TnLinuxRouter       *self,
+        const TnLinuxLink   *link,
+        const TnLinuxState  *have,
+        TnLinuxState        *want,
+        GError             **error)
 {
   g_autoptr (TnLinuxState) now = NULL;
+  GError *first = NULL;
   gboolean removed;
 
-  if (!change_addresses (self, link, have, want, &removed, error))
-    return FALSE;
+  change_addresses (self, link, have, want, &removed, &first);
+  change_rules (self, have, want, TRUE, &first);
   /* With the last IPv4 address of an interface the kernel drops its IPv4 routes. */
-  if (removed)
+  if (removed || first != NULL)
     {
-      now = tn_linux_kernel_read (&self->kernel, error);
-      if (now == NULL)
-        return FALSE;
-      tn_linux_state_drop_foreign (now);
-      have = now;
+      have = now = read_own (self, &first);
+      if (now != NULL)
+        keep_safe_routes (now, want);
     }
-  /* Before a default route is there, our own packets have to have their way past it; and as long as it is. */
-  return change_rules (self, have, want, TRUE, error)
-      && change_routes (self, link, have, want, error)
-      && change_rules (self, have, want, FALSE, error);
+  if (have != NULL)
+    {
+      change_routes (self, link, have, want, &first);
+      change_rules (self, have, want, FALSE, &first);
+    }
+  if (first == NULL)
+    return TRUE;
+  g_propagate_error (error, first);
+  return FALSE;
 }
 
 static void
@@ -316,17 +368,21 @@ remove_all (TnLinuxRouter *self,
 {
   g_autoptr (TnLinuxState) have = tn_linux_kernel_read (&self->kernel, error);
   g_autoptr (TnLinuxState) none = tn_linux_state_new ();
-  gboolean ok, removed;
+  GError *first = NULL;
+  gboolean removed;
 
   if (have == NULL)
     return FALSE;
   tn_linux_state_drop_foreign (have);
   if (!check_others (self, &self->link, have, NULL))
     leave_to_other (self, have);
-  ok = change_routes (self, &self->link, have, none, error);
-  ok &= change_rules (self, have, none, FALSE, ok ? error : NULL);
-  ok &= change_addresses (self, &self->link, have, none, &removed, ok ? error : NULL);
-  return ok;
+  change_routes (self, &self->link, have, none, &first);
+  change_rules (self, have, none, FALSE, &first);
+  change_addresses (self, &self->link, have, none, &removed, &first);
+  if (first == NULL)
+    return TRUE;
+  g_propagate_error (error, first);
+  return FALSE;
 }
 
 static void

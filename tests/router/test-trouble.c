@@ -132,6 +132,26 @@ test_partial (void)
   g_close (tun, NULL);
 }
 
+/* An address that is refused keeps nothing else away. */
+static void
+test_one_refused (void)
+{
+  g_autoptr (TnRouter) router = test_router_new ();
+  g_autofree char *before = NULL;
+  int tun;
+
+  if (!test_host_enter ())
+    return;
+  tun = test_host_add_tun ("tn0", FALSE);
+  test_host_add_address ("fd7a:115c:a1e0::1/64", "tn0");      /* the kernel has it once, whatever its prefix */
+  before = test_host_dump ();
+  test_router_assert_refused (router, "tn0", TEST_ADDRESSES, TEST_ROUTES, TEST_ANY_CODE, "cannot add address fd7a:115c:a1e0::1/128 to tn0: *");
+  test_router_assert_interface ("tn0", "100.64.0.1/32 fd7a:115c:a1e0::1/64 | fd7a:115c:a1e0::/48 100.64.0.0/10");
+  test_router_reset (router);
+  test_router_assert_dump (before);
+  g_close (tun, NULL);
+}
+
 /* Routes that somebody removed are put back; and those that the kernel drops with the last address. */
 static void
 test_repair (void)
@@ -227,6 +247,7 @@ main (int   argc,
   g_test_add_func ("/router/trouble/interface-deleted", test_interface_deleted);
   g_test_add_func ("/router/trouble/interface-changes", test_interface_changes);
   g_test_add_func ("/router/trouble/partial", test_partial);
+  g_test_add_func ("/router/trouble/one-refused", test_one_refused);
   g_test_add_func ("/router/trouble/repair", test_repair);
   g_test_add_func ("/router/trouble/without-interface", test_without_interface);
   g_test_add_func ("/router/trouble/small-mtu", test_small_mtu);
