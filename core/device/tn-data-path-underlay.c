@@ -132,6 +132,16 @@ tell_ports (TnDataPath *path)
     path->callbacks.bound (path->user_data, port_of (udp, 4), port_of (udp, 6));
 }
 
+static void
+underlay_bound (gpointer             user_data,
+                TnUnderlayTransport *transport)
+{
+  TnDataPath *path = user_data;
+
+  tell_ports (path);
+  tn_data_path_settle (path);
+}
+
 gboolean
 tn_data_path_start_underlays (TnDataPath  *path,
                               GError     **error)
@@ -143,6 +153,7 @@ tn_data_path_start_underlays (TnDataPath  *path,
     .link_state = underlay_link_state,
     .health = underlay_health,
     .heard = underlay_heard,
+    .bound = underlay_bound,
   };
   TnUnderlayConfig config = {
     .context = tn_thread_get_context (path->thread),

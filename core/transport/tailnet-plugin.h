@@ -66,6 +66,9 @@ typedef struct
 
   /* Anything at all came from the relay of @region: at most once a second, and before what came is told. Nullable. */
   void (*heard)      (gpointer user_data, TnUnderlayTransport *transport, guint region);
+
+  /* get_port() says another one, neither by start() nor by rebind(): a socket could not be opened at first. Nullable. */
+  void (*bound)      (gpointer user_data, TnUnderlayTransport *transport);
 } TnUnderlayCallbacks;
 
 typedef struct

@@ -159,20 +159,19 @@ is_narrow (const TnUdpSocket *self,
   return FALSE;
 }
 
-/* A train was refused, and what it consists of was not. A device that cannot do checksums says EIO, one that knows of no trains EINVAL; a
- * link that is narrower than a packet of ours, as inside of another tunnel, EMSGSIZE. */
+/* A train was refused, and what it consists of was not. A device that cannot do checksums says EIO, a kernel that knows of no trains EINVAL; a
+ * link that is narrower than a packet of ours, as inside of another tunnel, EMSGSIZE, or EINVAL before Linux 6.14. So the destination gets
+ * none any more, and only if another one says the same it is not about the destinations. */
 static void
 learn (TnUdpSocket       *self,
        const TnIpAddress *address,
        int                refusal)
 {
-  if (refusal == EMSGSIZE)
-    self->narrow[self->n_narrow++ % TN_UDP_NARROW_MAX] = *address;
-  else
-    {
-      g_debug ("IPv%u sends datagrams one by one: %s", self->version, g_strerror (refusal));
-      self->segments = FALSE;
-    }
+  self->narrow[self->n_narrow++ % TN_UDP_NARROW_MAX] = *address;
+  if (refusal == EMSGSIZE || self->n_refused++ == 0)
+    return;
+  g_debug ("IPv%u sends datagrams one by one: %s", self->version, g_strerror (refusal));
+  self->segments = FALSE;
 }
 
 TnUdpVerdict

@@ -19,6 +19,7 @@ typedef struct
   gboolean      merges;               /* it hands out trains */
   TnIpAddress   narrow[TN_UDP_NARROW_MAX];      /* destinations whose link is too narrow for trains: they get fragments */
   guint         n_narrow;             /* so far; the oldest gives way */
+  guint         n_refused;            /* of these, by what may be true of all */
 } TnUdpSocket;
 
 typedef struct

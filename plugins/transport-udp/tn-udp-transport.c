@@ -14,6 +14,8 @@ enum
   SLAB_LEN = 256 << 10,      /* three trains, or a full batch of common datagrams */
   TURN_MAX = 4,              /* batches in one turn of the loop: some 500 datagrams */
   SAME_PORT_TRIES = 16,
+  AGAIN_MIN_S = 1,           /* a socket that there was no room for is tried again, ever more rarely */
+  AGAIN_MAX_S = 30,
   URGENT_MAX = 32,           /* datagrams that are held for a full socket */
   URGENT_LEN = 64 << 10,
 };
@@ -43,6 +45,8 @@ struct _TnUdpTransport
   TnPacketBatch       *batch;         /* received */
   TnPathAddress        from[TN_PACKET_BATCH_MAX];
   TnUdpCounters        counters;
+  GSource             *again;         /* nullable: a family lacks its socket */
+  guint                again_s;
 };
 
 static void underlay_iface_init (TnUnderlayTransportInterface *iface);
@@ -304,6 +308,56 @@ open_pair (TnUdpTransport *self,
   numbers[1] = tn_udp_socket_open (&sockets[1], 6, 0, &self->options);
 }
 
+/* It is not that the kernel has no such family: there is just no room for a socket now. */
+static gboolean
+may_pass (int number)
+{
+  return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
+}
+
+static gboolean again_cb (gpointer data);
+
+static void
+open_again (TnUdpTransport *self)
+{
+  destroy_source (&self->again);
+  self->again = g_timeout_source_new_seconds (self->again_s);
+  self->again_s = MIN (self->again_s * 2, AGAIN_MAX_S);
+  g_source_set_callback (self->again, again_cb, self, NULL);
+  g_source_attach (self->again, self->context);
+}
+
+static gboolean
+again_cb (gpointer data)
+{
+  TnUdpTransport *self = data;
+  gboolean again = FALSE, opened = FALSE;
+
+  for (guint i = 0; i < G_N_ELEMENTS (self->families); i++)
+    {
+      Family *family = &self->families[i];
+      TnUdpSocket socket;
+      int number;
+
+      if (family->socket.fd >= 0)
+        continue;
+      number = tn_udp_socket_open (&socket, i == 0 ? 4 : 6, self->port, &self->options);
+      if (number == EADDRINUSE)
+        number = tn_udp_socket_open (&socket, i == 0 ? 4 : 6, 0, &self->options);
+      again |= may_pass (number);
+      opened |= number == 0;
+      if (number == 0)
+        family_open (self, family, &socket);
+    }
+  if (again)
+    open_again (self);
+  else
+    destroy_source (&self->again);
+  if (opened && self->callbacks.bound != NULL)
+    self->callbacks.bound (self->user_data, TN_UNDERLAY_TRANSPORT (self));
+  return G_SOURCE_REMOVE;
+}
+
 static gboolean
 open_sockets (TnUdpTransport  *self,
               guint16          port,
@@ -316,13 +370,21 @@ open_sockets (TnUdpTransport  *self,
   if (port != 0 && (numbers[0] == EADDRINUSE || numbers[1] == EADDRINUSE))
     {
       g_message ("UDP port %u is in use: another one is taken", port);
-      tn_udp_socket_close (&sockets[0]);
-      tn_udp_socket_close (&sockets[1]);
-      open_pair (self, 0, sockets, numbers);
+      if (numbers[0] != 0 && numbers[1] != 0)
+        open_pair (self, 0, sockets, numbers);
+      else      /* the other family keeps what is known of it */
+        {
+          guint taken = numbers[0] != 0 ? 0 : 1;
+
+          numbers[taken] = tn_udp_socket_open (&sockets[taken], taken == 0 ? 4 : 6, 0, &self->options);
+        }
     }
   for (guint i = 0; i < G_N_ELEMENTS (sockets); i++)
     if (numbers[i] == 0)
       family_open (self, &self->families[i], &sockets[i]);
+  self->again_s = AGAIN_MIN_S;
+  if (may_pass (numbers[0]) || may_pass (numbers[1]))
+    open_again (self);
   if (numbers[0] == 0 || numbers[1] == 0)
     return TRUE;
   g_set_error (error, G_IO_ERROR, g_io_error_from_errno (numbers[0]), "no socket for UDP: %s", g_strerror (numbers[0]));
@@ -332,6 +394,7 @@ open_sockets (TnUdpTransport  *self,
 static void
 close_sockets (TnUdpTransport *self)
 {
+  destroy_source (&self->again);
   for (guint i = 0; i < G_N_ELEMENTS (self->families); i++)
     family_close (&self->families[i]);
 }
@@ -367,6 +430,7 @@ tn_udp_transport_start (TnUnderlayTransport        *transport,
     self->port = config->port;
   if (!open_sockets (self, self->port, error))
     {
+      close_sockets (self);
       g_clear_pointer (&self->context, g_main_context_unref);
       return FALSE;
     }

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "tn-udp-address.h"
+#include "tn-udp-socket.h"
 #include "tn-udp-train.h"
 #include "udp-node.h"
 #include "wrapped.h"
@@ -102,7 +104,22 @@ test_long (void)
   pair_stop (&pair);
 }
 
-/* A device that cannot do it says so once, and nothing is lost. */
+/* By another address of the host, which is another destination to the sender. */
+static void
+exchange_with (Pair        *pair,
+               const char  *address,
+               const gsize *lens,
+               guint        n)
+{
+  g_autoptr (TnPacketBatch) batch = udp_batch_new (lens, n);
+  TnPathAddress to = udp_node_address (&pair->b, 4);
+
+  g_assert_true (tn_ip_address_parse (address, &to.udp.endpoint.address));
+  g_assert_cmpuint (udp_node_send (&pair->a, &to, batch, TN_SEND_NONE), ==, n);
+  udp_node_check (&pair->b, lens, n);
+}
+
+/* A destination that cannot do it says so once, and a device twice; nothing is lost. */
 static void
 test_refused_trains (gconstpointer data)
 {
@@ -118,10 +135,19 @@ test_refused_trains (gconstpointer data)
   exchange (&pair, 4, lens, N_MANY);
   g_assert_cmpuint (wrapped.n_refused, ==, 1);
   g_assert_cmpuint (wrapped.n_trains, ==, 0);
+  g_assert_true (tn_udp_transport_is_segmenting (TN_UDP_TRANSPORT (pair.a.transport), 4));
+
+  wrapped.refuse_trains = 0;      /* it was about that destination alone, perhaps */
+  exchange_with (&pair, "127.0.0.2", lens, N_MANY);
+  g_assert_cmpuint (wrapped.n_trains, >, 0);
+  wrapped.refuse_trains = number;
+  exchange_with (&pair, "127.0.0.3", lens, N_MANY);
+  exchange_with (&pair, "127.0.0.4", lens, N_MANY);
+  g_assert_cmpuint (wrapped.n_refused, ==, number == EMSGSIZE ? 3 : 2);
   g_assert_cmpint (tn_udp_transport_is_segmenting (TN_UDP_TRANSPORT (pair.a.transport), 4), ==, number == EMSGSIZE);
   tn_udp_transport_get_counters (TN_UDP_TRANSPORT (pair.a.transport), &counters);
   g_assert_cmpuint (counters.lost, ==, 0);
-  g_assert_cmpuint (counters.sent, ==, 2 * N_MANY);
+  g_assert_cmpuint (counters.sent, ==, 5 * N_MANY);
 
   wrapped.n_refused = 0;
   exchange (&pair, 6, lens, N_MANY);      /* another socket, another try */
@@ -321,6 +347,60 @@ test_ports (void)
   udp_node_stop (&pair.a);
 }
 
+/* One family's is taken: the other one's is what others know. */
+static void
+test_port_of_one (void)
+{
+  TnUnderlayTransportInterface *iface;
+  TnUdpSocket other;
+  UdpNode node;
+  guint16 port;
+
+  wrapped = (Wrapped) { 0 };
+  g_assert_cmpint (tn_udp_socket_open (&other, 6, 0, &(TnUdpOptions) { 0 }), ==, 0);
+  port = other.port;
+  g_test_expect_message ("tailnet-udp", G_LOG_LEVEL_MESSAGE, "*in use*");
+  udp_node_start (&node, port, TRUE, TRUE);
+  g_test_assert_expected_messages ();
+  iface = TN_UNDERLAY_TRANSPORT_GET_IFACE (node.transport);
+  g_assert_cmpuint (iface->get_port (node.transport, 4), ==, port);
+  g_assert_cmpuint (iface->get_port (node.transport, 6), !=, port);
+  g_assert_cmpuint (iface->get_port (node.transport, 6), !=, 0);
+  tn_udp_socket_close (&other);
+  udp_node_stop (&node);
+}
+
+/* No descriptors at the moment when the network is another one: they are there again some time. */
+static void
+test_exhausted (void)
+{
+  static const gsize lens[] = { 100 };
+  TnUnderlayTransportInterface *iface;
+  struct rlimit limit, none;
+  guint16 port;
+  Pair pair;
+
+  pair_start (&pair, TRUE, TRUE);
+  iface = TN_UNDERLAY_TRANSPORT_GET_IFACE (pair.a.transport);
+  port = iface->get_port (pair.a.transport, 4);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  none = limit;
+  none.rlim_cur = 0;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+  g_test_expect_message ("tailnet-udp", G_LOG_LEVEL_MESSAGE, "no socket for UDP: Too many open files");
+  iface->rebind (pair.a.transport);
+  g_test_assert_expected_messages ();
+  g_assert_cmpuint (iface->get_port (pair.a.transport, 4), ==, 0);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+
+  udp_node_wait_bound (&pair.a);
+  g_assert_cmpuint (iface->get_port (pair.a.transport, 4), ==, port);
+  g_assert_cmpuint (iface->get_port (pair.a.transport, 6), ==, port);
+  exchange (&pair, 4, lens, 1);
+  exchange (&pair, 6, lens, 1);
+  pair_stop (&pair);
+}
+
 static void
 test_mark (void)
 {
@@ -451,6 +531,8 @@ main (int    argc,
   g_test_add_func ("/udp/full/back-pressure", test_full);
   g_test_add_func ("/udp/full/urgent", test_full_of_urgent);
   g_test_add_func ("/udp/life/ports", test_ports);
+  g_test_add_func ("/udp/life/port-of-one", test_port_of_one);
+  g_test_add_func ("/udp/life/exhausted", test_exhausted);
   g_test_add_func ("/udp/life/mark", test_mark);
   g_test_add_func ("/udp/life/stop", test_stop);
   g_test_add_func ("/udp/parts/train", test_train);

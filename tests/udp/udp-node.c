@@ -48,13 +48,20 @@ writable_cb (gpointer             user_data,
   node->n_writable++;
 }
 
+static void
+bound_cb (gpointer             user_data,
+          TnUnderlayTransport *transport)
+{
+  ((UdpNode *) user_data)->n_bound++;
+}
+
 void
 udp_node_start (UdpNode  *node,
                 guint16   port,
                 gboolean  segments,
                 gboolean  merges)
 {
-  static const TnUnderlayCallbacks callbacks = { .receive = receive_cb, .writable = writable_cb };
+  static const TnUnderlayCallbacks callbacks = { .receive = receive_cb, .writable = writable_cb, .bound = bound_cb };
   TnUnderlayConfig config = { .context = g_main_context_default (), .port = port, .mark = 0x80000 };
   g_autoptr (GError) error = NULL;
 
@@ -124,6 +131,12 @@ udp_node_wait_writable (UdpNode *node,
                         guint    n)
 {
   wait_until_more (&node->n_writable, n, "room");
+}
+
+void
+udp_node_wait_bound (UdpNode *node)
+{
+  wait_until_more (&node->n_bound, 1, "a socket");
 }
 
 TnPacketBatch *

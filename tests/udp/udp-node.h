@@ -11,6 +11,7 @@ typedef struct
   TnPathAddress        from;          /* the last one's */
   guint                n_trains;
   guint                n_writable;
+  guint                n_bound;
   guint8               writable_version;
 } UdpNode;
 
@@ -20,6 +21,7 @@ TnPathAddress udp_node_address (UdpNode *node, guint8 version);      /* where ot
 guint udp_node_send    (UdpNode *node, const TnPathAddress *to, const TnPacketBatch *batch, TnSendFlags flags);
 void  udp_node_wait    (UdpNode *node, guint n_received);
 void  udp_node_wait_writable (UdpNode *node, guint n);
+void  udp_node_wait_bound (UdpNode *node);      /* it has other ports, by itself */
 
 /* Datagrams of these lengths, each filled with its number. */
 TnPacketBatch *udp_batch_new (const gsize *lens, guint n);
