@@ -3,12 +3,29 @@
 
 #include "tn-runtime-private.h"
 
+#include "tn-socket-mark.h"
+
 /* What a machine does that moves about, and sleeps. */
+
+/* A program may give up the right to it once it runs: the sockets that it has keep their mark, and those to come have none. */
+void
+tn_runtime_check_mark (TnRuntime *runtime)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+
+  if (runtime->mark == 0)
+    return;
+  if (!tn_socket_mark_check (runtime->mark, &error))
+    text = g_strdup_printf ("A default route of the tailnet would take the node's own packets: %s", error->message);
+  tn_runtime_set_health (runtime, "socket-mark", TN_HEALTH_SEVERITY_MEDIUM, "Own packets are not marked", text);
+}
 
 void
 tn_runtime_network_changed (TnRuntime *runtime)
 {
   g_info ("the network changed");
+  tn_runtime_check_mark (runtime);
   tn_data_path_rebind (runtime->data);
   if (runtime->client != NULL)
     tn_control_client_network_changed (runtime->client);

@@ -187,6 +187,7 @@ void tn_runtime_stop_expiry   (TnRuntime *runtime);
 /* tn-runtime-network.c; on the control thread */
 void tn_runtime_watch_network (TnRuntime *runtime);
 void tn_runtime_stop_network  (TnRuntime *runtime);
+void tn_runtime_check_mark      (TnRuntime *runtime);      /* that sockets which are opened now bear it */
 void tn_runtime_network_changed (TnRuntime *runtime);
 
 /* tn-runtime-captive.c; on the control thread */

@@ -7,7 +7,6 @@
 #include "tn-error.h"
 #include "tn-memory-state-store.h"
 #include "tn-plugin-loader.h"
-#include "tn-socket-mark.h"
 
 #define RELAY_PROBLEM_MAX 512
 
@@ -278,6 +277,7 @@ link_state_cb (gpointer data)
 
   if (report->state == TN_UNDERLAY_LINK_CONNECTING)
     return G_SOURCE_REMOVE;
+  tn_runtime_check_mark (report->runtime);      /* the link has another socket */
   tn_runtime_relay_changed (report->runtime, report->region, report->state == TN_UNDERLAY_LINK_UP);
   if (report->state == TN_UNDERLAY_LINK_DOWN && report->text != NULL)
     text = g_strdup_printf ("relay region %u cannot be reached: %s", report->region, report->text);
@@ -500,18 +500,6 @@ show_plugin_problems (TnRuntime *runtime)
   tn_runtime_set_health (runtime, "plugin", TN_HEALTH_SEVERITY_LOW, "A plugin was not loaded", text->len > 0 ? text->str : NULL);
 }
 
-static void
-show_mark_problem (TnRuntime *runtime)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *text = NULL;
-
-  if (runtime->mark == 0 || tn_socket_mark_check (runtime->mark, &error))
-    return;
-  text = g_strdup_printf ("A default route of the tailnet would take the node's own packets: %s", error->message);
-  tn_runtime_set_health (runtime, "socket-mark", TN_HEALTH_SEVERITY_MEDIUM, "Own packets are not marked", text);
-}
-
 static gboolean
 start_cb (gpointer data)
 {
@@ -520,7 +508,7 @@ start_cb (gpointer data)
   if (runtime->closing)
     return G_SOURCE_REMOVE;
   show_plugin_problems (runtime);
-  show_mark_problem (runtime);
+  tn_runtime_check_mark (runtime);
   tn_runtime_start_client (runtime);
   tn_runtime_start_cache (runtime);
   tn_runtime_watch_network (runtime);

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "device-kit.h"
@@ -351,6 +353,41 @@ test_unprivileged (void)
   kit_free (guest);
 }
 
+/* To all threads of the process but this one: the GNU C library has seteuid() count for all. */
+static void
+set_others_allowed (gboolean allowed)
+{
+  g_assert_no_errno (seteuid (allowed ? 0 : 65534));
+  if (!allowed)
+    g_assert_no_errno ((int) syscall (SYS_setresuid, -1, 0, -1));
+  g_assert_no_errno (prctl (PR_SET_DUMPABLE, 1));      /* as before: a sanitizer looks at its own process at the end */
+}
+
+/* A service that gives up its rights once it runs is told what that means, when it matters. */
+static void
+test_rights_lost (void)
+{
+  g_autoptr (TnTestkitTailnet) tailnet = kit_tailnet_new ();
+  TnDevice *host = device_with (tailnet, "tn0", -1);
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+  int wan = kernel_open_tun ("wan0");
+
+  kernel_ip ("link set wan0 up");
+  kit_start (host, &error);
+  g_assert_no_error (error);
+  kit_wait_healthy (host, "socket-mark");
+  set_others_allowed (FALSE);
+  kernel_ip ("address add 192.0.2.2/24 dev wan0");
+  text = kit_wait_health (host, "socket-mark");
+  g_assert_nonnull (strstr (text, "CAP_NET_ADMIN"));
+  set_others_allowed (TRUE);
+  kernel_ip ("address add 192.0.2.3/24 dev wan0");
+  kit_wait_healthy (host, "socket-mark");
+  kit_free (host);
+  close (wan);
+}
+
 /* --- What happens to interfaces --- */
 
 static gboolean
@@ -494,6 +531,7 @@ main (int    argc,
     { "/tun/device/removed", test_removed },
     { "/tun/device/other-stack", test_other_stack },
     { "/tun/device/unprivileged", test_unprivileged },
+    { "/tun/device/rights-lost", test_rights_lost },
     { "/tun/device/deleted", test_deleted },
     { "/tun/device/down-and-up", test_down_and_up },
     { "/tun/device/leaves-nothing", test_leaves_nothing },
