@@ -121,6 +121,7 @@ make_device (TnCli         *cli,
              TnStateStore  *store,
              GError       **error)
 {
+  static const char *const straight[] = { "derp", "udp", NULL };      /* an interface is there for speed */
   g_autoptr (GTlsDatabase) database = NULL;
   g_autofree char *auth_key = NULL;
   TnDevice *device;
@@ -140,6 +141,7 @@ make_device (TnCli         *cli,
                          "allow-plain-http", cli->allow_plain_http,
                          "app-name", "tailnet",
                          "capture-file", cli->capture_file,
+                         "transports", cli->interface != NULL ? straight : NULL,
                          "netstack", cli->interface != NULL ? "tun" : NULL,
                          "interface-name", cli->interface != NULL && *cli->interface != '\0' ? cli->interface : NULL,
                          NULL);
