@@ -10,7 +10,7 @@
 #include "tn-secret.h"
 #include "tn-shown.h"
 
-/* What the program wants of the server beside the map: one request, one answer of JSON. */
+/* What the program wants of the server beside the map: one request, one answer. */
 
 enum
 {
@@ -149,26 +149,21 @@ succeed (Request *request)
 {
   const Endpoint *endpoint = request->endpoint;
   GError *error = NULL;
+  g_autoptr (GTask) task = NULL;
   char *value = NULL;
 
-  if (endpoint->parse == NULL)
-    {
-      g_autoptr (GTask) task = end_request (request);
-
-      g_task_return_boolean (task, TRUE);
-      return;
-    }
-  value = endpoint->parse ((const char *) request->answer->data, request->answer->len, &error);
-  if (value != NULL)
-    {
-      g_autoptr (GTask) task = end_request (request);
-
-      g_task_return_pointer (task, value, g_free);
-    }
-  else
+  if (endpoint->parse != NULL)
+    value = endpoint->parse ((const char *) request->answer->data, request->answer->len, &error);
+  if (error != NULL)
     {
       fail_request (request, error);
+      return;
     }
+  task = end_request (request);
+  if (value != NULL)
+    g_task_return_pointer (task, value, g_free);
+  else
+    g_task_return_boolean (task, TRUE);
 }
 
 static void

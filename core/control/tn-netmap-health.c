@@ -28,6 +28,16 @@ dup_words (TnJsonText value,
   return g_strdup_printf ("%.*s…", (int) (g_utf8_find_prev_char (text, text + max + 1) - text), text);
 }
 
+/* For a program: what is too long is none. NULL: no text, or an empty one. */
+static char *
+dup_short (TnJsonText value,
+           gsize      max)
+{
+  g_autofree char *text = tn_netmap_dup_text (value);
+
+  return text != NULL && strlen (text) <= max ? g_steal_pointer (&text) : NULL;
+}
+
 /* --- Messages --- */
 
 static const char *
@@ -48,12 +58,8 @@ parse_display_message (const char *id,
   message->title = dup_words (tn_json_text_member (object, "Title"), TITLE_MAX);
   message->text = dup_words (tn_json_text_member (object, "Text"), TEXT_MAX);
   message->severity = dup_words (tn_json_text_member (object, "Severity"), TITLE_MAX);
-  message->action_url = tn_netmap_dup_text (tn_json_text_member (action, "URL"));
-  if (message->action_url != NULL && strlen (message->action_url) > URL_MAX)
-    g_clear_pointer (&message->action_url, g_free);
-  message->action_label = tn_netmap_dup_text (tn_json_text_member (action, "Label"));
-  if (message->action_label != NULL && strlen (message->action_label) > TITLE_MAX)
-    g_clear_pointer (&message->action_label, g_free);
+  message->action_url = dup_short (tn_json_text_member (action, "URL"), URL_MAX);
+  message->action_label = dup_short (tn_json_text_member (action, "Label"), TITLE_MAX);
   message->impacts_connectivity = tn_json_text_get_bool (tn_json_text_member (object, "ImpactsConnectivity"), &impacts) && impacts;
   if (message->title == NULL)
     message->title = g_strdup ("");

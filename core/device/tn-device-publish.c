@@ -13,15 +13,6 @@
 #define VALUE_MAX_LEN 255      /* a character string of the DNS: RFC 1035, 3.3 */
 
 static gboolean
-is_printable (const char *text)
-{
-  for (const char *c = text; *c != '\0'; c++)
-    if (!g_ascii_isgraph (*c))
-      return FALSE;
-  return *text != '\0';
-}
-
-static gboolean
 check_record (const char  *name,
               const char  *value,
               GError     **error)
@@ -30,12 +21,12 @@ check_record (const char  *name,
   g_autofree char *shown_value = tn_shown (value, strlen (value));
   char canonical[TN_DNS_NAME_SIZE];
 
-  if (!is_printable (name) || !tn_dns_name_canonical (name, canonical) || g_str_equal (canonical, "."))
+  if (!tn_is_visible (name) || !tn_dns_name_canonical (name, canonical) || g_str_equal (canonical, "."))
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "“%s” is no name of the DNS", shown_name);
       return FALSE;
     }
-  if (!is_printable (value) || strlen (value) > VALUE_MAX_LEN)
+  if (!tn_is_visible (value) || strlen (value) > VALUE_MAX_LEN)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "“%s” is no value of a TXT record: 1 to %d printable characters of ASCII",
                    shown_value, VALUE_MAX_LEN);

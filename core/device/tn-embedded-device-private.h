@@ -61,6 +61,10 @@ void     tn_embedded_device_login_async   (TnDevice *device, GCancellable *cance
 void     tn_embedded_device_logout_async  (TnDevice *device, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 
 /* tn-embedded-device-sockets.c */
+gboolean tn_embedded_device_check_running     (TnEmbeddedDevice *self, GError **error);
 void     tn_embedded_device_implement_sockets (TnDeviceInterface *iface);
+
+/* tn-embedded-device-requests.c */
+void     tn_embedded_device_implement_requests (TnDeviceInterface *iface);
 
 G_END_DECLS

@@ -11,9 +11,9 @@
 
 /* --- Whom a name or an address means --- */
 
-static gboolean
-check_running (TnEmbeddedDevice  *self,
-               GError           **error)
+gboolean
+tn_embedded_device_check_running (TnEmbeddedDevice  *self,
+                                  GError           **error)
 {
   static const char *const words[] = {
     [TN_DEVICE_STATE_STOPPED] = "is stopped",
@@ -99,7 +99,7 @@ lookup_host (TnEmbeddedDevice  *self,
   g_autoptr (GPtrArray) routers = NULL;
   g_autoptr (GInetAddress) inet = NULL;
 
-  if (!check_running (self, error))
+  if (!tn_embedded_device_check_running (self, error))
     return FALSE;
 
   *node = tn_device_model_lookup_peer (self->model, host);
@@ -265,7 +265,7 @@ begin_local (GTask      *task,
   GError *error = NULL;
 
   g_task_set_task_data (task, GUINT_TO_POINTER (port), NULL);
-  if (check_running (self, &error))
+  if (tn_embedded_device_check_running (self, &error))
     local = local_address (self, address, port, &error);
   if (local == NULL)
     g_task_return_error (task, error);
@@ -508,61 +508,9 @@ ping_async (TnDevice            *device,
   tn_data_path_ping (tn_runtime_get_data_path (self->runtime), kind, tn_node_get_data (target->node)->node_id, &address, size, pong);
 }
 
-/* --- What else the server can do --- */
-
-static void
-fetch_id_token_async (TnDevice            *device,
-                      const char          *audience,
-                      GCancellable        *cancellable,
-                      GAsyncReadyCallback  callback,
-                      gpointer             user_data)
-{
-  TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  GError *error = NULL;
-
-  g_task_set_source_tag (task, tn_device_fetch_id_token_async);
-  g_task_set_task_data (task, g_strdup (audience), g_free);
-  if (check_running (self, &error))
-    tn_runtime_fetch_id_token (self->runtime, task);
-  else
-    g_task_return_error (task, error);
-}
-
-static void
-free_strv (gpointer strv)
-{
-  g_strfreev (strv);
-}
-
-static void
-publish_txt_async (TnDevice            *device,
-                   const char          *name,
-                   const char          *value,
-                   GCancellable        *cancellable,
-                   GAsyncReadyCallback  callback,
-                   gpointer             user_data)
-{
-  TnEmbeddedDevice *self = TN_EMBEDDED_DEVICE (device);
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  char **record = g_new0 (char *, 3);
-  GError *error = NULL;
-
-  record[0] = g_strdup (name);
-  record[1] = g_strdup (value);
-  g_task_set_source_tag (task, tn_device_publish_txt_async);
-  g_task_set_task_data (task, record, free_strv);
-  if (check_running (self, &error))
-    tn_runtime_publish_txt (self->runtime, task);
-  else
-    g_task_return_error (task, error);
-}
-
 void
 tn_embedded_device_implement_sockets (TnDeviceInterface *iface)
 {
-  iface->fetch_id_token_async = fetch_id_token_async;
-  iface->publish_txt_async = publish_txt_async;
   iface->connect_to_host_async = connect_to_host_async;
   iface->listen_async = listen_async;
   iface->bind_datagram_async = bind_datagram_async;

@@ -514,6 +514,7 @@ tn_embedded_device_iface_init (TnDeviceInterface *iface)
   iface->identify = tn_embedded_device_identify;
   iface->status_to_json_async = tn_embedded_device_status_to_json_async;
   tn_embedded_device_implement_sockets (iface);
+  tn_embedded_device_implement_requests (iface);
 }
 
 /* --- Public --- */

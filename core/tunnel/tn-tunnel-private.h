@@ -97,6 +97,15 @@ struct _TnTunnel
 /* tn-tunnel.c */
 gint64          tn_tunnel_advance            (TnTunnel *tunnel, gint64 now_us);
 void            tn_tunnel_emit               (TnTunnel *tunnel, TnTunnelPeer *peer, TnTunnelEvent event);
+
+/* The counter in its last eight bytes, as it is on the wire. */
+static inline void
+tn_tunnel_nonce (const TnMessageData *header, guint8 nonce[TN_AEAD_NONCE_LEN])
+{
+  memset (nonce, 0, TN_AEAD_NONCE_LEN);
+  memcpy (nonce + TN_AEAD_NONCE_LEN - sizeof header->counter, header->counter, sizeof header->counter);
+}
+
 void            tn_tunnel_run                (TnTunnel *tunnel, TnCryptoFunc func, gpointer data, guint n);
 TnTunnelVerdict tn_tunnel_drop               (TnTunnel *tunnel, TnTunnelDrop reason);
 gint64          tn_tunnel_wall_time          (TnTunnel *tunnel);

@@ -59,9 +59,9 @@ seal_some (gpointer  data,
     {
       TnMessageData *header = (TnMessageData *) sealing->packets[i].data;
       guint8 *inner = sealing->packets[i].data + sizeof *header;
-      guint8 nonce[TN_AEAD_NONCE_LEN] = { 0 };
+      guint8 nonce[TN_AEAD_NONCE_LEN];
 
-      memcpy (nonce + 4, header->counter, sizeof header->counter);
+      tn_tunnel_nonce (header, nonce);
       tn_aead_seal (aead, sealing->key, nonce, NULL, 0, inner, sealing->packets[i].len - TN_MESSAGE_DATA_MIN, inner);
     }
 }

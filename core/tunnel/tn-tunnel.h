@@ -147,9 +147,9 @@ typedef enum
   TN_TUNNEL_FORGED,
 } TnTunnelOpened;
 
-/* Decrypts the first of several datagrams in place, as far as they are data, up to TN_TUNNEL_OPEN_MAX: by the helpers, too. Returns how
- * many these are, and in @opened what became of each. They go to tn_tunnel_receive_opened() next, in order, before the tunnel receives
- * anything else. */
+/* Decrypts the first of several datagrams in place, as far as they are data, up to TN_TUNNEL_OPEN_MAX: with the helpers. Returns how many
+ * these are (without helpers none), and in @opened what became of each. They go to tn_tunnel_receive_opened() next, in order, before the
+ * tunnel receives anything else. */
 guint           tn_tunnel_open           (TnTunnel *tunnel, TnPacket *packets, guint n_packets, TnTunnelOpened *opened, gint64 now_us);
 TnTunnelVerdict tn_tunnel_receive_opened (TnTunnel *tunnel, TnPacket *packet, TnTunnelOpened opened, const TnTunnelSource *source,
                                           gint64 now_us, TnTunnelPeer **peer);

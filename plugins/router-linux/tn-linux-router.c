@@ -366,14 +366,16 @@ static gboolean
 remove_all (TnLinuxRouter *self,
             GError       **error)
 {
-  g_autoptr (TnLinuxState) have = tn_linux_kernel_read (&self->kernel, error);
-  g_autoptr (TnLinuxState) none = tn_linux_state_new ();
   GError *first = NULL;
+  g_autoptr (TnLinuxState) have = read_own (self, &first);
+  g_autoptr (TnLinuxState) none = tn_linux_state_new ();
   gboolean removed;
 
   if (have == NULL)
-    return FALSE;
-  tn_linux_state_drop_foreign (have);
+    {
+      g_propagate_error (error, first);
+      return FALSE;
+    }
   if (!check_others (self, &self->link, have, NULL))
     leave_to_other (self, have);
   change_routes (self, &self->link, have, none, &first);

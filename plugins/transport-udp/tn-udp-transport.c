@@ -289,6 +289,18 @@ family_close (Family *family)
   tn_udp_socket_close (&family->socket);
 }
 
+/* On @port, or on any if another program has that one. 0, or an errno. */
+static int
+open_one (TnUdpTransport *self,
+          guint8          version,
+          guint16         port,
+          TnUdpSocket    *socket)
+{
+  int number = tn_udp_socket_open (socket, version, port, &self->options);
+
+  return number == EADDRINUSE && port != 0 ? tn_udp_socket_open (socket, version, 0, &self->options) : number;
+}
+
 /* Both families on @port; 0: on any that is free for both, as a rule. errnos, 0: open. */
 static void
 open_pair (TnUdpTransport *self,
@@ -341,9 +353,7 @@ again_cb (gpointer data)
 
       if (family->socket.fd >= 0)
         continue;
-      number = tn_udp_socket_open (&socket, i == 0 ? 4 : 6, self->port, &self->options);
-      if (number == EADDRINUSE)
-        number = tn_udp_socket_open (&socket, i == 0 ? 4 : 6, 0, &self->options);
+      number = open_one (self, i == 0 ? 4 : 6, self->port, &socket);
       again |= may_pass (number);
       opened |= number == 0;
       if (number == 0)
@@ -370,14 +380,13 @@ open_sockets (TnUdpTransport  *self,
   if (port != 0 && (numbers[0] == EADDRINUSE || numbers[1] == EADDRINUSE))
     {
       g_message ("UDP port %u is in use: another one is taken", port);
+      /* One that has it keeps what is known of it. */
       if (numbers[0] != 0 && numbers[1] != 0)
         open_pair (self, 0, sockets, numbers);
-      else      /* the other family keeps what is known of it */
-        {
-          guint taken = numbers[0] != 0 ? 0 : 1;
-
-          numbers[taken] = tn_udp_socket_open (&sockets[taken], taken == 0 ? 4 : 6, 0, &self->options);
-        }
+      else if (numbers[0] != 0)
+        numbers[0] = open_one (self, 4, port, &sockets[0]);
+      else
+        numbers[1] = open_one (self, 6, port, &sockets[1]);
     }
   for (guint i = 0; i < G_N_ELEMENTS (sockets); i++)
     if (numbers[i] == 0)

@@ -6,48 +6,56 @@
 #include "tn-error.h"
 #include "tn-json-put.h"
 #include "tn-json-text.h"
+#include "tn-shown.h"
 
-char *
-tn_wire_id_token_request_write (const TnNodePublicKey *node_key,
-                                const char            *audience)
+/* Requests of a program, and the answers to them. */
+
+/* What all of them begin with; they do not agree on the name of the version. */
+static GString *
+begin (const char            *version_name,
+       const TnNodePublicKey *node_key)
 {
   GString *out = g_string_new ("{");
   char text[TN_KEY_TEXT_MAX];
 
-  tn_json_put_member_int (out, "CapVersion", TN_CAPABILITY_VERSION);
+  tn_json_put_member_int (out, version_name, TN_CAPABILITY_VERSION);
   tn_node_public_key_print (node_key, text);
   tn_json_put_member_string (out, "NodeKey", text);
-  tn_json_put_member_string (out, "Audience", audience);
+  return out;
+}
+
+static char *
+end (GString *out)
+{
   g_string_append_c (out, '}');
   return g_string_free (out, FALSE);
 }
+
+/* --- Names --- */
 
 char *
 tn_wire_set_dns_request_write (const TnNodePublicKey *node_key,
                                const char            *name,
                                const char            *value)
 {
-  GString *out = g_string_new ("{");
-  char text[TN_KEY_TEXT_MAX];
+  GString *out = begin ("Version", node_key);
 
-  tn_json_put_member_int (out, "Version", TN_CAPABILITY_VERSION);
-  tn_node_public_key_print (node_key, text);
-  tn_json_put_member_string (out, "NodeKey", text);
   tn_json_put_member_string (out, "Name", name);
   tn_json_put_member_string (out, "Type", "TXT");
   tn_json_put_member_string (out, "Value", value);
-  g_string_append_c (out, '}');
-  return g_string_free (out, FALSE);
+  return end (out);
 }
 
-/* Programs put it into the head of an HTTP request. */
-static gboolean
-is_token (const char *text)
+/* --- Identity tokens --- */
+
+char *
+tn_wire_id_token_request_write (const TnNodePublicKey *node_key,
+                                const char            *audience)
 {
-  for (const char *c = text; *c != '\0'; c++)
-    if (!g_ascii_isgraph (*c))
-      return FALSE;
-  return *text != '\0';
+  GString *out = begin ("CapVersion", node_key);
+
+  tn_json_put_member_string (out, "Audience", audience);
+  return end (out);
 }
 
 char *
@@ -62,7 +70,7 @@ tn_wire_id_token_parse (const char  *body,
     return NULL;
   if (tn_json_text_kind (object) == TN_JSON_OBJECT)
     token = tn_json_text_dup_string (tn_json_text_member (object, "id_token"));
-  if (token != NULL && is_token (token))
+  if (token != NULL && tn_is_visible (token))      /* programs put it into the head of an HTTP request */
     return g_steal_pointer (&token);
   g_set_error_literal (error, TN_ERROR, TN_ERROR_MALFORMED, token != NULL ? "id_token: not a token" : "answer without an id_token");
   return NULL;
