@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <lwip/opt.h>
 #include <stdlib.h>
 
 #include "tn-lwip-core.h"
@@ -72,11 +73,25 @@ test_exit (void)
   g_test_trap_assert_stdout ("*freed 1*");
 }
 
+/* Where local ports begin is a matter of chance: each of its ways leaves one for the first connection. */
+static void
+test_first_port (void)
+{
+  for (guint chance = 0; chance <= G_MAXUINT16; chance++)
+    {
+      guint16 before = TCP_ENSURE_LOCAL_PORT_RANGE (chance);
+
+      g_assert_cmpuint (before, >=, TCP_LOCAL_PORT_RANGE_START);
+      g_assert_cmpuint (before, <, TCP_LOCAL_PORT_RANGE_END);
+    }
+}
+
 int
 main (int    argc,
       char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/netstack/core/exit", test_exit);
+  g_test_add_func ("/netstack/core/first-port", test_first_port);
   return g_test_run ();
 }

@@ -77,6 +77,11 @@
 #define TCP_OOSEQ_MAX_PBUFS               1024      /* see tn-lwip-input.c */
 #define TCP_LISTEN_BACKLOG                1
 #define TCP_DEFAULT_LISTEN_BACKLOG        128
+/* RFC 6335 §6. The first port is one after this, and the end itself is never one: lwIP's own line may begin at the end, and count on to 0. */
+#define TCP_LOCAL_PORT_RANGE_START        0xc000
+#define TCP_LOCAL_PORT_RANGE_END          0xffff
+#define TCP_ENSURE_LOCAL_PORT_RANGE(any) \
+  ((u16_t) (TCP_LOCAL_PORT_RANGE_START + (u16_t) (any) % (TCP_LOCAL_PORT_RANGE_END - TCP_LOCAL_PORT_RANGE_START)))
 #define LWIP_TCP_PCB_NUM_EXT_ARGS         1
 #define SO_REUSE                          1
 
