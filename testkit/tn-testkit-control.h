@@ -62,6 +62,7 @@ typedef enum
  * @TN_TESTKIT_FAULT_TRUNCATED: the first half of the answer, then the end of the stream
  * @TN_TESTKIT_FAULT_SERVER_ERROR: HTTP status 500
  * @TN_TESTKIT_FAULT_TOO_MANY_REQUESTS: HTTP status 429 with Retry-After
+ * @TN_TESTKIT_FAULT_UNAVAILABLE: HTTP status 503 with Retry-After, as of a server that is maintained, or a proxy before it
  *
  * What a server does wrong. Not every fault makes sense at each stage: see [method@TailnetTestkit.Control.inject_fault].
  *
@@ -78,6 +79,7 @@ typedef enum
   TN_TESTKIT_FAULT_TRUNCATED,
   TN_TESTKIT_FAULT_SERVER_ERROR,
   TN_TESTKIT_FAULT_TOO_MANY_REQUESTS,
+  TN_TESTKIT_FAULT_UNAVAILABLE,
 } TnTestkitFault;
 
 #define TN_TESTKIT_TYPE_CONTROL (tn_testkit_control_get_type ())

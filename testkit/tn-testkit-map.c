@@ -116,6 +116,7 @@ apply_stream_fault (TnTestkitRequest *request,
     case TN_TESTKIT_FAULT_HANG:
     case TN_TESTKIT_FAULT_SERVER_ERROR:
     case TN_TESTKIT_FAULT_TOO_MANY_REQUESTS:
+    case TN_TESTKIT_FAULT_UNAVAILABLE:
     default:
       return FALSE;
     }
@@ -137,7 +138,8 @@ apply_fault (TnTestkitRequest *request,
       tn_testkit_request_answer_text (request, 500, "internal error\n");
       return TRUE;
     case TN_TESTKIT_FAULT_TOO_MANY_REQUESTS:
-      tn_testkit_request_retry_later (request);
+    case TN_TESTKIT_FAULT_UNAVAILABLE:
+      tn_testkit_request_retry_later (request, fault);
       return TRUE;
     case TN_TESTKIT_FAULT_NONE:
     case TN_TESTKIT_FAULT_GARBAGE:

@@ -40,7 +40,8 @@ tn_testkit_request_apply_fault (TnTestkitRequest *request,
       tn_testkit_request_answer_text (request, 500, "internal error\n");
       return TRUE;
     case TN_TESTKIT_FAULT_TOO_MANY_REQUESTS:
-      tn_testkit_request_retry_later (request);
+    case TN_TESTKIT_FAULT_UNAVAILABLE:
+      tn_testkit_request_retry_later (request, fault);
       return TRUE;
     case TN_TESTKIT_FAULT_NONE:
     case TN_TESTKIT_FAULT_TRUNCATED:

@@ -94,7 +94,7 @@ void           tn_testkit_session_close        (TnTestkitSession *session);
 void           tn_testkit_request_answer       (TnTestkitRequest *request, guint status, const char *content_type,
                                                 const void *body, gsize len);
 void           tn_testkit_request_answer_text  (TnTestkitRequest *request, guint status, const char *text);
-void           tn_testkit_request_retry_later  (TnTestkitRequest *request);
+void           tn_testkit_request_retry_later  (TnTestkitRequest *request, TnTestkitFault fault);      /* 429 or 503 */
 
 /* tn-testkit-register.c */
 void           tn_testkit_register             (TnTestkitRequest *request);

@@ -113,9 +113,10 @@ apply_fault (TnTestkitServer   *server,
       soup_server_message_set_status (message, SOUP_STATUS_INTERNAL_SERVER_ERROR, NULL);
       return TRUE;
     case TN_TESTKIT_FAULT_TOO_MANY_REQUESTS:
+    case TN_TESTKIT_FAULT_UNAVAILABLE:
       seconds = g_strdup_printf ("%u", server->options.retry_after_s);
       soup_message_headers_replace (soup_server_message_get_response_headers (message), "Retry-After", seconds);
-      soup_server_message_set_status (message, 429, NULL);
+      soup_server_message_set_status (message, fault == TN_TESTKIT_FAULT_UNAVAILABLE ? 503 : 429, NULL);
       return TRUE;
     case TN_TESTKIT_FAULT_NONE:
     case TN_TESTKIT_FAULT_BAD_JSON:
@@ -291,8 +292,7 @@ upgrade_cb (SoupServer        *soup,
     return;
   if (!upgrade->scripted)
     upgrade->fault = tn_testkit_server_take_fault (server, TN_TESTKIT_STAGE_UPGRADE);
-  if ((upgrade->fault == TN_TESTKIT_FAULT_SERVER_ERROR || upgrade->fault == TN_TESTKIT_FAULT_TOO_MANY_REQUESTS) &&
-      apply_fault (server, message, upgrade->fault))
+  if (upgrade->fault >= TN_TESTKIT_FAULT_SERVER_ERROR && apply_fault (server, message, upgrade->fault))
     return;
   if (!read_upgrade (upgrade, message))
     return;

@@ -50,12 +50,13 @@ tn_testkit_request_answer_text (TnTestkitRequest *request,
 }
 
 void
-tn_testkit_request_retry_later (TnTestkitRequest *request)
+tn_testkit_request_retry_later (TnTestkitRequest *request,
+                                TnTestkitFault    fault)
 {
   g_autofree char *seconds = g_strdup_printf ("%u", request->session->server->options.retry_after_s);
   const char * const headers[] = { "retry-after", seconds, NULL };
 
-  tn_http2_stream_respond (request->http2_stream, 429, headers);
+  tn_http2_stream_respond (request->http2_stream, fault == TN_TESTKIT_FAULT_UNAVAILABLE ? 503 : 429, headers);
   tn_http2_stream_end (request->http2_stream);
 }
 
@@ -316,6 +317,7 @@ apply_fault (TnTestkitServer *server,
     case TN_TESTKIT_FAULT_BAD_JSON:
     case TN_TESTKIT_FAULT_SERVER_ERROR:
     case TN_TESTKIT_FAULT_TOO_MANY_REQUESTS:
+    case TN_TESTKIT_FAULT_UNAVAILABLE:
     default:
       g_io_stream_close (stream, NULL, NULL);
       return;
@@ -327,8 +329,7 @@ apply_fault (TnTestkitServer *server,
 static gboolean
 replaces_handshake (TnTestkitFault fault)
 {
-  return fault != TN_TESTKIT_FAULT_NONE && fault != TN_TESTKIT_FAULT_BAD_JSON && fault != TN_TESTKIT_FAULT_SERVER_ERROR &&
-         fault != TN_TESTKIT_FAULT_TOO_MANY_REQUESTS;
+  return fault != TN_TESTKIT_FAULT_NONE && fault != TN_TESTKIT_FAULT_BAD_JSON && fault < TN_TESTKIT_FAULT_SERVER_ERROR;
 }
 
 void

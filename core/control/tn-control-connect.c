@@ -17,7 +17,6 @@
 enum
 {
   KEY_MAX_LEN = 16 << 10,
-  TOO_MANY_REQUESTS = 429,             /* RFC 6585 §4 */
   YOUNG_US = 2 * 1000 * 1000,          /* a dial of this age has had no time to succeed: some round trips */
   SKIP_PLAIN_S = 120,                  /* after a dial so short ago, plain HTTP is no help */
 };
@@ -175,17 +174,18 @@ key_cb (GObject      *object,
   g_autoptr (GInputStream) stream = soup_session_send_finish (SOUP_SESSION (object), result, &error);
   SoupMessage *message = soup_session_get_async_result_message (SOUP_SESSION (object), result);
   guint status = message != NULL ? soup_message_get_status (message) : 0;
+  const char *retry_after = message != NULL
+    ? soup_message_headers_get_one (soup_message_get_response_headers (message), "Retry-After") : NULL;
 
   if (key_fetch_is_stale (fetch))
     {
       g_clear_error (&error);
       return;
     }
-  if (error == NULL && (status == TOO_MANY_REQUESTS || status == SOUP_STATUS_SERVICE_UNAVAILABLE))
+  if (error == NULL && tn_login_asks_to_wait (status, retry_after))
     {
       tn_control_client_stop_connecting (self);
-      tn_control_client_retry_when_told (self, TN_RETRY_CONNECT,
-                                         soup_message_headers_get_one (soup_message_get_response_headers (message), "Retry-After"));
+      tn_control_client_retry_when_told (self, TN_RETRY_CONNECT, retry_after);
       return;
     }
   if (error == NULL && status != SOUP_STATUS_OK)

@@ -404,6 +404,7 @@ map_closed (TnHttp2Stream *stream,
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
   guint status = tn_http2_stream_get_status (stream);
+  const char *retry_after = tn_http2_stream_get_header (stream, "retry-after");
 
   self->map_stream = NULL;
   tn_control_client_stop_watchdog (self);
@@ -411,9 +412,9 @@ map_closed (TnHttp2Stream *stream,
   g_clear_pointer (&self->open_url, g_free);
   if (self->connection == NULL || (error != NULL && !tn_noise_connection_is_open (self->connection)))
     return;
-  if (status == 429)
+  if (tn_login_asks_to_wait (status, retry_after))
     {
-      tn_control_client_retry_when_told (self, TN_RETRY_MAP, tn_http2_stream_get_header (stream, "retry-after"));
+      tn_control_client_retry_when_told (self, TN_RETRY_MAP, retry_after);
     }
   else if (status != 0 && status != 200)
     {
@@ -492,6 +493,7 @@ update_closed (TnHttp2Stream *stream,
 {
   g_autoptr (TnControlClient) self = tn_control_client_ref (user_data);
   guint status = tn_http2_stream_get_status (stream);
+  const char *retry_after = tn_http2_stream_get_header (stream, "retry-after");
 
   self->update_stream = NULL;
   clear_timer (&self->update_timer);
@@ -503,8 +505,8 @@ update_closed (TnHttp2Stream *stream,
       if (self->map_stream != NULL && self->map_good_us != 0 && has_state (self))      /* else something is wrong with the stream */
         show_state (self, NULL);
     }
-  else if (error == NULL && status == 429)
-    tn_control_client_retry_when_told (self, TN_RETRY_UPDATE, tn_http2_stream_get_header (stream, "retry-after"));
+  else if (error == NULL && tn_login_asks_to_wait (status, retry_after))
+    tn_control_client_retry_when_told (self, TN_RETRY_UPDATE, retry_after);
   else if (error == NULL)
     {
       g_autoptr (GError) refused = g_error_new (TN_ERROR, TN_ERROR_CONTROL, "control server answered an update with status %u", status);

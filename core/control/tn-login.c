@@ -9,6 +9,7 @@
 #include "tn-shown.h"
 
 #define ERROR_SHOWN_MAX  200
+#define TOO_MANY_REQUESTS 429
 #define WAIT_MAX_US      ((gint64) 3600 * G_USEC_PER_SEC)
 #define WAIT_DEFAULT_US  (5 * G_USEC_PER_SEC)      /* and up to as much more */
 
@@ -17,6 +18,14 @@ tn_login_clear (TnLogin *login)
 {
   g_clear_pointer (&login->auth_url, g_free);
   g_clear_pointer (&login->login_name, g_free);
+}
+
+/* RFC 6585 §4; RFC 9110 §15.6.4: one that cannot answer says so, or does not, and is asked as after any failure. */
+gboolean
+tn_login_asks_to_wait (guint       status,
+                       const char *retry_after)
+{
+  return status == TOO_MANY_REQUESTS || (status == SOUP_STATUS_SERVICE_UNAVAILABLE && retry_after != NULL);
 }
 
 gint64
@@ -48,7 +57,7 @@ check_status (TnLogin     *login,
   g_autofree char *text = g_utf8_make_valid (len > 0 ? body : "", (gssize) MIN (len, 200));      /* no body, no pointer */
 
   g_strchomp (text);
-  if (status == 429)
+  if (tn_login_asks_to_wait (status, retry_after))
     {
       login->wait_us = tn_login_parse_retry_after (retry_after, now_us);
       g_set_error (error, TN_ERROR, TN_ERROR_CONTROL, "control server asks to wait %d s: %s", (int) (login->wait_us / G_USEC_PER_SEC), text);
@@ -92,6 +101,10 @@ tn_login_evaluate (TnLogin     *login,
       g_set_error (error, TN_ERROR, TN_ERROR_AUTH_REJECTED, "control server refused the node: %s", shown);
       return TN_LOGIN_REFUSED;
     }
+  /* Tailnet lock: the signature of the old key is for a new one to be signed anew, which we cannot do. It goes on without, as the
+   * reference does when that fails: tailscale control/controlclient/direct.go: doLogin. */
+  if (response.has_signature && !login->fresh_key)
+    return TN_LOGIN_NEW_KEY;
   if (response.node_key_expired)
     {
       if (!login->fresh_key)

@@ -9,7 +9,7 @@ G_BEGIN_DECLS
 typedef enum
 {
   TN_LOGIN_DONE,          /* registered with the key that was sent */
-  TN_LOGIN_NEW_KEY,       /* the key has expired: at once again with a new one */
+  TN_LOGIN_NEW_KEY,       /* the key has expired, or another one shall be signed: at once again with a new one */
   TN_LOGIN_FOLLOW,        /* a new URL to show: at once again with it as Followup */
   TN_LOGIN_FOLLOW_LATER,  /* the same URL again: likewise, after a while */
   TN_LOGIN_WAIT,          /* the server is busy: again after wait_us */
@@ -36,6 +36,9 @@ TnLoginVerdict tn_login_evaluate (TnLogin *login, guint status, const char *retr
 gboolean       tn_login_check_logout (const char *body, gsize len, GError **error);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TnLogin, tn_login_clear)
+
+/* TRUE: a server that answers with @status asks to be left alone for a time. @retry_after: header, nullable. */
+gboolean tn_login_asks_to_wait (guint status, const char *retry_after);
 
 /* How long a server wants to be left alone: the value of Retry-After, which is seconds or a date; NULL or nonsense: a few seconds. */
 gint64 tn_login_parse_retry_after (const char *text, gint64 now_us);

@@ -144,9 +144,9 @@ test_vectors (void)
 static void
 test_wait (void)
 {
-  static const struct { const char *header; gint64 low_s, high_s; } cases[] = {
-    { "7", 7, 7 }, { NULL, 5, 10 }, { "0", 5, 10 }, { "-3", 5, 10 }, { "7200", 5, 10 }, { "soon", 5, 10 },
-    { "Thu, 01 Jan 1970 00:01:00 GMT", 60, 60 },
+  static const struct { guint status; const char *header; gint64 low_s, high_s; } cases[] = {
+    { 429, "7", 7, 7 }, { 429, NULL, 5, 10 }, { 429, "0", 5, 10 }, { 429, "-3", 5, 10 }, { 429, "7200", 5, 10 }, { 429, "soon", 5, 10 },
+    { 429, "Thu, 01 Jan 1970 00:01:00 GMT", 60, 60 }, { 503, "7", 7, 7 }, { 503, "soon", 5, 10 },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -154,11 +154,37 @@ test_wait (void)
       g_auto (TnLogin) login = { 0 };
       g_autoptr (GError) error = NULL;
 
-      g_assert_cmpint (tn_login_evaluate (&login, 429, cases[i].header, "slow down", 9, 0, &error), ==, TN_LOGIN_WAIT);
+      g_assert_cmpint (tn_login_evaluate (&login, cases[i].status, cases[i].header, "slow down", 9, 0, &error), ==, TN_LOGIN_WAIT);
       g_assert_error (error, TN_ERROR, TN_ERROR_CONTROL);
       g_assert_cmpint (login.wait_us, >=, cases[i].low_s * G_USEC_PER_SEC);
       g_assert_cmpint (login.wait_us, <=, cases[i].high_s * G_USEC_PER_SEC);
     }
+}
+
+/* A server that is away for a time, and does not say for how long. */
+static void
+test_unavailable (void)
+{
+  g_auto (TnLogin) login = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (tn_login_evaluate (&login, 503, NULL, "in a while", 10, 0, &error), ==, TN_LOGIN_RETRY);
+  g_assert_error (error, TN_ERROR, TN_ERROR_CONTROL);
+  g_assert_nonnull (strstr (error->message, "503: in a while"));
+}
+
+/* The signature of a tailnet's lock is an answer to an old key: it asks for a new one, once. */
+static void
+test_signature (void)
+{
+  static const char body[] = "{\"NodeKeySignature\":\"o2EB\",\"MachineAuthorized\":true}";
+  g_auto (TnLogin) login = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (tn_login_evaluate (&login, 200, NULL, body, strlen (body), 0, &error), ==, TN_LOGIN_NEW_KEY);
+  login.fresh_key = TRUE;
+  g_assert_cmpint (tn_login_evaluate (&login, 200, NULL, body, strlen (body), 0, &error), ==, TN_LOGIN_DONE);
+  g_assert_no_error (error);
 }
 
 static void
@@ -350,6 +376,8 @@ main (int   argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/control/login/vectors", test_vectors);
   g_test_add_func ("/control/login/wait", test_wait);
+  g_test_add_func ("/control/login/unavailable", test_unavailable);
+  g_test_add_func ("/control/login/signature", test_signature);
   g_test_add_func ("/control/login/garbage", test_garbage);
   g_test_add_func ("/control/login/lengths", test_lengths);
   g_test_add_func ("/control/login/logout", test_logout);

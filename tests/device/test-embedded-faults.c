@@ -184,9 +184,10 @@ test_server_faults (void)
 
 /* Told when to come back, it comes back then and not before. */
 static void
-test_too_many_requests (void)
+test_told_to_wait (gconstpointer data)
 {
-  static const TnTestkitStage stages[] = { TN_TESTKIT_STAGE_REGISTER, TN_TESTKIT_STAGE_MAP };
+  TnTestkitFault fault = GPOINTER_TO_INT (data);
+  static const TnTestkitStage stages[] = { TN_TESTKIT_STAGE_KEY, TN_TESTKIT_STAGE_REGISTER, TN_TESTKIT_STAGE_MAP };
 
   g_object_set (control (), "retry-after", 1, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (stages); i++)
@@ -195,7 +196,7 @@ test_too_many_requests (void)
       gint64 begin_us = g_get_monotonic_time ();
       g_autoptr (GError) error = NULL;
 
-      tn_testkit_control_inject_fault (control (), stages[i], TN_TESTKIT_FAULT_TOO_MANY_REQUESTS, 1);
+      tn_testkit_control_inject_fault (control (), stages[i], fault, 1);
       kit_start (device, &error);
       g_assert_no_error (error);
       g_assert_cmpint (g_get_monotonic_time () - begin_us, >=, 950 * 1000);
@@ -488,7 +489,8 @@ main (int    argc,
   g_test_add_func ("/device/embedded-faults/wrong-certificate", test_wrong_certificate);
   g_test_add_func ("/device/embedded-faults/bad-url", test_bad_url);
   g_test_add_func ("/device/embedded-faults/server-faults", test_server_faults);
-  g_test_add_func ("/device/embedded-faults/too-many-requests", test_too_many_requests);
+  g_test_add_data_func ("/device/embedded-faults/too-many-requests", GINT_TO_POINTER (TN_TESTKIT_FAULT_TOO_MANY_REQUESTS), test_told_to_wait);
+  g_test_add_data_func ("/device/embedded-faults/unavailable", GINT_TO_POINTER (TN_TESTKIT_FAULT_UNAVAILABLE), test_told_to_wait);
   g_test_add_func ("/device/embedded-faults/relay-restarted", test_relay_restarted);
   g_test_add_func ("/device/embedded-faults/control-restarted", test_control_restarted);
   g_test_add_func ("/device/embedded-faults/filter-changed", test_filter_changed);

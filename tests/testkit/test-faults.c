@@ -79,6 +79,7 @@ test_key (Fixture       *fixture,
     { TN_TESTKIT_FAULT_CLOSE, 0, 0 }, { TN_TESTKIT_FAULT_GARBAGE, 0, 0 }, { TN_TESTKIT_FAULT_BAD_JSON, 200, 13 },
     { TN_TESTKIT_FAULT_OVERSIZE, 200, 128 << 10 }, { TN_TESTKIT_FAULT_TRUNCATED, 200, 19 },
     { TN_TESTKIT_FAULT_SERVER_ERROR, 500, 0 }, { TN_TESTKIT_FAULT_TOO_MANY_REQUESTS, 429, 0 },
+    { TN_TESTKIT_FAULT_UNAVAILABLE, 503, 0 },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -97,7 +98,8 @@ test_upgrade (Fixture       *fixture,
               gconstpointer  data)
 {
   static const TnTestkitFault faults[] = { TN_TESTKIT_FAULT_CLOSE, TN_TESTKIT_FAULT_GARBAGE, TN_TESTKIT_FAULT_TRUNCATED,
-                                           TN_TESTKIT_FAULT_SERVER_ERROR, TN_TESTKIT_FAULT_TOO_MANY_REQUESTS };
+                                           TN_TESTKIT_FAULT_SERVER_ERROR, TN_TESTKIT_FAULT_TOO_MANY_REQUESTS,
+                                           TN_TESTKIT_FAULT_UNAVAILABLE };
 
   g_object_set (fixture->control, "corked", data == NULL, NULL);
   g_assert_true (protocol_client_fetch_key (fixture->client));
@@ -154,6 +156,7 @@ test_register (Fixture       *fixture,
     { TN_TESTKIT_FAULT_CLOSE, 0, 0 }, { TN_TESTKIT_FAULT_GARBAGE, 200, 3 }, { TN_TESTKIT_FAULT_BAD_JSON, 200, 8 },
     { TN_TESTKIT_FAULT_OVERSIZE, 200, (1 << 20) + 1 }, { TN_TESTKIT_FAULT_TRUNCATED, 200, 200 },
     { TN_TESTKIT_FAULT_SERVER_ERROR, 500, 100 }, { TN_TESTKIT_FAULT_TOO_MANY_REQUESTS, 429, 0 },
+    { TN_TESTKIT_FAULT_UNAVAILABLE, 503, 0 },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -169,7 +172,7 @@ test_register (Fixture       *fixture,
       g_assert_null (protocol_answer_parse (answer, &node));
       g_assert_cmpuint (answer->status, ==, cases[i].status);
       g_assert_cmpuint (answer->body->len, <=, cases[i].max_len);
-      g_assert_cmpstr (answer->retry_after, ==, cases[i].status == 429 ? "7" : NULL);
+      g_assert_cmpstr (answer->retry_after, ==, cases[i].status == 429 || cases[i].status == 503 ? "7" : NULL);
 
       connect_client (fixture);
       again = post_registration (fixture);
@@ -213,6 +216,7 @@ test_map (Fixture       *fixture,
     { TN_TESTKIT_FAULT_OVERSIZE, 200, "\xff\xff\xff\xff", 4, FALSE },
     { TN_TESTKIT_FAULT_SERVER_ERROR, 500, "internal error\n", 15, TRUE },
     { TN_TESTKIT_FAULT_TOO_MANY_REQUESTS, 429, "", 0, TRUE },
+    { TN_TESTKIT_FAULT_UNAVAILABLE, 503, "", 0, TRUE },
   };
 
   register_client (fixture);
