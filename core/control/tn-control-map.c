@@ -7,13 +7,11 @@
 
 #include "tn-boot-timer.h"
 #include "tn-error.h"
-#include "tn-reader.h"
 
 #define MAP_PATH "/machine/map"
 
 enum
 {
-  FRAME_HEADER_LEN = 4,                /* length, little-endian: the only one of the protocol */
   FRAME_MAX_LEN = TN_CONTROL_MAP_FRAME_MAX,
   REFUSALS_BEFORE_REGISTER = 3,
   ERROR_TEXT_MAX = 200,
@@ -283,15 +281,15 @@ sleep_for (TnControlClient *self,
 
 /* TRUE, or FALSE and the stream is over. Unless it has @slept already, a message may want to wait first. */
 static gboolean
-handle_frame (TnControlClient  *self,
-              gsize             pos,
-              gsize             len,
-              gboolean          slept,
-              GError          **error)
+handle_text (TnControlClient  *self,
+             const char       *json,
+             gsize             len,
+             gboolean          slept,
+             GError          **error)
 {
   g_auto (TnMapMessage) message = { 0 };
 
-  if (!tn_map_message_read (&message, (const char *) self->map_buffer->data + pos, len, error))
+  if (!tn_map_message_read (&message, json, len, error))
     return FALSE;
   if (message.sleep_us > 0 && !slept)
     {
@@ -310,26 +308,21 @@ handle_frames (TnControlClient  *self,
   gsize pos = 0;
 
   /* The stream is another one, or none, once a callback has stopped or restarted the client. */
-  while (self->map_serial == serial && self->map_buffer->len - pos >= FRAME_HEADER_LEN)
+  while (self->map_serial == serial && self->map_buffer->len > pos)
     {
-      guint32 len = tn_get_u32le (self->map_buffer->data + pos);
+      const char *json;
+      gsize len, frame_len;
 
-      if (len == 0 || len > FRAME_MAX_LEN)
-        {
-          g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "map stream: frame of %u bytes, 1 to %d allowed", len, FRAME_MAX_LEN);
-          return FALSE;
-        }
-      if (self->map_buffer->len - pos - FRAME_HEADER_LEN < len)
-        break;
-      if (!handle_frame (self, pos + FRAME_HEADER_LEN, len, slept, error))
+      if (!tn_map_frame_read (self->map_buffer->data + pos, self->map_buffer->len - pos, FRAME_MAX_LEN, &json, &len, &frame_len, error) ||
+          (json != NULL && !handle_text (self, json, len, slept, error)))
         {
           g_prefix_error (error, "map stream: ");
           return FALSE;
         }
-      if (self->sleep_timer != NULL)
+      if (json == NULL || self->sleep_timer != NULL)
         break;
       slept = FALSE;
-      pos += FRAME_HEADER_LEN + len;
+      pos += frame_len;
     }
   if (self->map_serial != serial)
     return TRUE;

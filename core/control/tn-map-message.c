@@ -7,8 +7,10 @@
 
 #include "tn-error.h"
 #include "tn-netmap-private.h"
+#include "tn-reader.h"
 
-#define SLEEP_MAX_S 300.0      /* tailscale control/controlclient/direct.go: sleepAsRequested */
+#define SLEEP_MAX_S       300.0      /* tailscale control/controlclient/direct.go: sleepAsRequested */
+#define FRAME_HEADER_LEN  4          /* length, little-endian: the only one of the protocol */
 
 /* Same order as TnMapField. */
 static const char *const map_fields[N_MAP_FIELDS] = {
@@ -17,6 +19,35 @@ static const char *const map_fields[N_MAP_FIELDS] = {
   "Health", "DisplayMessages", "SSHPolicy", "ControlTime", "TKAInfo", "DomainDataPlaneAuditLogID", "MapSessionHandle", "Seq", "Debug",
   "ControlDialPlan",
 };
+
+gboolean
+tn_map_frame_read (const guint8  *stream,
+                   gsize          len,
+                   gsize          max_len,
+                   const char   **message,
+                   gsize         *message_len,
+                   gsize         *frame_len,
+                   GError       **error)
+{
+  guint32 wanted;
+
+  *message = NULL;
+  *message_len = *frame_len = 0;
+  if (len < FRAME_HEADER_LEN)
+    return TRUE;
+  wanted = tn_get_u32le (stream);
+  if (wanted == 0 || wanted > max_len)
+    {
+      g_set_error (error, TN_ERROR, TN_ERROR_MALFORMED, "frame of %u bytes, 1 to %zu allowed", wanted, max_len);
+      return FALSE;
+    }
+  if (len - FRAME_HEADER_LEN < wanted)
+    return TRUE;
+  *message = (const char *) stream + FRAME_HEADER_LEN;
+  *message_len = wanted;
+  *frame_len = FRAME_HEADER_LEN + wanted;
+  return TRUE;
+}
 
 void
 tn_map_message_clear (TnMapMessage *message)

@@ -38,6 +38,11 @@ typedef struct
   gint64      sleep_us;            /* before the message counts */
 } TnMapMessage;
 
+/* The first message of @len bytes of the stream: where it begins, and how long it is with what goes before it in @frame_len; NULL: more of it is
+ * to come. FALSE: no message is so long as it says, above @max_len bytes or none at all. */
+gboolean tn_map_frame_read (const guint8 *stream, gsize len, gsize max_len, const char **message, gsize *message_len, gsize *frame_len,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A full list of peers. An empty one is none: servers cannot say "no peers" this way. */
 gboolean tn_map_fields_have_peers (const TnMapFields *fields);
 
