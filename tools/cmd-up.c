@@ -19,6 +19,65 @@ tun_cb (const char  *option,
   return TRUE;
 }
 
+/* --- What is wrong meanwhile --- */
+
+/* What was said is not said again as long as it lasts. */
+static void
+tell_health (GListModel *health,
+             GHashTable *told)
+{
+  g_autoptr (GHashTable) before = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  GHashTableIter iter;
+  gpointer text;
+
+  g_hash_table_iter_init (&iter, told);
+  while (g_hash_table_iter_next (&iter, &text, NULL))
+    {
+      g_hash_table_iter_steal (&iter);
+      g_hash_table_add (before, text);
+    }
+  for (guint i = 0; i < g_list_model_get_n_items (health); i++)
+    {
+      g_autoptr (TnHealthItem) item = g_list_model_get_item (health, i);
+
+      if (g_str_equal (tn_health_item_get_code (item), "key-expired"))      /* that, and what to do, is said elsewhere */
+        continue;
+      text = g_strdup (tn_health_item_get_text (item));
+      if (!g_hash_table_contains (before, text))
+        tn_cli_complain (_("tailnet: warning: %s\n"), (const char *) text);
+      g_hash_table_add (told, text);
+    }
+}
+
+static void
+health_changed_cb (GListModel *health,
+                   guint       position,
+                   guint       removed,
+                   guint       added,
+                   gpointer    told)
+{
+  tell_health (health, told);
+}
+
+static void
+free_told (gpointer  told,
+           GClosure *closure)
+{
+  g_hash_table_unref (told);
+}
+
+static void
+watch_health (TnCli *cli)
+{
+  GListModel *health = tn_device_get_health (cli->device);
+  GHashTable *told = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  tell_health (health, told);
+  g_signal_connect_data (health, "items-changed", G_CALLBACK (health_changed_cb), told, free_told, 0);
+}
+
+/* --- up --- */
+
 static int
 run (TnCli  *cli,
      int     argc,
@@ -50,6 +109,7 @@ run (TnCli  *cli,
     }
   tn_cli_say (_("%s is up as %s. Interrupt to leave.\n"), tn_node_get_name (self), tn_node_get_fqdn (self));
   fflush (stdout);
+  watch_health (cli);
   while (!g_cancellable_is_cancelled (cli->cancellable) && tn_device_get_state (cli->device) != TN_DEVICE_STATE_STOPPED)
     g_main_context_iteration (NULL, TRUE);
   if (g_cancellable_is_cancelled (cli->cancellable))
